@@ -1,0 +1,70 @@
+"""The errors that leave this package; the CLI's exit code is an attribute of each.
+
+Failure of one mapping is data (a `Result`), not an exception. An exception is the caller's mistake, a refusal, or
+the end of a whole run. Each message says what happened and what to do next.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class BulkEsmError(Exception):
+    """The root of all errors of this package."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class UsageError(BulkEsmError):
+    """What was asked for makes no sense as it stands; nothing was sent."""
+
+    exit_code = 2
+
+
+class RefusedError(BulkEsmError):
+    """What was asked for is clear but not safe; nothing was changed."""
+
+    exit_code = 2
+
+
+class AccessError(BulkEsmError):
+    """No credentials, or credentials that Lambda does not accept: final for the whole account and Region."""
+
+    exit_code = 5
+
+
+class RunFolderError(BulkEsmError):
+    """A run folder cannot be found, read or written."""
+
+    exit_code = 2
+
+
+class ServiceError(BulkEsmError):
+    """An answer of the control plane that is not success, or no answer at all.
+
+    Attributes:
+        code: Lambda's error code, or the client's name for a connection that failed.
+        message: the service's own words.
+        status: the HTTP status; 0 where no answer came.
+        request_id: Lambda's request id; None where no answer came.
+        retry_after_s: what the `Retry-After` header asked for, in seconds, or None.
+        sent: whether the request may have reached Lambda, so that an update may have been applied.
+    """
+
+    def __init__(
+        self,
+        *,
+        code: str,
+        message: str,
+        status: int = 0,
+        request_id: str | None = None,
+        retry_after_s: float | None = None,
+        sent: bool = True,
+    ) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+        self.status = status
+        self.request_id = request_id
+        self.retry_after_s = retry_after_s
+        self.sent = sent

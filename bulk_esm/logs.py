@@ -1,0 +1,92 @@
+"""structlog over the standard library's `bulk_esm` logger: an application that embeds us keeps its own logging."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+
+_ROOT: Final = "bulk_esm"
+_SHARED: Final[list[Any]] = [
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.add_logger_name,
+    structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
+]
+
+
+def get_logger(name: str) -> structlog.stdlib.BoundLogger:
+    """A logger whose configuration is ours alone, so that structlog's global one stays the application's.
+
+    Args:
+        name: the part of the package, such as `engine`.
+    """
+    logger: structlog.stdlib.BoundLogger = structlog.wrap_logger(
+        logging.getLogger(f"{_ROOT}.{name}"),
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *_SHARED,
+            structlog.processors.StackInfoRenderer(),
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    return logger
+
+
+@contextmanager
+def logging_to_file(path: Path) -> Iterator[None]:
+    """Write every event to a file as JSON-lines meanwhile.
+
+    Args:
+        path: the file; appended to.
+    """
+    root = logging.getLogger(_ROOT)
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(_formatter(structlog.processors.JSONRenderer(), tracebacks=True))
+    before = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    try:
+        yield
+    finally:
+        root.setLevel(before)
+        root.removeHandler(handler)
+        handler.close()
+
+
+def log_to_stderr(level: str, *, as_json: bool) -> None:
+    """Show events on stderr; for the command line.
+
+    Args:
+        level: the lowest level to show, such as `warning`. Tracebacks are shown at `debug` only.
+        as_json: JSON-lines rather than text.
+    """
+    root = logging.getLogger(_ROOT)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setLevel(level.upper())
+    renderer = (
+        structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    handler.setFormatter(_formatter(renderer, tracebacks=level == "debug"))
+    root.addHandler(handler)
+    root.setLevel(level.upper())
+    root.propagate = False
+
+
+def _formatter(renderer: Any, *, tracebacks: bool) -> logging.Formatter:
+    processors: list[Any] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
+    processors.append(structlog.processors.format_exc_info if tracebacks else _drop_traceback)
+    return structlog.stdlib.ProcessorFormatter(
+        processors=[*processors, renderer], foreign_pre_chain=_SHARED, keep_exc_info=True
+    )
+
+
+def _drop_traceback(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
+    event.pop("exc_info", None)
+    return event
