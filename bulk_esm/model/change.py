@@ -1,0 +1,211 @@
+"""A change: which parameters to set or unset. Parsed and checked whole, then compared with one mapping at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
+from typing import Any
+
+import msgspec
+
+from bulk_esm.errors import UsageError
+from bulk_esm.model.api_shape import members_at, shape_at
+from bulk_esm.model.mapping import EventSourceMapping, SourceType
+from bulk_esm.model.parameters import NOT_UPDATABLE, nearest, row
+from bulk_esm.model.rules import cross_field_problems, is_irreversible, value_problems
+from bulk_esm.model.values import current_value, holds, merged
+
+
+class Difference(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One parameter that a mapping does not have as asked.
+
+    Attributes:
+        parameter: its name.
+        before: what the mapping has, in the form in which an update would send it; None if nothing.
+        after: what will be sent.
+        irreversible: whether the value before can never be restored.
+    """
+
+    parameter: str
+    before: Any
+    after: Any
+    irreversible: bool = False
+
+
+class Change(msgspec.Struct, frozen=True):
+    """What every selected mapping is to have.
+
+    Attributes:
+        values: parameters of UpdateEventSourceMapping, nested as the API nests them. Members merge into what the
+            mapping has; lists replace.
+        unset: dotted paths to bring back to nothing, or to their default, in their documented clear form.
+    """
+
+    values: dict[str, Any]
+    unset: tuple[str, ...] = ()
+
+    @classmethod
+    def parse(
+        cls,
+        settings: Iterable[str] = (),
+        unset: Iterable[str] = (),
+        document: dict[str, Any] | None = None,
+    ) -> Change:
+        """Read a change as a user gives it, and check all of it that can be checked without a mapping.
+
+        Args:
+            settings: `Name[.Sub...]=VALUE`, the value JSON or else a string; they win over `document`.
+            unset: names or dotted paths to clear.
+            document: an object of parameters, as a file has it.
+
+        Raises:
+            UsageError: an unknown name (the nearest one is suggested), a value that no source type can take, a path
+                both set and unset, or no change at all.
+        """
+        values = dict(document or {})
+        given: set[str] = set()
+        for setting in settings:
+            path, equals, text = setting.partition("=")
+            if not equals:
+                raise UsageError(f"--set {setting}: a value is missing; write --set {setting}=VALUE")
+            if path in given:
+                raise UsageError(f"--set {path} is given twice; say which value is meant")
+            given.add(path)
+            _check_name(path)
+            _place(values, path, _parse_value(path, text))
+        change = cls(values=values, unset=tuple(dict.fromkeys(unset)))
+        change.check()
+        return change
+
+    def check(self) -> None:
+        """Refuse what no mapping could take.
+
+        Raises:
+            UsageError: see `parse`.
+        """
+        if not self.values and not self.unset:
+            raise UsageError("an empty change: say what to change with --set, --unset, --change or --requests")
+        for path, value in _leaves("", self.values):
+            _check_name(path)
+            if any(path == gone or path.startswith(f"{gone}.") or gone.startswith(f"{path}.") for gone in self.unset):
+                raise UsageError(f"{path} is both set and unset; say which is meant")
+            if value is None:
+                raise UsageError(f"{path} is null, which Lambda does not take; to clear it use --unset {path}")
+        for path in self.unset:
+            _check_name(path)
+            if all(row(path).clear_for(source_type) is None for source_type in row(path).sources):
+                raise UsageError(f"{path} cannot be unset: {row(path).why_not or 'it has no documented clear form'}")
+        for name, value in self.values.items():
+            problems = {source: tuple(value_problems(name, value, source)) for source in row(name).sources}
+            if all(problems.values()):
+                # The tersest complaint is that of the most tolerant source type.
+                raise UsageError(min(problems.values(), key=lambda lines: (len(lines), lines))[0])
+
+    def touches(self, parameters: AbstractSet[str]) -> bool:
+        """Whether it sets or unsets any of these parameters, or a member of one."""
+        return any(path.partition(".")[0] in parameters for path in (*self.values, *self.unset))
+
+    def asked_of(self, source_type: SourceType) -> dict[str, Any]:
+        """The values asked of one source type: those set, and the clear form of those unset.
+
+        Args:
+            source_type: the mapping's; clear forms and defaults differ by it.
+
+        Returns:
+            Parameters, nested. A path that cannot be unset for this source type has the value None.
+        """
+        asked = msgspec.json.decode(msgspec.json.encode(self.values))
+        for path in self.unset:
+            _place(asked, path, row(path).clear_for(source_type))
+        return asked  # type: ignore[no-any-return]
+
+    def compare(self, mapping: EventSourceMapping, *, allow_irreversible: bool = False) -> Comparison:
+        """Tell what an update would have to send to one mapping, and what speaks against it.
+
+        Args:
+            mapping: the mapping, at rest.
+            allow_irreversible: whether a change that can never be taken back may be made.
+
+        Returns:
+            The request (empty if the mapping already has everything, or cannot take it) with what differs and why not.
+        """
+        source_type = mapping.source_type
+        request: dict[str, Any] = {}
+        differences: list[Difference] = []
+        problems: list[str] = []
+        for name, asked in self.asked_of(source_type).items():
+            if not row(name).takes(source_type):
+                problems.extend(value_problems(name, asked, source_type))
+                continue
+            if asked is None:
+                problems.append(f"{name} cannot be unset on {source_type}: {row(name).why_not}")
+                continue
+            if holds(name, asked, mapping):
+                continue
+            before = current_value(mapping, name)
+            request[name] = merged(name, before, asked)
+            problems.extend(value_problems(name, request[name], source_type))
+            irreversible = is_irreversible(mapping, name)
+            differences.append(Difference(name, before, request[name], irreversible))
+            if irreversible and not allow_irreversible:
+                problems.append(
+                    f"{name}: the 500 ms window of {source_type} cannot be restored once changed; "
+                    "--allow-irreversible changes it all the same"
+                )
+            if name in {"FilterCriteria", "KMSKeyArn"} and mapping.configuration.get("FilterCriteriaError"):
+                problems.append(f"{name}: the filters cannot be read (kms:Decrypt is missing), so they would be lost")
+        if not problems:
+            problems.extend(cross_field_problems(mapping, request))
+        return Comparison(request if not problems else {}, tuple(differences), tuple(problems))
+
+
+class Comparison(msgspec.Struct, frozen=True):
+    """A change against one mapping: what to send, what differs, and what speaks against it."""
+
+    request: dict[str, Any]
+    differences: tuple[Difference, ...]
+    problems: tuple[str, ...]
+
+
+def _check_name(path: str) -> None:
+    parent, _, name = path.rpartition(".")
+    if parent:
+        _check_name(parent)
+    if path in NOT_UPDATABLE:
+        raise UsageError(f"{path} cannot be changed: {NOT_UPDATABLE[path]}")
+    names = members_at(parent)
+    if not names:
+        raise UsageError(f"{parent} has no members: --set {parent}=VALUE")
+    if name not in names:
+        where = f"{parent} has no member {name!r}" if parent else f"unknown parameter {name!r}"
+        raise UsageError(f"{where}{nearest(name, names) or '; there are ' + ', '.join(sorted(names))}")
+    if row(path).read_only:
+        raise UsageError(f"{path} cannot be changed: {row(path).why_not}")
+
+
+def _parse_value(path: str, text: str) -> Any:
+    shape = shape_at(path)
+    try:
+        value = msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return text
+    # A name that looks like a number is still a name.
+    return text if shape is not None and shape.type_name == "string" and not isinstance(value, str) else value
+
+
+def _place(values: dict[str, Any], path: str, value: Any) -> None:
+    *parents, name = path.split(".")
+    for parent in parents:
+        inner = values.setdefault(parent, {})
+        if not isinstance(inner, dict):
+            raise UsageError(f"{path}: {parent} is already set to {inner!r}")
+        values = inner
+    values[name] = value
+
+
+def _leaves(prefix: str, values: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        path = f"{prefix}{name}"
+        yield path, value
+        if isinstance(value, dict):
+            yield from _leaves(f"{path}.", value)

@@ -1,0 +1,192 @@
+"""The one table: every parameter of UpdateEventSourceMapping by source type.
+
+Ranges, enums and patterns come from the API's own model (`api_shape`); a row adds only what the model lacks: which
+sources take the parameter, tighter ranges, what absence stands for, and how it is cleared. F§6 is the source of each
+row. Members of a structure have a row of their own (a dotted name) only where there is something to say.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from bulk_esm.model.mapping import SourceType
+
+_ST = SourceType
+ALL: Final = frozenset(SourceType) - {_ST.UNKNOWN}
+SQS: Final = frozenset({_ST.SQS, _ST.SQS_FIFO})
+STREAMS: Final = frozenset({_ST.KINESIS, _ST.DYNAMODB})
+KAFKA: Final = frozenset({_ST.MSK, _ST.KAFKA})
+
+# Their batching window is 500 ms by default; the API takes whole seconds: once changed it cannot be restored (F§6.1 a).
+HALF_SECOND_WINDOW: Final = KAFKA | {_ST.MQ, _ST.DOCUMENTDB}
+
+
+class Parameter(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of the table.
+
+    Attributes:
+        name: the parameter, or the dotted path of a member.
+        sources: the source types that take it. A type unknown to this version takes what all others take.
+        default: what absence stands for, so that the default counts as equal to absent; None where it has no name.
+        defaults: the same where source types differ.
+        clear: what `--unset` sends; where it is None, the default is sent; where that is None too, it cannot be unset.
+        ranges: (lowest, highest) for source types that take less than the API's model says.
+        refused: values inside the model's range that Lambda refuses all the same.
+        read_only: Lambda returns it and refuses it in an update, even unchanged.
+        unordered: a list whose order means nothing.
+        why_not: why it cannot be set or unset, said to the user.
+    """
+
+    name: str
+    sources: frozenset[SourceType] = ALL
+    default: Any = None
+    defaults: Mapping[SourceType, Any] = {}
+    clear: Any = None
+    ranges: Mapping[SourceType, tuple[int, int]] = {}
+    refused: range = range(0)
+    read_only: bool = False
+    unordered: bool = False
+    why_not: str = ""
+
+    def default_for(self, source_type: SourceType) -> Any:
+        """What absence stands for with this source type, or None."""
+        return self.defaults.get(source_type, self.default)
+
+    def clear_for(self, source_type: SourceType) -> Any:
+        """The value that clears it, or None where nothing does."""
+        return self.default_for(source_type) if self.clear is None else self.clear
+
+    def takes(self, source_type: SourceType) -> bool:
+        """Whether a mapping of this source type takes the parameter."""
+        return source_type in self.sources or (source_type is _ST.UNKNOWN and self.sources == ALL)
+
+
+def _same(value: Any, sources: Iterable[SourceType]) -> dict[SourceType, Any]:
+    return dict.fromkeys(sources, value)
+
+
+_GROUP_ID = "a mapping's consumer group is fixed when it is created; a new mapping is required"
+
+PARAMETERS: Final[Mapping[str, Parameter]] = {
+    row.name: row
+    for row in (
+        Parameter(name="Enabled", why_not="a mapping is either enabled or disabled: --set Enabled=true or false"),
+        Parameter(name="FunctionName", why_not="a mapping always has a function: --set FunctionName=..."),
+        Parameter(name="BatchSize", default=100, defaults=_same(10, SQS), ranges={_ST.SQS_FIFO: (1, 10)}),
+        Parameter(
+            name="MaximumBatchingWindowInSeconds",
+            sources=ALL - {_ST.SQS_FIFO},
+            default=0,
+            defaults=_same(None, HALF_SECOND_WINDOW),
+            why_not="the 500 ms window of Kafka, MQ and DocumentDB cannot be restored; a new mapping is required",
+        ),
+        Parameter(name="FilterCriteria", sources=ALL - {_ST.DOCUMENTDB}, clear={}),
+        Parameter(name="FilterCriteria.Filters", unordered=True),
+        Parameter(name="KMSKeyArn", sources=ALL - {_ST.DOCUMENTDB}, default=""),
+        Parameter(name="FunctionResponseTypes", sources=SQS | STREAMS | KAFKA, default=[], unordered=True),
+        Parameter(name="ScalingConfig", sources=SQS, clear={}),
+        Parameter(
+            name="ScalingConfig.MaximumConcurrency",
+            sources=SQS,
+            why_not="it is all that ScalingConfig holds: unset that",
+        ),
+        # Provisioned mode of FIFO queues is not confirmed (F§6.1 d): Lambda decides.
+        Parameter(name="ProvisionedPollerConfig", sources=SQS | KAFKA, clear={}),
+        Parameter(name="ProvisionedPollerConfig.MinimumPollers", sources=SQS | KAFKA, ranges=_same((2, 200), SQS)),
+        Parameter(
+            name="ProvisionedPollerConfig.MaximumPollers",
+            sources=SQS | KAFKA,
+            ranges=_same((2, 10_000), SQS) | _same((1, 2_000), KAFKA),
+        ),
+        Parameter(name="ProvisionedPollerConfig.PollerGroupName", sources=KAFKA, default=""),
+        # That `{}` clears a live destination is not recorded; `{"OnFailure": {}}` is refused for sure (F§6.3).
+        Parameter(name="DestinationConfig", sources=STREAMS | KAFKA, clear={}),
+        Parameter(name="DestinationConfig.OnFailure", sources=STREAMS | KAFKA, clear={}),
+        Parameter(
+            name="DestinationConfig.OnSuccess",
+            read_only=True,
+            why_not="event source mappings know only OnFailure",
+        ),
+        Parameter(name="BisectBatchOnFunctionError", sources=STREAMS | KAFKA, default=False),
+        Parameter(name="MaximumRetryAttempts", sources=STREAMS | KAFKA, default=-1),
+        Parameter(name="MaximumRecordAgeInSeconds", sources=STREAMS | KAFKA, default=-1, refused=range(60)),
+        Parameter(name="ParallelizationFactor", sources=STREAMS, default=1),
+        Parameter(name="TumblingWindowInSeconds", sources=STREAMS, default=0),
+        Parameter(name="SourceAccessConfigurations", sources=HALF_SECOND_WINDOW, default=[], unordered=True),
+        Parameter(
+            name="AmazonManagedKafkaEventSourceConfig",
+            sources=frozenset({_ST.MSK}),
+            clear={"SchemaRegistryConfig": {}},
+        ),
+        Parameter(
+            name="AmazonManagedKafkaEventSourceConfig.SchemaRegistryConfig", sources=frozenset({_ST.MSK}), clear={}
+        ),
+        Parameter(name="AmazonManagedKafkaEventSourceConfig.ConsumerGroupId", read_only=True, why_not=_GROUP_ID),
+        Parameter(
+            name="SelfManagedKafkaEventSourceConfig",
+            sources=frozenset({_ST.KAFKA}),
+            clear={"SchemaRegistryConfig": {}},
+        ),
+        Parameter(
+            name="SelfManagedKafkaEventSourceConfig.SchemaRegistryConfig", sources=frozenset({_ST.KAFKA}), clear={}
+        ),
+        Parameter(name="SelfManagedKafkaEventSourceConfig.ConsumerGroupId", read_only=True, why_not=_GROUP_ID),
+        Parameter(
+            name="DocumentDBEventSourceConfig",
+            sources=frozenset({_ST.DOCUMENTDB}),
+            why_not="a DocumentDB mapping always has a database",
+        ),
+        Parameter(
+            name="DocumentDBEventSourceConfig.FullDocument", sources=frozenset({_ST.DOCUMENTDB}), default="Default"
+        ),
+        Parameter(name="LoggingConfig", sources=KAFKA, why_not="Lambda documents no way to reset the log level"),
+        Parameter(name="MetricsConfig", clear={"Metrics": []}),
+        Parameter(name="MetricsConfig.Metrics", default=[], unordered=True),
+    )
+}
+
+# What people may look for among the parameters and not find, each with the way to go.
+NOT_UPDATABLE: Final[Mapping[str, str]] = {
+    "UUID": "it says which mapping, not what to change: use --uuid or --requests",
+    "FunctionArn": "to point a mapping at another function use FunctionName",
+    "State": "to pause or resume use Enabled",
+    "Tags": "tags have an API of their own",
+    **dict.fromkeys(
+        (
+            "EventSourceArn",
+            "SelfManagedEventSource",
+            "Topics",
+            "Queues",
+            "StartingPosition",
+            "StartingPositionTimestamp",
+        ),
+        "it is fixed when the mapping is created; a new mapping is required",
+    ),
+}
+
+
+def row(path: str) -> Parameter:
+    """The row of a dotted path; a member without one of its own is taken by whatever takes its parent."""
+    found = PARAMETERS.get(path)
+    return found if found is not None else Parameter(name=path, sources=row(path.rpartition(".")[0]).sources)
+
+
+def takers(sources: frozenset[SourceType]) -> str:
+    """Source types as a message lists them."""
+    return ", ".join(source_type for source_type in SourceType if source_type in sources)
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """A `; did you mean ...?` for a misspelt name, or nothing.
+
+    Args:
+        name: what was given.
+        names: what would have been right.
+    """
+    by_folded = {candidate.casefold(): candidate for candidate in names}
+    found = difflib.get_close_matches(name.casefold(), by_folded, n=1, cutoff=0.6)
+    return f"; did you mean {by_folded[found[0]]}?" if found else ""

@@ -1,0 +1,165 @@
+"""A plan: for each selected mapping what will be sent, or why not. Complete before the first update."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Any, Final
+
+import msgspec
+
+from bulk_esm.model.change import Change, Difference
+from bulk_esm.model.mapping import EventSourceMapping, SourceType, State
+from bulk_esm.model.values import holds
+
+# What Lambda changes by itself, without anyone changing the configuration.
+_VOLATILE: Final = frozenset({"LastModified", "LastProcessingResult", "StateTransitionReason", "FilterCriteriaError"})
+
+
+class Action(StrEnum):
+    """What a plan does with a mapping."""
+
+    UPDATE = "update"
+    UNCHANGED = "unchanged"
+    BLOCKED = "blocked"
+
+
+class PlanItem(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of `plan.jsonl`.
+
+    Attributes:
+        uuid: the mapping.
+        function_arn: its function, or None for an unknown mapping.
+        event_source_arn: its source, or None where it has no ARN.
+        source_type: the kind of source.
+        state: as read.
+        action: what will be done.
+        request: what will be sent, without the UUID; empty unless the action is `update`.
+        diff: what differs from what was asked for.
+        problems: why it is blocked.
+        before: the whole configuration as read.
+    """
+
+    uuid: str
+    function_arn: str | None
+    event_source_arn: str | None
+    source_type: SourceType
+    state: str | None
+    action: Action
+    request: dict[str, Any] = {}
+    diff: tuple[Difference, ...] = ()
+    problems: tuple[str, ...] = ()
+    before: dict[str, Any] = {}
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """The items, a line each."""
+
+    items: tuple[PlanItem, ...]
+
+    def count(self, action: Action) -> int:
+        """How many mappings have this action."""
+        return sum(1 for item in self.items if item.action is action)
+
+    @property
+    def updates(self) -> tuple[PlanItem, ...]:
+        """The items for which something will be sent."""
+        return tuple(item for item in self.items if item.action is Action.UPDATE)
+
+
+def plan_item(change: Change, mapping: EventSourceMapping, *, allow_irreversible: bool = False) -> PlanItem:
+    """Decide about one mapping.
+
+    Args:
+        change: what is asked of it.
+        mapping: the mapping as read. In transition it is no basis for a plan, and blocked.
+        allow_irreversible: whether what can never be taken back may be changed.
+    """
+    if not mapping.at_rest:
+        return _item(mapping, Action.BLOCKED, problems=(_in_transition(mapping),))
+    comparison = change.compare(mapping, allow_irreversible=allow_irreversible)
+    if comparison.problems:
+        return _item(mapping, Action.BLOCKED, diff=comparison.differences, problems=comparison.problems)
+    if not comparison.request:
+        return _item(mapping, Action.UNCHANGED)
+    return _item(mapping, Action.UPDATE, request=comparison.request, diff=comparison.differences)
+
+
+def unknown_item(uuid: str) -> PlanItem:
+    """The item of a UUID that no mapping here has."""
+    return PlanItem(
+        uuid=uuid,
+        function_arn=None,
+        event_source_arn=None,
+        source_type=SourceType.UNKNOWN,
+        state=None,
+        action=Action.BLOCKED,
+        problems=("no event source mapping has this UUID in this account and Region",),
+    )
+
+
+def _item(
+    mapping: EventSourceMapping,
+    action: Action,
+    *,
+    request: dict[str, Any] | None = None,
+    diff: tuple[Difference, ...] = (),
+    problems: tuple[str, ...] = (),
+) -> PlanItem:
+    return PlanItem(
+        uuid=mapping.uuid,
+        function_arn=mapping.function_arn,
+        event_source_arn=mapping.event_source_arn,
+        source_type=mapping.source_type,
+        state=mapping.state,
+        action=action,
+        request=request or {},
+        diff=diff,
+        problems=problems,
+        before=mapping.configuration,
+    )
+
+
+def _in_transition(mapping: EventSourceMapping) -> str:
+    if mapping.state == State.DELETING:
+        return "the mapping is being deleted"
+    return f"the mapping is {mapping.state or 'in no state'} and did not come to rest; try again when it has"
+
+
+class Standing(StrEnum):
+    """How a mapping stands to a plan made earlier."""
+
+    AS_PLANNED = "as planned"
+    DONE = "done"
+    CHANGED = "changed"
+
+
+def standing(item: PlanItem, mapping: EventSourceMapping) -> Standing:
+    """Tell whether a mapping is still what a saved plan was made for.
+
+    Args:
+        item: an item whose action is `update`.
+        mapping: the mapping as it is now.
+
+    Returns:
+        `DONE` if it has all that the plan asks for, `CHANGED` if someone changed anything else about it, else
+        `AS_PLANNED`. What Lambda changes by itself does not count.
+    """
+    if mapping.at_rest and all(holds(name, value, mapping) for name, value in item.request.items()):
+        return Standing.DONE
+    return Standing.AS_PLANNED if not changed_members(item.before, mapping.configuration) else Standing.CHANGED
+
+
+def changed_members(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """The members that differ between two readings of a mapping, less those that Lambda changes by itself.
+
+    An encrypted `FilterCriteria` is null in List and clear in Get (F§2), so null equals anything there.
+    """
+    names: Iterable[str] = sorted((before.keys() | now.keys()) - _VOLATILE)
+    encrypted = bool(before.get("KMSKeyArn") and now.get("KMSKeyArn"))
+    return [
+        name
+        for name in names
+        if before.get(name) != now.get(name)
+        and not (name == "FilterCriteria" and encrypted and None in (before.get(name), now.get(name)))
+    ]

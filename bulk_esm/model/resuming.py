@@ -1,0 +1,32 @@
+"""Which mappings a run paused: pure, from its plan and its results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from bulk_esm.model.plan import Action, PlanItem
+from bulk_esm.model.result import Outcome, Result
+
+
+def paused_by(items: Iterable[PlanItem], results: Iterable[Result]) -> frozenset[str]:
+    """Tell which mappings were enabled before a run and were told by it to pause.
+
+    What the run found disabled, did not get to, or was refused is not in it: whoever disabled that, it was not this
+    run. A mapping without a result (the run was killed) or one that had not settled in time may well be paused: it
+    was enabled before, so enabling it puts back what was.
+
+    Args:
+        items: the run's plan.
+        results: the run's results.
+
+    Returns:
+        The UUIDs.
+    """
+    outcomes = {result.uuid: result.outcome for result in results}
+    return frozenset(
+        item.uuid
+        for item in items
+        if item.action is Action.UPDATE
+        and item.request.get("Enabled") is False
+        and outcomes.get(item.uuid, Outcome.TIMED_OUT) in {Outcome.UPDATED, Outcome.TIMED_OUT}
+    )

@@ -1,0 +1,141 @@
+"""Which mappings: globs, states, tags, an expression, UUIDs. A flag given again widens; different flags narrow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from typing import Any
+
+import jmespath
+import jmespath.exceptions
+import msgspec
+
+from bulk_esm.errors import UsageError
+from bulk_esm.model.mapping import EventSourceMapping, FunctionReference, SourceType, State
+from bulk_esm.model.parameters import nearest
+
+TagsByArn = Mapping[str, Mapping[str, str]]
+"""Tags by ARN: of mappings, and of functions without a qualifier."""
+
+
+class Selection(msgspec.Struct, frozen=True, kw_only=True):
+    """Which mappings to look at. Each field's values widen it, different fields narrow each other.
+
+    Attributes:
+        all: every mapping that nothing else excludes.
+        functions: globs of function names; of ARNs where the glob holds a colon. A qualifier counts only if the glob
+            has one.
+        exclude: globs like those of `functions`; what they match is left out.
+        sources: globs of event source ARNs.
+        source_types: kinds of source.
+        states: states, known to us or not.
+        tags: `KEY` or `KEY=VALUE` of the mapping's own tags.
+        function_tags: the same of its function's tags, which a mapping does not inherit.
+        where: JMESPath expressions over the mapping as Lambda returns it; kept where truthy.
+        uuids: identifiers of mappings.
+    """
+
+    all: bool = False
+    functions: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    source_types: tuple[SourceType, ...] = ()
+    states: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    function_tags: tuple[str, ...] = ()
+    where: tuple[str, ...] = ()
+    uuids: frozenset[str] = frozenset()
+
+    def check(self) -> None:
+        """Refuse a selection that cannot be meant.
+
+        Raises:
+            UsageError: a malformed expression, a misspelt state, or a tag without a key.
+        """
+        for expression in self.where:
+            try:
+                jmespath.compile(expression)
+            except jmespath.exceptions.JMESPathError as error:
+                raise UsageError(f"--where {expression!r} is not a JMESPath expression: {error}") from error
+        for state in self.states:
+            if state not in set(State):
+                raise UsageError(f"--state {state}: no such state{nearest(state, State)}; there are {', '.join(State)}")
+        for tag in (*self.tags, *self.function_tags):
+            if not tag.partition("=")[0]:
+                raise UsageError(f"a tag is KEY or KEY=VALUE, not {tag!r}")
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing says what to select; an exclusion alone does not."""
+        return not self.all and not any(
+            (
+                self.functions,
+                self.sources,
+                self.source_types,
+                self.states,
+                self.tags,
+                self.function_tags,
+                self.where,
+                self.uuids,
+            )
+        )
+
+    def matches(self, mapping: EventSourceMapping, tags_by_arn: TagsByArn | None = None) -> bool:
+        """Whether a mapping is selected.
+
+        Args:
+            mapping: the mapping as Lambda returned it.
+            tags_by_arn: the tags of mappings and of unqualified functions, by ARN, where tags are asked for.
+
+        Raises:
+            UsageError: an expression that cannot be evaluated on this mapping.
+        """
+        tags = tags_by_arn or {}
+        function = mapping.function
+        arn = mapping.function_arn or ""
+        unqualified_arn = arn.removesuffix(f":{function.qualifier}") if function.qualifier else arn
+        return (
+            (not self.functions or any(matches_function(glob, arn) for glob in self.functions))
+            and not any(matches_function(glob, arn) for glob in self.exclude)
+            and (not self.sources or any(fnmatchcase(mapping.event_source_arn or "", glob) for glob in self.sources))
+            and (not self.source_types or mapping.source_type in self.source_types)
+            and (not self.states or mapping.state in self.states)
+            and (not self.uuids or mapping.uuid in self.uuids)
+            and (not self.tags or _has_tag(self.tags, tags.get(mapping.arn or "", {})))
+            and (not self.function_tags or _has_tag(self.function_tags, tags.get(unqualified_arn, {})))
+            and (not self.where or any(_truthy(expression, mapping.configuration) for expression in self.where))
+        )
+
+
+def matches_function(glob: str, arn: str) -> bool:
+    """Whether a glob, as `--function` takes it, names a mapping's function.
+
+    Args:
+        glob: a glob of the name, of `name:qualifier`, or of the ARN or its tail.
+        arn: the mapping's full function ARN.
+    """
+    function = FunctionReference.parse(arn)
+    if ":" not in glob:
+        return fnmatchcase(function.name, glob)
+    if "function:" not in glob and not glob.startswith(("arn:", "*")):
+        return fnmatchcase(f"{function.name}:{function.qualifier or ''}", glob)
+    unqualified = arn.removesuffix(f":{function.qualifier}") if function.qualifier else arn
+    subject = arn if ":" in glob.rpartition("function:")[2] else unqualified
+    return fnmatchcase(subject, glob) or (not glob.startswith("arn:") and fnmatchcase(subject, f"*:{glob}"))
+
+
+def _has_tag(wanted: tuple[str, ...], tags: Mapping[str, str]) -> bool:
+    for tag in wanted:
+        key, equals, value = tag.partition("=")
+        if key in tags and (not equals or tags[key] == value):
+            return True
+    return False
+
+
+def _truthy(expression: str, configuration: dict[str, Any]) -> bool:
+    try:
+        found = jmespath.search(expression, configuration)
+    except jmespath.exceptions.JMESPathError as error:
+        raise UsageError(f"--where {expression!r} fails on mapping {configuration.get('UUID')}: {error}") from error
+    # JMESPath's own notion of truth: 0 is true; an empty string, list or object, null and false are not.
+    return found is not None and found is not False and found not in ("", [], {})

@@ -1,0 +1,117 @@
+"""Compare what a mapping has with what was asked for, in the terms of UpdateEventSourceMapping.
+
+Reads and updates differ (F§6.4): `FunctionArn` is read and `FunctionName` written, `Enabled` is not returned, members
+come back that may not be sent, and a default may come back or be absent. All of that is told here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from bulk_esm.model.mapping import EventSourceMapping, FunctionReference, SourceType
+from bulk_esm.model.parameters import row
+
+# VIRTUAL_HOST comes back in SourceAccessConfigurations and must not be sent in an update (F§6.2).
+VIRTUAL_HOST = "VIRTUAL_HOST"
+
+
+def current_value(mapping: EventSourceMapping, name: str) -> Any:
+    """A parameter as the mapping has it now, in the form in which an update would send it.
+
+    Args:
+        mapping: the mapping as Lambda returned it.
+        name: a parameter of UpdateEventSourceMapping, not a dotted path.
+
+    Returns:
+        A JSON value without read-only members and without empty ones; None where the mapping has none.
+    """
+    if name == "Enabled":
+        return mapping.enabled
+    if name == "FunctionName":
+        return mapping.function_arn
+    return _sendable(name, mapping.configuration.get(name))
+
+
+def _sendable(path: str, value: Any) -> Any:
+    if isinstance(value, dict):
+        members = {
+            name: _sendable(f"{path}.{name}", member)
+            for name, member in value.items()
+            if not row(f"{path}.{name}").read_only
+        }
+        return {name: member for name, member in members.items() if member not in (None, {}, [])} or None
+    if path == "SourceAccessConfigurations" and value:
+        return [item for item in value if item.get("Type") != VIRTUAL_HOST]
+    return value
+
+
+def merged(path: str, current: Any, asked: Any) -> Any:
+    """What to send for `asked` to hold: members that were not asked for keep the value that they have.
+
+    Args:
+        path: the dotted path of the value.
+        current: what the mapping has, from `current_value`.
+        asked: what is wanted. An empty object or list where the table has a clear form is that clear form.
+    """
+    if not isinstance(asked, dict):
+        return asked
+    if is_empty(asked):
+        clear = row(path).clear
+        return asked if clear is None else clear
+    if not isinstance(current, dict):
+        return asked
+    return current | {name: merged(f"{path}.{name}", current.get(name), member) for name, member in asked.items()}
+
+
+def is_empty(value: Any) -> bool:
+    """Whether a value comes to nothing: `{}`, `{"Filters": []}`, `{"SchemaRegistryConfig": {}}`, absent."""
+    if isinstance(value, dict):
+        return all(is_empty(member) for member in value.values())
+    return value is None or value == []
+
+
+def holds(path: str, asked: Any, mapping: EventSourceMapping) -> bool:
+    """Whether a mapping has what was asked for, so that nothing need be sent, or the update has arrived.
+
+    Args:
+        path: a parameter of UpdateEventSourceMapping.
+        asked: the value that an update would send, or sent.
+        mapping: the mapping as Lambda returned it.
+
+    Returns:
+        True if each member that was asked for has that value. A default counts as equal to absent, an order that
+        means nothing is ignored, and a function matches by what it names.
+    """
+    current = current_value(mapping, path)
+    if path == "FunctionName":
+        return isinstance(asked, str) and FunctionReference.parse(asked).is_same_function(mapping.function)
+    return _holds(path, asked, current, mapping.source_type)
+
+
+def _holds(path: str, asked: Any, current: Any, source_type: SourceType) -> bool:
+    if isinstance(asked, dict):
+        if is_empty(asked):
+            return is_empty(current)
+        members = current if isinstance(current, dict) else {}
+        return all(_holds(f"{path}.{name}", member, members.get(name), source_type) for name, member in asked.items())
+    if isinstance(asked, list):
+        return _comparable_list(path, asked) == _comparable_list(path, current or [])
+    default = row(path).default_for(source_type)
+    return bool(asked == (default if current is None else current))
+
+
+def _comparable_list(path: str, items: list[Any]) -> list[bytes]:
+    encoded = [msgspec.json.encode(_comparable_item(item), order="sorted") for item in items]
+    return sorted(encoded) if row(path).unordered else encoded
+
+
+def _comparable_item(item: Any) -> Any:
+    """A filter's pattern is JSON in a string: white space and the order of its keys mean nothing."""
+    if isinstance(item, dict) and isinstance(item.get("Pattern"), str):
+        try:
+            return item | {"Pattern": msgspec.json.decode(item["Pattern"])}
+        except msgspec.DecodeError:
+            return item
+    return item
