@@ -1,0 +1,184 @@
+"""Requests to answers: routes, identities and the wire format, without a socket in sight."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from bulk_esm.simulator import bounds, errors, tagging
+from bulk_esm.simulator.faults import Fate
+from bulk_esm.simulator.paging import PAGE
+from bulk_esm.simulator.report import Kind
+from bulk_esm.simulator.shard import Shard
+from bulk_esm.simulator.world import World
+
+_COLLECTION: Final = "/2015-03-31/event-source-mappings"
+_ACTIONS: Final[Mapping[tuple[str, bool], tuple[Kind, str]]] = {
+    # method, whether a mapping is named
+    ("GET", False): (Kind.LIST, "lambda:ListEventSourceMappings"),
+    ("GET", True): (Kind.GET, "lambda:GetEventSourceMapping"),
+    ("PUT", True): (Kind.UPDATE, "lambda:UpdateEventSourceMapping"),
+    ("DELETE", True): (Kind.DELETE, "lambda:DeleteEventSourceMapping"),
+}
+_CREDENTIAL: Final = re.compile(r"AWS4-[^ ]+ .*?Credential=([^/,]+)/\d{8}/([^/,]+)/([^/,]+)/aws4_request")
+_ACCOUNT_ID: Final = re.compile(r"\d{12}")
+_ACCEPTED: Final = 202
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """An HTTP request; header names in lower case."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """An HTTP answer.
+
+    Attributes:
+        cut: break the connection instead of answering.
+        delay_s: hold the answer back for so many real seconds.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    cut: bool = False
+    delay_s: float = 0.0
+
+
+class _Call(msgspec.Struct, frozen=True, kw_only=True):
+    kind: Kind
+    action: str
+    uuid: str = ""
+
+
+def answer(world: World, request: Request, now: float) -> Answer:
+    """Answer one request, and count it.
+
+    Args:
+        world: all accounts and Regions.
+        request: the request.
+        now: virtual seconds.
+    """
+    credential = _CREDENTIAL.match(request.headers.get("authorization", ""))
+    if credential is None:
+        return _failure(errors.unsigned(), _request_id("", 0))
+    key, region, service = credential.groups()
+    shard = world.shard(key if _ACCOUNT_ID.fullmatch(key) else world.settings.account_id, region)
+    scope = f"{shard.account_id}/{shard.region}"
+    number = shard.requests.total()  # the nth request of its shard: what its faults are drawn by
+    request_id = _request_id(scope, number)
+    call = _route(request, service)
+    fate = world.settings.faults.fate(world.settings.seed, scope, number)
+    try:
+        done = _carry_out(world, shard, call, request, now, fate)
+    except errors.ApiError as error:
+        done = _failure(error, request_id)
+    else:
+        done = msgspec.structs.replace(done, headers={**done.headers, "x-amzn-RequestId": request_id})
+    if call.kind not in (Kind.TAGGING, Kind.OTHER):
+        delay_s = world.settings.faults.delay_s(world.settings.seed, scope, number)
+        done = msgspec.structs.replace(done, delay_s=delay_s, cut=done.cut or fate is Fate.CUT_AFTER)
+    shard.requests[call.kind, 0 if done.cut else done.status] += 1
+    return done
+
+
+def _request_id(scope: str, number: int) -> str:
+    """The request's number in its account and Region, in the form of a UUID: it repeats from run to run."""
+    return f"{zlib.crc32(scope.encode()):08x}-0000-4000-8000-{number:012x}"
+
+
+def _route(request: Request, service: str) -> _Call:
+    if request.method == "POST" and request.headers.get("x-amz-target") == tagging.TARGET:
+        return _Call(kind=Kind.TAGGING, action="tag:GetResources")
+    if service == "lambda" and request.path.startswith(_COLLECTION):
+        rest = request.path.removeprefix(_COLLECTION)
+        uuid = rest.strip("/")
+        kind, action = _ACTIONS.get((request.method, bool(uuid)), (Kind.OTHER, "unknown"))
+        return _Call(kind=kind, action=action, uuid=uuid)
+    return _Call(kind=Kind.OTHER, action="unknown")
+
+
+def _carry_out(world: World, shard: Shard, call: _Call, request: Request, now: float, fate: Fate) -> Answer:
+    """Who may call comes before whether there is quota left, and that before what the call says."""
+    faults = world.settings.faults
+    if faults.expires_after_s is not None and now >= faults.expires_after_s:
+        raise errors.expired()
+    if shard.account_id in faults.denied_accounts:
+        raise errors.denied(shard.account_id, call.action)
+    if call.kind is Kind.OTHER:
+        raise errors.unknown_operation(request.method, request.path)
+    if call.kind is Kind.TAGGING:
+        resources = tagging.get_resources(shard, request.body, now)
+        return _success(200, resources, "application/x-amz-json-1.1")
+    shard.admit(now)
+    if fate is Fate.SERVER_ERROR:
+        raise errors.server_error()
+    if fate is Fate.CUT_BEFORE:
+        return Answer(status=0, headers={}, body=b"", cut=True)
+    return _of_lambda(shard, call, request, now)
+
+
+def _of_lambda(shard: Shard, call: _Call, request: Request, now: float) -> Answer:
+    match call.kind:
+        case Kind.LIST:
+            return _success(200, _listed(shard, request.query, now))
+        case Kind.GET:
+            return _success(200, shard.get(call.uuid, now))
+        case Kind.UPDATE:
+            members = _members(request.body)
+            bounds.check("UpdateEventSourceMapping", members)
+            return _success(_ACCEPTED, shard.update(call.uuid, members, now))
+        case _:
+            return _success(_ACCEPTED, shard.delete(call.uuid, now))
+
+
+def _listed(shard: Shard, query: Mapping[str, str], now: float) -> dict[str, Any]:
+    members: dict[str, Any] = dict(query)
+    if "MaxItems" in members:
+        try:
+            members["MaxItems"] = int(members["MaxItems"])
+        except ValueError as error:
+            raise errors.malformed(f"maxItems: {members['MaxItems']} can not be converted to integer") from error
+    bounds.check("ListEventSourceMappings", members)
+    found, marker = shard.listing(
+        now,
+        marker=members.get("Marker"),
+        max_items=members.get("MaxItems", PAGE),
+        function_name=members.get("FunctionName"),
+        event_source_arn=members.get("EventSourceArn"),
+    )
+    return {"EventSourceMappings": found, **({"NextMarker": marker} if marker else {})}
+
+
+def _members(body: bytes) -> dict[str, Any]:
+    """The request's members; a null one counts as not sent."""
+    try:
+        members = msgspec.json.decode(body or b"{}")
+    except msgspec.DecodeError as error:
+        raise errors.malformed(f"Could not parse request body into json: {error}") from error
+    if not isinstance(members, dict):
+        raise errors.malformed("Could not parse request body into json: not an object")
+    return {name: value for name, value in members.items() if value is not None}
+
+
+def _success(status: int, body: Mapping[str, Any], content_type: str = "application/json") -> Answer:
+    return Answer(status=status, headers={"Content-Type": content_type}, body=msgspec.json.encode(body))
+
+
+def _failure(error: errors.ApiError, request_id: str) -> Answer:
+    headers = {
+        "Content-Type": "application/json",
+        "x-amzn-ErrorType": error.code,
+        "x-amzn-RequestId": request_id,
+        **error.headers,
+    }
+    return Answer(status=error.status, headers=headers, body=msgspec.json.encode(error.body))

@@ -1,0 +1,109 @@
+"""Lambda's error answers, in its own words where they are on record (F§1.2, F§3.4, F§3.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+class ApiError(Exception):
+    """An answer that is not success. The HTTP layer turns it into bytes; nothing else catches it.
+
+    Args:
+        status: the HTTP status.
+        code: the error code, sent in the header `x-amzn-ErrorType`.
+        body: the JSON body. Lambda's shapes disagree on `message` and `Message`, so each constructor below spells it.
+        headers: headers of this error's own.
+    """
+
+    def __init__(
+        self, status: int, code: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(f"{status} {code}: {body}")
+        self.status = status
+        self.code = code
+        self.body = body
+        self.headers = headers or {}
+
+
+def invalid(message: str) -> ApiError:
+    """400 InvalidParameterValueException."""
+    return ApiError(400, "InvalidParameterValueException", {"Type": "User", "message": message})
+
+
+def validation(violations: list[str]) -> ApiError:
+    """400 ValidationException: the request breaks the API's model. It is not modelled and has no `Type` (F§3.5)."""
+    count = f"{len(violations)} validation error{'s' if len(violations) > 1 else ''} detected"
+    return ApiError(400, "ValidationException", {"message": f"{count}: {'; '.join(violations)}"})
+
+
+def malformed(message: str) -> ApiError:
+    """400 SerializationException: the body is not JSON, or a value has the wrong JSON type."""
+    return ApiError(400, "SerializationException", {"Type": "User", "Message": message})
+
+
+def not_found() -> ApiError:
+    """404 ResourceNotFoundException."""
+    return ApiError(
+        404, "ResourceNotFoundException", {"Type": "User", "Message": "The resource you requested does not exist."}
+    )
+
+
+def in_use(verb: str) -> ApiError:
+    """400 ResourceInUseException: the mapping is in transition.
+
+    Args:
+        verb: what cannot be done meanwhile, "update" or "delete".
+    """
+    message = f"Cannot {verb} the event source mapping because it is in use."
+    return ApiError(400, "ResourceInUseException", {"Type": "User", "Message": message})
+
+
+def throttled(code: str, retry_after_s: int | None) -> ApiError:
+    """429 TooManyRequestsException, or 400 ThrottlingException, which `ListFunctions` was seen to answer (F§1.2).
+
+    Args:
+        code: which of the two.
+        retry_after_s: the `Retry-After` header, in seconds; None for none, since it is not known whether Lambda's
+            control plane ever sends it.
+    """
+    headers = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
+    if code == "ThrottlingException":
+        return ApiError(400, code, {"message": "Rate exceeded"}, headers)
+    return ApiError(
+        429, code, {"Reason": "CallerRateLimitExceeded", "Type": "User", "message": "Rate exceeded"}, headers
+    )
+
+
+def server_error() -> ApiError:
+    """500 ServiceException."""
+    return ApiError(500, "ServiceException", {"Type": "Service", "Message": "An internal error occurred."})
+
+
+def unsigned() -> ApiError:
+    """403 MissingAuthenticationTokenException."""
+    return ApiError(403, "MissingAuthenticationTokenException", {"message": "Missing Authentication Token"})
+
+
+def expired() -> ApiError:
+    """403 ExpiredTokenException."""
+    message = "The security token included in the request is expired"
+    return ApiError(403, "ExpiredTokenException", {"message": message})
+
+
+def denied(account_id: str, action: str) -> ApiError:
+    """403 AccessDeniedException.
+
+    Args:
+        account_id: the caller's account.
+        action: the IAM action, such as `lambda:ListEventSourceMappings`.
+    """
+    user = f"arn:aws:iam::{account_id}:user/simulated"
+    message = f"User: {user} is not authorized to perform: {action} because no identity-based policy allows it"
+    return ApiError(403, "AccessDeniedException", {"Message": message})
+
+
+def unknown_operation(method: str, path: str) -> ApiError:
+    """404: the simulator does not speak this operation."""
+    message = f"The simulator has no operation {method} {path}: it lists, gets, updates and deletes mappings"
+    return ApiError(404, "UnknownOperationException", {"message": message})

@@ -1,0 +1,94 @@
+"""What can be made to go wrong, and the rest of what the outside world does to a fleet's owner."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+import msgspec
+
+from bulk_esm.simulator.draws import draw
+
+
+class Fate(StrEnum):
+    """What becomes of one request."""
+
+    ANSWERED = "answered"
+    SERVER_ERROR = "server-error"
+    CUT_BEFORE = "cut-before"
+    CUT_AFTER = "cut-after"
+
+
+class Faults(msgspec.Struct, frozen=True, kw_only=True):
+    """Faults to inject; the default is none. Shares are from 0 to 1 and drawn by the simulator's seed.
+
+    Virtual seconds pass `speed` times as fast as real ones.
+
+    Attributes:
+        error_share: share of Lambda requests answered 500 ServiceException; nothing is applied.
+        cut_before_share: share of Lambda requests whose connection breaks before anything is applied.
+        cut_after_share: share of Lambda requests that are carried out, and then the connection breaks, whatever the
+            answer would have been. Clients may hide a cut: aiohttp, and so aiobotocore, resends GET, PUT and DELETE
+            once of its own accord, whatever the SDK's retries are set to.
+        latency_s: how long each Lambda answer takes, in real seconds; an update is applied before the wait.
+        latency_share: share of Lambda answers that take that long.
+        stuck_share: share of mappings that never come to rest once updated.
+        list_lag_s: how far List lags behind Get, in virtual seconds.
+        list_wrong_share: share of accepted updates after which List shows the mapping at rest in the wrong state, with
+            a fresh LastModified.
+        list_wrong_for_s: for how long, in virtual seconds.
+        refused_share: share of mappings whose updates are refused: their queue's visibility timeout is too short.
+        denied_accounts: accounts in which every call is answered 403 AccessDeniedException.
+        expires_after_s: when every caller's token expires, in virtual seconds from the start: every call is then
+            answered 403 ExpiredTokenException. None is never.
+        throttle_code: the form of a throttle: 429 TooManyRequestsException, or the rarer 400 ThrottlingException.
+        retry_after_s: what a throttle's `Retry-After` header says, in seconds; None sends no such header.
+        other_caller_share: share of the quota that another caller uses up; it is always served first. Above 1 it also
+            drains what was saved up.
+        other_caller_on_s: how long the other caller is busy at a time, in virtual seconds, from the start.
+        other_caller_off_s: how long it then pauses, in virtual seconds; 0 makes it steady.
+    """
+
+    error_share: float = 0.0
+    cut_before_share: float = 0.0
+    cut_after_share: float = 0.0
+    latency_s: float = 0.0
+    latency_share: float = 1.0
+    stuck_share: float = 0.0
+    list_lag_s: float = 0.0
+    list_wrong_share: float = 0.0
+    list_wrong_for_s: float = 0.0
+    refused_share: float = 0.0
+    denied_accounts: frozenset[str] = frozenset()
+    expires_after_s: float | None = None
+    throttle_code: Literal["TooManyRequestsException", "ThrottlingException"] = "TooManyRequestsException"
+    retry_after_s: int | None = None
+    other_caller_share: float = 0.0
+    other_caller_on_s: float = 1.0
+    other_caller_off_s: float = 0.0
+
+    def fate(self, *key: object) -> Fate:
+        """Draw what becomes of one Lambda request.
+
+        Args:
+            key: what tells this request from all others, the seed included.
+        """
+        number = draw("fate", *key)
+        for fate, share in (
+            (Fate.SERVER_ERROR, self.error_share),
+            (Fate.CUT_BEFORE, self.cut_before_share),
+            (Fate.CUT_AFTER, self.cut_after_share),
+        ):
+            if number < share:
+                return fate
+            number -= share
+        return Fate.ANSWERED
+
+    def delay_s(self, *key: object) -> float:
+        """Draw how long one answer is held back, in real seconds.
+
+        Args:
+            key: what tells this request from all others, the seed included.
+        """
+        slow = self.latency_s > 0 and draw("latency", *key) < self.latency_share
+        return self.latency_s if slow else 0.0

@@ -1,0 +1,122 @@
+"""What an accepted update makes of a mapping: the shapes that can be read back (F§6.3, F§6.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from bulk_esm.model.mapping import FunctionReference, SourceType, source_type_of
+from bulk_esm.simulator.timeline import Configuration
+
+STREAMS: Final = frozenset({SourceType.KINESIS, SourceType.DYNAMODB})
+KAFKA: Final = frozenset({SourceType.MSK, SourceType.KAFKA})
+KAFKA_CONFIGS: Final = ("AmazonManagedKafkaEventSourceConfig", "SelfManagedKafkaEventSourceConfig")
+
+# These show an update's values only once it has settled. Recorded for DocumentDB (F§3.2); the others that are slow to
+# reconnect are taken to be like it, since nothing is recorded for them.
+HIDES_VALUES_UNTIL_SETTLED: Final = KAFKA | {SourceType.MQ, SourceType.DOCUMENTDB}
+
+_NOT_STORED: Final = frozenset({"UUID", "Enabled", "FunctionName"})
+
+
+def merged(configuration: Configuration, request: dict[str, Any], *, function_arn: str | None) -> Configuration:
+    """Apply a request's parameters; `State` and `LastModified` are the state machine's and stay as they are.
+
+    Args:
+        configuration: the mapping as Get returns it; it is not changed.
+        request: UpdateEventSourceMapping's members. What is left out stays as it is.
+        function_arn: the full ARN that `FunctionName` stands for, if it was sent.
+
+    Returns:
+        The mapping as Get will return it. A parameter that was cleared is gone, or in the form that says so.
+    """
+    result = dict(configuration)
+    if function_arn is not None:
+        result["FunctionArn"] = function_arn
+    source_type = source_type_of(configuration)
+    for name, value in request.items():
+        if name in _NOT_STORED:
+            continue
+        stored = _READ_BACK[name](value, configuration.get(name), source_type) if name in _READ_BACK else value
+        if stored is None:
+            result.pop(name, None)
+        else:
+            result[name] = stored
+    return result
+
+
+def _destination(value: dict[str, Any], _current: Any, source_type: SourceType) -> dict[str, Any] | None:
+    """An empty destination clears (its pattern allows it; the result is not recorded, F§6.3)."""
+    if value.get("OnFailure", {}).get("Destination"):
+        return {"OnFailure": value["OnFailure"]}
+    return {"OnFailure": {}} if source_type in STREAMS else None
+
+
+def _pollers(value: dict[str, Any], current: dict[str, Any] | None, source_type: SourceType) -> dict[str, Any] | None:
+    """`{}` goes back to on-demand; otherwise members that were not sent keep their value, or take the API's default."""
+    if not value:
+        return None
+    defaults = {"MinimumPollers": 1 if source_type in KAFKA else 2, "MaximumPollers": 200}
+    pollers = {**defaults, **(current or {}), **value}
+    if not pollers.get("PollerGroupName"):
+        pollers.pop("PollerGroupName", None)
+    return pollers
+
+
+def _kafka(value: dict[str, Any], current: dict[str, Any] | None, _source_type: SourceType) -> dict[str, Any] | None:
+    """The schema registry is cleared by `{}` inside; `{}` outside, or nothing, leaves it in place (F§6.3)."""
+    config = {**(current or {}), **value}
+    if not config.get("SchemaRegistryConfig"):
+        config.pop("SchemaRegistryConfig", None)
+    return config or None
+
+
+def _metrics(value: dict[str, Any], current: dict[str, Any] | None, _source_type: SourceType) -> dict[str, Any] | None:
+    """An empty list clears; without a list nothing was said."""
+    if "Metrics" not in value:
+        return current
+    return value if value["Metrics"] else None
+
+
+def _accesses(value: list[Any], current: list[Any] | None, _source_type: SourceType) -> list[Any]:
+    """A list replaces the whole list, but VIRTUAL_HOST may not be sent: that it stays is our reading (F§6.2)."""
+    return [*value, *(access for access in current or [] if access["Type"] == "VIRTUAL_HOST")]
+
+
+# What becomes of a parameter: (value, what it was, source type) to what is read back; None removes it. One that is not
+# here is stored as it was sent.
+_READ_BACK: Final[Mapping[str, Callable[[Any, Any, SourceType], Any]]] = {
+    "FilterCriteria": lambda value, _current, _source_type: value if value.get("Filters") else None,
+    "ScalingConfig": lambda value, _current, _source_type: value or None,
+    "KMSKeyArn": lambda value, _current, _source_type: value or None,
+    "MetricsConfig": _metrics,
+    "DocumentDBEventSourceConfig": lambda value, current, _source_type: {**(current or {}), **value},
+    "DestinationConfig": _destination,
+    "ProvisionedPollerConfig": _pollers,
+    "SourceAccessConfigurations": _accesses,
+    **dict.fromkeys(KAFKA_CONFIGS, _kafka),
+}
+
+
+def full_function_arn(name: str, *, partition: str, account_id: str, region: str) -> str:
+    """The ARN that a FunctionName stands for, with the qualifier it was given.
+
+    Args:
+        name: a name, partial ARN or ARN.
+        partition: of the Region.
+        account_id: whose function it is if the name does not say.
+        region: where it is if the name does not say.
+    """
+    reference = FunctionReference.parse(name)
+    qualifier = f":{reference.qualifier}" if reference.qualifier else ""
+    return (
+        f"arn:{reference.partition or partition}:lambda:{reference.region or region}"
+        f":{reference.account_id or account_id}:function:{reference.name}{qualifier}"
+    )
+
+
+def listed(configuration: Configuration) -> Configuration:
+    """A mapping as List shows it: filters encrypted with a customer key are null there (F§2)."""
+    if "KMSKeyArn" in configuration and "FilterCriteria" in configuration:
+        return {**configuration, "FilterCriteria": None}
+    return configuration

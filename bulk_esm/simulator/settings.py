@@ -1,0 +1,29 @@
+"""What all accounts and Regions of a simulator share."""
+
+from __future__ import annotations
+
+import msgspec
+
+from bulk_esm.simulator.faults import Faults
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What all accounts and Regions of a simulator share.
+
+    Attributes:
+        seed: of every draw.
+        account_id: whose the requests are whose access key id is not an account id.
+        epoch: virtual second 0 in seconds since the epoch.
+        quota_per_second: Lambda requests a virtual second; None for no quota.
+        burst: tokens that the quota's bucket holds.
+        settle_scale: multiplies every settle time; 0 settles at once.
+        faults: what goes wrong.
+    """
+
+    seed: int = 1
+    account_id: str = "123456789012"
+    epoch: float = 1_760_000_000.0
+    quota_per_second: float | None = 15.0
+    burst: float = 15.0
+    settle_scale: float = 1.0
+    faults: Faults = Faults()
