@@ -1,0 +1,219 @@
+"""The one door to Lambda's control plane: every call paced, retried where it may be, and counted."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import msgspec
+
+from bulk_esm.aws.errors import translated
+from bulk_esm.aws.pacing import Pacer
+from bulk_esm.aws.retrying import Treatment, backoff_s, retrying, treatment_of
+from bulk_esm.clock import Clock
+from bulk_esm.errors import ServiceError
+from bulk_esm.model.mapping import EventSourceMapping
+
+if TYPE_CHECKING:
+    from types_aiobotocore_lambda import LambdaClient
+
+Kind = Literal["list", "get", "update"]
+_ACTIONS: Final[dict[Kind, str]] = {
+    "list": "lambda:ListEventSourceMappings",
+    "get": "lambda:GetEventSourceMapping",
+    "update": "lambda:UpdateEventSourceMapping",
+}
+PAGE_SIZE: Final = 100  # Lambda's own limit, whatever MaxItems says (F§2)
+
+# The first wait after a failure is that of so many requests, so that a control plane at 20 times speed is not waited
+# for 20 times too long: half a second at 12 requests/s.
+_BACKOFF_REQUESTS: Final = 6.0
+
+
+class ControlPlane:
+    """Lambda's event source mapping API of one account and Region.
+
+    Attributes:
+        region: the Region.
+        pacer: the bucket that every request passes.
+        requests: how many requests were sent, by kind and by what came of them (`ok`, `throttled`, `error`).
+    """
+
+    def __init__(
+        self,
+        client: LambdaClient,
+        *,
+        region: str,
+        pacer: Pacer,
+        clock: Clock | None = None,
+        jitter: random.Random | None = None,
+    ) -> None:
+        """Wrap a client whose own retries are off.
+
+        Args:
+            client: an aiobotocore Lambda client.
+            region: its Region.
+            pacer: the bucket of this account and Region.
+            clock: the time.
+            jitter: where the randomness of the back-off comes from.
+        """
+        self.region = region
+        self.pacer = pacer
+        self.requests: Counter[tuple[str, str]] = Counter()
+        self._client = client
+        self._clock = clock or Clock()
+        self._jitter = jitter or random.Random()  # noqa: S311 - jitter is no secret
+        for operation in ("ListEventSourceMappings", "GetEventSourceMapping", "UpdateEventSourceMapping"):
+            client.meta.events.register(f"before-parse.lambda.{operation}", _keep_as_sent)
+
+    async def list(
+        self, *, function_name: str | None = None, event_source_arn: str | None = None
+    ) -> AsyncIterator[list[EventSourceMapping]]:
+        """List mappings, a page at a time.
+
+        Args:
+            function_name: only those of this function.
+            event_source_arn: only those of this source.
+
+        Yields:
+            Up to 100 mappings. Pages are not a snapshot: a mapping may come twice (F§2).
+
+        Raises:
+            AccessError: the credentials are refused.
+            ServiceError: an answer that retrying did not mend.
+        """
+        arguments: dict[str, Any] = {"MaxItems": PAGE_SIZE}
+        if function_name:
+            arguments["FunctionName"] = function_name
+        if event_source_arn:
+            arguments["EventSourceArn"] = event_source_arn
+        while True:
+            answer = await self._call("list", lambda: self._client.list_event_source_mappings(**arguments))
+            yield [EventSourceMapping(item) for item in answer.get("EventSourceMappings") or []]
+            if not answer.get("NextMarker"):
+                return
+            arguments["Marker"] = answer["NextMarker"]
+
+    async def get(self, uuid: str, *, deadline: float = float("inf")) -> EventSourceMapping:
+        """Read one mapping.
+
+        Args:
+            uuid: the mapping.
+            deadline: when to give up repeating, on the clock.
+
+        Raises:
+            AccessError: the credentials are refused.
+            ServiceError: the mapping does not exist, or an answer that retrying did not mend.
+        """
+        answer = await self._call("get", lambda: self._client.get_event_source_mapping(UUID=uuid), deadline=deadline)
+        return _mapping(answer)
+
+    async def update(
+        self,
+        uuid: str,
+        request: dict[str, Any],
+        *,
+        deadline: float = float("inf"),
+        before_sending: Callable[[], None] = lambda: None,
+    ) -> EventSourceMapping:
+        """Send one update; the answer is the mapping as Lambda shows it at acceptance, which proves nothing (F§3.2).
+
+        What may have been applied is not sent again here: whoever called must look first.
+
+        Args:
+            uuid: the mapping.
+            request: parameters of UpdateEventSourceMapping, without the UUID.
+            deadline: when to give up repeating, on the clock.
+            before_sending: called just before each time that the update goes out; what it raises keeps it from going.
+
+        Raises:
+            AccessError: the credentials are refused.
+            ServiceError: refused, in use, or perhaps applied (`sent` is true and the error transient).
+        """
+        answer = await self._call(
+            "update",
+            lambda: self._client.update_event_source_mapping(UUID=uuid, **request),
+            deadline=deadline,
+            before_sending=before_sending,
+            may_repeat=lambda error: treatment_of(error) is not Treatment.TRANSIENT or not error.sent,
+        )
+        return _mapping(answer)
+
+    async def _call(
+        self,
+        kind: Kind,
+        send: Callable[[], Awaitable[Any]],
+        *,
+        deadline: float = float("inf"),
+        before_sending: Callable[[], None] = lambda: None,
+        may_repeat: Callable[[ServiceError], bool] = lambda _: True,
+    ) -> dict[str, Any]:
+        policy = retrying(
+            may_repeat=may_repeat,
+            base_s=self._backoff_base_s,
+            jitter=self._jitter,
+            out_of_time=lambda: self._clock.monotonic() >= deadline,
+            sleep=self._clock.sleep,
+        )
+        async for attempt in policy:
+            with attempt:
+                granted_at = await self.pacer.acquire()
+                before_sending()
+                return await self._attempt(kind, send, granted_at)
+        raise AssertionError("tenacity either returns or raises")  # pragma: no cover
+
+    async def _attempt(self, kind: Kind, send: Callable[[], Awaitable[Any]], granted_at: float) -> dict[str, Any]:
+        outcome = "error"
+        try:
+            with translated(_ACTIONS[kind]):
+                answer: dict[str, Any] = await send()
+            outcome = "ok"
+        except ServiceError as error:
+            if treatment_of(error) is Treatment.THROTTLED:
+                outcome = "throttled"
+                self.pacer.throttled(granted_at, error.retry_after_s)
+            raise
+        finally:
+            self.requests[kind, outcome] += 1
+            if outcome == "ok":
+                self.pacer.succeeded()
+        return answer
+
+    def backoff_s(self, failures: int) -> float:
+        """How long to wait after so many failures in a row, in seconds, with full jitter."""
+        return backoff_s(failures, base_s=self._backoff_base_s, jitter=self._jitter)
+
+    @property
+    def _backoff_base_s(self) -> float:
+        return _BACKOFF_REQUESTS / self.pacer.max_per_second
+
+    def request_counts(self) -> dict[str, int]:
+        """Requests sent so far by kind, then how many of them were throttled and how many failed otherwise."""
+        counts: Counter[str] = Counter(dict.fromkeys((*_ACTIONS, "throttled", "errors"), 0))
+        for (kind, outcome), count in self.requests.items():
+            counts[kind] += count
+            if outcome != "ok":
+                counts["throttled" if outcome == "throttled" else "errors"] += count
+        return dict(counts)
+
+
+def _keep_as_sent(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
+    """Take the answer's JSON as it came: botocore's parser drops the members that its model does not know."""
+    if response_dict["status_code"] < 300:  # noqa: PLR2004 - HTTP's success
+        customized_response_dict.update(msgspec.json.decode(response_dict["body"] or b"{}"))
+        response_dict["body"] = b"{}"  # parsed: once is enough
+
+
+def _mapping(answer: dict[str, Any]) -> EventSourceMapping:
+    configuration = {name: value for name, value in answer.items() if name != "ResponseMetadata"}
+    if not configuration.get("UUID"):
+        # moto answers an update of an unknown UUID like this.
+        raise ServiceError(
+            code="ResourceNotFoundException",
+            message="The answer names no event source mapping.",
+            status=404,
+            request_id=answer.get("ResponseMetadata", {}).get("RequestId"),
+        )
+    return EventSourceMapping(configuration)

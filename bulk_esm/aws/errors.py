@@ -1,0 +1,91 @@
+"""botocore's errors become ours here and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import botocore.exceptions as botocore_errors
+import msgspec
+
+from bulk_esm.aws.retrying import Treatment, treatment_of
+from bulk_esm.errors import AccessError, ServiceError, UsageError
+
+# Nothing was sent: the connection did not come about.
+_NOT_SENT = (
+    botocore_errors.EndpointConnectionError,
+    botocore_errors.ConnectTimeoutError,
+    botocore_errors.ProxyConnectionError,
+    botocore_errors.SSLError,
+)
+# The session's sources of credentials failed before anything could be signed.
+_NO_CREDENTIALS = (
+    botocore_errors.NoCredentialsError,
+    botocore_errors.PartialCredentialsError,
+    botocore_errors.CredentialRetrievalError,
+    botocore_errors.MetadataRetrievalError,
+    botocore_errors.NoAuthTokenError,
+    botocore_errors.TokenRetrievalError,
+    botocore_errors.SSOError,
+    botocore_errors.UnauthorizedSSOTokenError,
+    botocore_errors.InvalidConfigError,
+    botocore_errors.ConfigNotFound,
+    botocore_errors.InfiniteLoopConfigError,
+)
+
+
+@contextmanager
+def translated(action: str) -> Iterator[None]:
+    """Turn what botocore raises into our errors.
+
+    Args:
+        action: the IAM action of the call, for the message, such as `lambda:UpdateEventSourceMapping`.
+
+    Raises:
+        AccessError: no credentials, or credentials that are refused.
+        ServiceError: any other answer that is not success, or none.
+        UsageError: a configuration from which no client can be made.
+    """
+    try:
+        yield
+    except botocore_errors.ClientError as error:
+        answer = _service_error(error.response)
+        if treatment_of(answer) is Treatment.DENIED:
+            raise AccessError(
+                f"{action} was refused ({answer}); check the credentials and their permissions"
+            ) from error
+        raise answer from error
+    except _NO_CREDENTIALS as error:
+        raise AccessError(f"no usable credentials: {error}; set a profile or log in again") from error
+    except (botocore_errors.ProfileNotFound, botocore_errors.ConfigParseError) as error:
+        raise UsageError(f"{error}; see --profile and AWS_PROFILE") from error
+    except (botocore_errors.NoRegionError, botocore_errors.InvalidRegionError) as error:
+        raise UsageError(f"{error}; see --region and AWS_REGION") from error
+    except botocore_errors.InvalidEndpointConfigurationError as error:
+        raise UsageError(str(error)) from error
+    except botocore_errors.ParamValidationError as error:
+        raise ServiceError(code="ParamValidation", message=str(error), status=400, sent=False) from error
+    except _NOT_SENT as error:
+        raise ServiceError(code=type(error).__name__, message=str(error), sent=False) from error
+    except (botocore_errors.BotoCoreError, msgspec.DecodeError, OSError, TimeoutError) as error:
+        raise ServiceError(code=type(error).__name__, message=str(error) or "the connection failed") from error
+
+
+def _service_error(response: dict[str, Any]) -> ServiceError:
+    error, metadata = response.get("Error", {}), response.get("ResponseMetadata", {})
+    return ServiceError(
+        code=error.get("Code") or "Unknown",
+        # Lambda writes `message` or `Message`, by error (F§3.4); botocore knows only one of them for each.
+        message=error.get("Message") or response.get("message") or response.get("Message") or "no message",
+        status=int(metadata.get("HTTPStatusCode") or 0),
+        request_id=metadata.get("RequestId"),
+        retry_after_s=_seconds(metadata.get("HTTPHeaders", {}).get("retry-after")),
+    )
+
+
+def _seconds(header: str | None) -> float | None:
+    try:
+        return max(0.0, float(header)) if header else None
+    except ValueError:  # the header's other form, a date, has not been seen from Lambda
+        return None

@@ -1,0 +1,156 @@
+"""The token bucket that every request of one account and Region passes.
+
+Lambda gives 15 requests/s to an account and Region for all callers together (F§1). The bucket hands out its tokens in
+the order in which they were asked for, and changes its own rate: down once for each episode of congestion, back up
+while traffic is clean (additive increase, multiplicative decrease).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import anyio
+import msgspec
+
+from bulk_esm.clock import Clock
+from bulk_esm.errors import UsageError
+
+# How much of an idle second may be caught up at once: enough that a late wake-up of the event loop loses nothing,
+# little enough that no window of a second sees a burst. Lambda publishes no burst size (F§1.1).
+BURST_S: Final = 0.04
+_DECREASE: Final = 0.7
+_RECOVERY_PER_S: Final = 0.05  # of the full rate, for each second of clean traffic
+_FLOOR: Final = 0.05  # of the full rate: another caller may leave almost nothing, but not nothing for ever
+
+
+class PacerStatistics(msgspec.Struct, frozen=True, kw_only=True):
+    """A look at the bucket.
+
+    Attributes:
+        rate: requests/s at present.
+        max_per_second: requests/s when nothing throttles.
+        granted: requests let through so far.
+        waiting: requests in line.
+        throttles: throttling answers so far.
+        episodes: how often the rate was lowered.
+    """
+
+    rate: float
+    max_per_second: float
+    granted: int
+    waiting: int
+    throttles: int
+    episodes: int
+
+
+class Pacer:
+    """A token bucket: first come, first served; safe to cancel; adjustable while it runs.
+
+    In any window of `t` seconds it grants at most `rate * t` requests and one burst of `max(1, rate * BURST_S)`.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_per_second: float,
+        clock: Clock | None = None,
+    ) -> None:
+        """Start with one token.
+
+        Args:
+            max_per_second: requests/s while nothing throttles.
+            clock: the time.
+
+        Raises:
+            UsageError: a rate that is not above zero.
+        """
+        if not max_per_second > 0:
+            raise UsageError(f"the rate is in requests a second and above 0, not {max_per_second:g}")
+        self._max_per_second = self._rate = max_per_second
+        self._clock = clock or Clock()
+        self._line = anyio.Lock()  # hands over in the order of arrival; who is cancelled leaves the line
+        self._refilled_at = self._clock.monotonic()
+        self._tokens = 1.0
+        self._held_until = float("-inf")
+        self._episode_at = float("-inf")
+        self._granted = self._throttles = self._episodes = 0
+
+    @property
+    def max_per_second(self) -> float:
+        """Requests/s while nothing throttles; may be set at any time."""
+        return self._max_per_second
+
+    @max_per_second.setter
+    def max_per_second(self, value: float) -> None:
+        self._refill()
+        self._rate *= value / self._max_per_second
+        self._max_per_second = value
+
+    def statistics(self) -> PacerStatistics:
+        """What the bucket has done and is doing."""
+        lined_up = self._line.statistics()
+        return PacerStatistics(
+            rate=self._rate,
+            max_per_second=self._max_per_second,
+            granted=self._granted,
+            waiting=lined_up.tasks_waiting + lined_up.locked,
+            throttles=self._throttles,
+            episodes=self._episodes,
+        )
+
+    async def acquire(self) -> float:
+        """Wait in line for one request.
+
+        The head of the line takes its token in one step with no wait after it, so a cancelled caller has taken
+        neither a token nor anyone's place.
+
+        Returns:
+            The time of the grant, to be handed to `succeeded` or `throttled`.
+        """
+        async with self._line:
+            while (wait_s := self._wait_s()) > 0:
+                await self._clock.sleep(wait_s)
+            self._tokens -= 1
+            self._granted += 1
+            return self._refilled_at
+
+    def succeeded(self) -> None:
+        """Take note of an answer that was no throttle: clean traffic brings the rate back."""
+        step = self._max_per_second * _RECOVERY_PER_S / self._rate
+        self._rate = min(self._max_per_second, self._rate + step)
+
+    def throttled(self, granted_at: float, retry_after_s: float | None = None) -> None:
+        """Take note of a throttle.
+
+        A request that was granted before the rate was last lowered tells of the same congestion, so it lowers nothing.
+
+        Args:
+            granted_at: what `acquire` returned for the request.
+            retry_after_s: the pause that the answer asked for, in seconds, if it did.
+        """
+        self._throttles += 1
+        now = self._refill()
+        if retry_after_s is not None:
+            self._held_until = max(self._held_until, now + retry_after_s)
+        if granted_at <= self._episode_at:
+            return
+        self._episodes += 1
+        self._episode_at = now
+        self._rate = max(self._rate * _DECREASE, self._max_per_second * _FLOOR)
+        self._tokens = min(self._tokens, 0.0)
+
+    @property
+    def _capacity(self) -> float:
+        return max(1.0, self._rate * BURST_S)
+
+    def _refill(self) -> float:
+        now = self._clock.monotonic()
+        self._tokens = min(self._capacity, self._tokens + (now - self._refilled_at) * self._rate)
+        self._refilled_at = now
+        return now
+
+    def _wait_s(self) -> float:
+        now = self._refill()
+        # A hair's breadth of rounding must not cost another turn of the event loop.
+        for_token = (1 - self._tokens) / self._rate if self._tokens < 1 - 1e-9 else 0.0
+        return max(for_token, self._held_until - now)
