@@ -1,0 +1,134 @@
+"""The course of one item: send until accepted for sure, then wait until settled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
+
+from bulk_esm.aws.control_plane import ControlPlane
+from bulk_esm.aws.retrying import Treatment, treatment_of
+from bulk_esm.clock import Clock, iso
+from bulk_esm.engine.endings import Ending, after_doubt, after_settling
+from bulk_esm.engine.settling import Asked, Verdict
+from bulk_esm.engine.waiter import Waiter
+from bulk_esm.errors import ServiceError
+from bulk_esm.logs import get_logger
+from bulk_esm.model.mapping import EventSourceMapping
+from bulk_esm.model.plan import PlanItem
+
+log: Final = get_logger("engine")
+
+# How often one update may end in doubt or in use, and be found not applied, before that is its result.
+_MOST_DOUBTS: Final = 8
+
+
+class Course:
+    """One item under way; a result can be made of it at any instant.
+
+    Attributes:
+        item: the item of the plan.
+        seen: the mapping as last seen in this run.
+        update_calls: how many updates were sent for it.
+        accepted_at: when Lambda accepted the update, or was seen to have.
+        settled_at: when it was seen at rest as asked.
+    """
+
+    def __init__(
+        self,
+        item: PlanItem,
+        *,
+        control_plane: ControlPlane,
+        waiter: Waiter,
+        timeout_s: float,
+        clock: Clock,
+    ) -> None:
+        self.item = item
+        self.seen: EventSourceMapping | None = None
+        self.update_calls = 0
+        self.accepted_at: datetime | None = None
+        self.settled_at: datetime | None = None
+        self.started_s = clock.monotonic()
+        self._control_plane = control_plane
+        self._waiter = waiter
+        self._timeout_s = timeout_s
+        self._clock = clock
+        self._in_doubt = False  # an update may have arrived although no answer said so
+
+    @property
+    def accepted(self) -> bool:
+        """Whether Lambda accepted the update."""
+        return self.accepted_at is not None
+
+    async def run(self, *, before_sending: Callable[[], None], first_sent: Callable[[], None]) -> Ending:
+        """See the item through.
+
+        Args:
+            before_sending: called just before each update goes out; what it raises keeps it from going.
+            first_sent: called once the first update has its answer, or has none.
+
+        Raises:
+            AccessError: the credentials are refused.
+            ServiceError: the update was refused, or a look at it failed for good.
+        """
+        item = self.item
+        deadline = self._clock.monotonic() + self._timeout_s
+
+        def about_to_send() -> None:
+            before_sending()
+            self.update_calls += 1
+
+        for attempt in range(1, _MOST_DOUBTS + 1):
+            try:
+                accepted = await self._control_plane.update(
+                    item.uuid, item.request, deadline=deadline, before_sending=about_to_send
+                )
+            except ServiceError as error:
+                failure = error
+            else:
+                self.seen = accepted
+                return await self._settle(not_before=accepted.last_modified)
+            finally:
+                first_sent()
+            ending = await self._look_before_sending_again(failure, attempt, deadline)
+            if ending is not None:
+                return ending
+        raise failure
+
+    async def _look_before_sending_again(self, failure: ServiceError, attempt: int, deadline: float) -> Ending | None:
+        item = self.item
+        treatment = treatment_of(failure)
+        arrived_perhaps = treatment is Treatment.TRANSIENT and failure.sent
+        if treatment is not Treatment.IN_USE and not arrived_perhaps:
+            raise failure
+        self._in_doubt = self._in_doubt or arrived_perhaps
+        log.info("not_accepted_for_sure", uuid=item.uuid, code=failure.code, in_doubt=self._in_doubt)
+        if arrived_perhaps:
+            await self._clock.sleep(self._control_plane.backoff_s(attempt))
+            seen: EventSourceMapping | None = await self._control_plane.get(item.uuid, deadline=deadline)
+        else:
+            seen = await self._waiter.at_rest(item.uuid, item.source_type, deadline=deadline)
+        self.seen = seen or self.seen
+        if seen and not seen.at_rest and self._in_doubt:
+            # It was at rest when it was planned; on its way now, after an update that may have arrived: it did.
+            return await self._settle(not_before=seen.last_modified)
+        ending = after_doubt(item, seen, in_doubt=self._in_doubt, failure=failure)
+        if ending is not None and ending.error is None and self._in_doubt:
+            self.accepted_at = self.settled_at = self._clock.now()
+        return ending
+
+    async def _settle(self, *, not_before: float) -> Ending:
+        self.accepted_at = self._clock.now()
+        log.debug("accepted", uuid=self.item.uuid, at=iso(self.accepted_at))
+        asked = Asked(
+            uuid=self.item.uuid,
+            source_type=self.item.source_type,
+            request=self.item.request,
+            before=EventSourceMapping(self.item.before),
+            not_before=not_before,
+        )
+        settlement = await self._waiter.settled(asked, deadline=self._clock.monotonic() + self._timeout_s)
+        self.seen = settlement.mapping or self.seen
+        if settlement.verdict is Verdict.SETTLED:
+            self.settled_at = self._clock.now()
+        return after_settling(settlement, asked, timeout_s=self._timeout_s)

@@ -1,0 +1,112 @@
+"""How an item ends, in words for the user; and whether an update that may have arrived is sent again."""
+
+from __future__ import annotations
+
+import msgspec
+
+from bulk_esm.engine.settling import Asked, Verdict, missing_text
+from bulk_esm.engine.waiter import Settlement
+from bulk_esm.errors import ServiceError
+from bulk_esm.model.mapping import EventSourceMapping
+from bulk_esm.model.plan import Action, PlanItem, Standing, standing
+from bulk_esm.model.result import ErrorRecord, Outcome
+
+
+class Ending(msgspec.Struct, frozen=True):
+    """An outcome, and why if it is not a good one."""
+
+    outcome: Outcome
+    error: ErrorRecord | None = None
+
+
+def without_sending(item: PlanItem) -> Ending:
+    """The end of an item for which nothing is to be sent."""
+    if item.action is Action.UNCHANGED:
+        return Ending(Outcome.UNCHANGED)
+    return Ending(Outcome.BLOCKED, ErrorRecord(code="Blocked", message="; ".join(item.problems)))
+
+
+def failed(error: ServiceError) -> Ending:
+    """The end of an item that Lambda refused."""
+    return Ending(Outcome.FAILED, ErrorRecord(code=error.code, message=error.message, request_id=error.request_id))
+
+
+def cut_short(*, update_calls: int, accepted: bool, why: ErrorRecord | None = None) -> Ending:
+    """The end of an item that was not seen through: as if never started, unless something was sent for it."""
+    if update_calls == 0:
+        return Ending(Outcome.NOT_STARTED, why)
+    sent = "accepted" if accepted else "sent"
+    interrupted = ErrorRecord(code="Interrupted", message=f"the update was {sent}; what became of it was not seen")
+    return Ending(Outcome.TIMED_OUT, why or interrupted)
+
+
+def after_settling(settlement: Settlement, asked: Asked, *, timeout_s: float) -> Ending:
+    """The end of an item whose update was accepted.
+
+    Args:
+        settlement: how the wait for it ended.
+        asked: what was asked.
+        timeout_s: how long it was waited for, in seconds.
+    """
+    seen = settlement.mapping
+    match settlement.verdict:
+        case Verdict.SETTLED:
+            return Ending(Outcome.UPDATED)
+        case Verdict.GONE:
+            return _gone()
+        case Verdict.CHANGED if seen:
+            return changed(missing_text(asked, seen))
+        case Verdict.NOT_APPLIED if seen:
+            what = f"the update was accepted, but the mapping is at rest as before: {missing_text(asked, seen)}"
+            return Ending(Outcome.FAILED, ErrorRecord(code="NotApplied", message=what))
+        case _:
+            state = seen.state if seen else "not seen"
+            what = f"accepted, but still {state} after {timeout_s:g} s; look again later"
+            return Ending(Outcome.TIMED_OUT, ErrorRecord(code="TimedOut", message=what))
+
+
+def after_doubt(
+    item: PlanItem, seen: EventSourceMapping | None, *, in_doubt: bool, failure: ServiceError
+) -> Ending | None:
+    """Decide about an update that was not accepted for sure, from a look at the mapping at rest.
+
+    1. The mapping is gone, or no longer as it was planned: a conflict.
+    2. It is as it was planned: no update arrived, so sending it again is safe.
+    3. It has all that was asked for: ours if one of ours may have arrived, else someone else's.
+
+    Args:
+        item: the item of the plan.
+        seen: the mapping as the look shows it; None if it does not exist.
+        in_doubt: whether an update of ours may have arrived although no answer said so.
+        failure: why it was not accepted for sure.
+
+    Returns:
+        The end of the item, or None to send again.
+    """
+    if seen is None:
+        return _gone()
+    if not seen.at_rest:
+        what = f"the mapping stayed {seen.state}, so no update was accepted ({failure.message})"
+        return Ending(Outcome.TIMED_OUT, ErrorRecord(code=failure.code, message=what, request_id=failure.request_id))
+    match standing(item, seen):
+        case Standing.AS_PLANNED:
+            return None
+        case Standing.DONE:
+            return Ending(Outcome.UPDATED if in_doubt else Outcome.UNCHANGED)
+        case Standing.CHANGED:
+            return changed("it is no longer as it was planned; plan it anew")
+
+
+def _gone() -> Ending:
+    what = "someone deleted the mapping meanwhile"
+    return Ending(Outcome.CONFLICT, ErrorRecord(code="ResourceNotFoundException", message=what))
+
+
+def changed(what: str) -> Ending:
+    """The end of an item that someone else changed.
+
+    Args:
+        what: what differs, or what to do.
+    """
+    message = f"someone else changed the mapping meanwhile: {what}"
+    return Ending(Outcome.CONFLICT, ErrorRecord(code="ChangedMeanwhile", message=message))

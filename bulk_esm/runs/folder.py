@@ -1,0 +1,146 @@
+"""A run's folder: plan, results, log and record of one run. Nothing else reads or writes it.
+
+`plan.jsonl` is the write-ahead log: on disk before the first update. Updates are idempotent, so after a crash plan and
+results say what is left to look at; nothing else is needed.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import msgspec
+
+from bulk_esm.errors import RunFolderError
+from bulk_esm.model.plan import Plan, PlanItem
+from bulk_esm.model.result import Result
+from bulk_esm.runs.jsonl import read_lines, sync_folder, write_durably
+from bulk_esm.runs.record import RunRecord
+
+RECORD: Final = "run.json"
+PLAN: Final = "plan.jsonl"
+RESULTS: Final = "results.jsonl"
+LOG: Final = "log.jsonl"
+
+
+class RunFolder:
+    """A folder that holds one run.
+
+    Attributes:
+        path: the folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Look at a folder; see `create` for a new one.
+
+        Args:
+            path: the folder.
+        """
+        self.path = path
+
+    @classmethod
+    def create(cls, runs_dir: Path, record: RunRecord, plan: Plan) -> RunFolder:
+        """Make the folder of a new run, with its record and its plan safely on disk.
+
+        Args:
+            runs_dir: where runs are kept; made if it is not there.
+            record: the run.
+            plan: the whole plan.
+
+        Raises:
+            RunFolderError: the folder cannot be written.
+        """
+        folder = cls(runs_dir / record.run_id)
+        try:
+            runs_dir.mkdir(parents=True, exist_ok=True)
+            folder.path.mkdir(mode=0o700)  # configurations name queues, functions and secrets
+            write_durably(folder.path / PLAN, plan.items)
+            folder.write_record(record)
+            sync_folder(runs_dir)
+        except OSError as error:
+            raise RunFolderError(
+                f"the run folder {folder.path} cannot be written: {error.strerror}; "
+                "choose another place with --runs-dir or BULK_ESM_RUNS_DIR"
+            ) from error
+        return folder
+
+    def write_record(self, record: RunRecord) -> None:
+        """Replace `run.json`."""
+        write_durably(self.path / RECORD, [record])
+
+    def record(self) -> RunRecord:
+        """Read `run.json`.
+
+        Raises:
+            RunFolderError: it is missing or is no such record.
+        """
+        found = next(iter(read_lines(self.path / RECORD, RunRecord)), None)
+        if found is None:
+            raise RunFolderError(f"{self.path / RECORD} is empty")
+        return found
+
+    def plan(self) -> Plan:
+        """Read the plan.
+
+        Raises:
+            RunFolderError: it is missing, or a line is no plan item.
+        """
+        return Plan(tuple(read_lines(self.path / PLAN, PlanItem)))
+
+    def results(self) -> Iterator[Result]:
+        """Read the results so far; a torn last line is left out.
+
+        Raises:
+            RunFolderError: the file is missing, or a line is no result.
+        """
+        return read_lines(self.path / RESULTS, Result, torn_end_is_cut=True)
+
+    def open_results(self) -> ResultWriter:
+        """Open `results.jsonl` for appending.
+
+        Raises:
+            RunFolderError: it cannot be written.
+        """
+        return ResultWriter(self.path / RESULTS)
+
+
+class ResultWriter:
+    """Appends results, each in one write of one whole line."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._encoder = msgspec.json.Encoder()
+        try:
+            self._file: io.RawIOBase = path.open("ab", buffering=0)
+        except OSError as error:
+            raise RunFolderError(f"{path} cannot be written: {error.strerror}") from error
+
+    def append(self, result: Result) -> None:
+        """Write one result.
+
+        Args:
+            result: what became of a mapping.
+
+        Raises:
+            RunFolderError: it cannot be written; nothing more should be sent.
+        """
+        line = self._encoder.encode(result) + b"\n"
+        try:
+            written = self._file.write(line)
+        except OSError as error:
+            raise RunFolderError(f"{self._path} cannot be written: {error.strerror}") from error
+        if written != len(line):
+            raise RunFolderError(f"{self._path} cannot be written: the disk is full")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        os.fsync(self._file.fileno())
+        self._file.close()

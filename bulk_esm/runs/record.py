@@ -1,0 +1,49 @@
+"""The record of a run: `run.json`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+
+class RunStatus(StrEnum):
+    """How a run stands."""
+
+    RUNNING = "running"
+    FINISHED = "finished"
+    HALTED = "halted"
+    DEADLINE = "deadline"
+    INTERRUPTED = "interrupted"
+
+
+class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """`run.json`: rewritten whole, at the start and at the end of a run.
+
+    Attributes:
+        run_id: the run.
+        command: such as `pause`.
+        argv: the command line.
+        version: of this package.
+        account_id: the account, as the mappings' ARNs name it.
+        region: the Region.
+        started_at: ISO 8601 in UTC.
+        ended_at: likewise, or None while it runs.
+        status: see `RunStatus`.
+        counts: results by outcome.
+        requests: requests by kind, and how many of them were throttled or failed.
+        reason: why it did not finish, or None.
+    """
+
+    run_id: str
+    command: str
+    argv: tuple[str, ...]
+    version: str
+    account_id: str | None
+    region: str
+    started_at: str
+    ended_at: str | None = None
+    status: RunStatus = RunStatus.RUNNING
+    counts: dict[str, int] = {}
+    requests: dict[str, int] = {}
+    reason: str | None = None
