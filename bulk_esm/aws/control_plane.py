@@ -6,6 +6,7 @@ import random
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -67,6 +68,17 @@ class ControlPlane:
         self._jitter = jitter or random.Random()  # noqa: S311 - jitter is no secret
         for operation in ("ListEventSourceMappings", "GetEventSourceMapping", "UpdateEventSourceMapping"):
             client.meta.events.register(f"before-parse.lambda.{operation}", _keep_as_sent)
+
+    @property
+    def endpoint_url(self) -> str:
+        """Where requests go."""
+        return str(self._client.meta.endpoint_url)
+
+    @property
+    def is_aws(self) -> bool:
+        """Whether requests go to AWS itself, and not to a simulator."""
+        host = urlsplit(self.endpoint_url).hostname or ""
+        return host.startswith("lambda") or "amazonaws" in host
 
     async def list(
         self, *, function_name: str | None = None, event_source_arn: str | None = None

@@ -60,12 +60,12 @@ class Course:
         """Whether Lambda accepted the update."""
         return self.accepted_at is not None
 
-    async def run(self, *, before_sending: Callable[[], None], first_sent: Callable[[], None]) -> Ending:
+    async def run(self, *, before_sending: Callable[[], None], answered: Callable[[], None]) -> Ending:
         """See the item through.
 
         Args:
             before_sending: called just before each update goes out; what it raises keeps it from going.
-            first_sent: called once the first update has its answer, or has none.
+            answered: called when an update has its answer, or has none.
 
         Raises:
             AccessError: the credentials are refused.
@@ -86,10 +86,10 @@ class Course:
             except ServiceError as error:
                 failure = error
             else:
+                answered()
                 self.seen = accepted
                 return await self._settle(not_before=accepted.last_modified)
-            finally:
-                first_sent()
+            answered()
             ending = await self._look_before_sending_again(failure, attempt, deadline)
             if ending is not None:
                 return ending

@@ -163,7 +163,7 @@ class Engine:
         why: ErrorRecord | None = None
         place_to_send = _Place(self._sending)
         try:
-            ending = await course.run(before_sending=self._unless_stopping, first_sent=place_to_send.release)
+            ending = await course.run(before_sending=self._unless_stopping, answered=place_to_send.release)
         except _Stopped:
             pass
         except AccessError as refused:

@@ -1,0 +1,234 @@
+"""The one way in which apply, pause and resume go: plan, show, ask, carry out, sum up."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
+from typing import Final
+
+import anyio
+import msgspec
+from rich.console import Console
+
+from bulk_esm.api import BulkEsm, connect
+from bulk_esm.aws.pacing import PacerStatistics
+from bulk_esm.cli.options import AwsOptions, OutputOptions, RunOptions, RunsOptions
+from bulk_esm.cli.output import Results, form_for
+from bulk_esm.cli.progress import progress
+from bulk_esm.cli.summary import PLAN_COLUMNS, RESULT_COLUMNS, plan_row, plan_summary, result_row, run_summary
+from bulk_esm.engine.engine import EngineStatistics
+from bulk_esm.engine.run import Run
+from bulk_esm.errors import BulkEsmError, RefusedError
+from bulk_esm.logs import log_to_stderr
+from bulk_esm.model.plan import Action, Plan
+from bulk_esm.model.result import TROUBLE, Result
+from bulk_esm.runs.record import RunRecord, RunStatus
+
+QUOTA_PER_SECOND: Final = 15
+_INTERRUPTED: Final = 130
+_GRACE_S: Final = 30.0
+
+
+class Planned(msgspec.Struct, frozen=True):
+    """A plan, and the mappings that someone changed since it was saved."""
+
+    plan: Plan
+    changed_since: frozenset[str] = frozenset()
+
+
+def say(text: str, *, quiet: bool = False) -> None:
+    """Tell the user something on stderr."""
+    if not quiet:
+        sys.stderr.write(f"{text}\n")
+
+
+def set_up_logs(options: OutputOptions) -> None:
+    """Show the log on stderr as the flags say."""
+    log_to_stderr(options.log_level, as_json=options.log_format == "json")
+
+
+def with_aws(options: AwsOptions, work: Callable[[BulkEsm], Awaitable[int]]) -> int:
+    """Do something with a connection, and warn of a rate that no account has.
+
+    Args:
+        options: how to reach AWS.
+        work: what to do; it returns the exit code.
+
+    Raises:
+        BulkEsmError: whatever ends the command.
+    """
+
+    async def main() -> int:
+        async with connect(
+            region=options.region,
+            profile=options.profile,
+            endpoint_url=options.endpoint_url,
+            max_per_second=options.rate,
+            concurrency=options.concurrency,
+            timeout_s=options.timeout,
+        ) as bulk:
+            if options.rate > QUOTA_PER_SECOND and bulk.control_plane.is_aws:
+                say(f"warning: --rate {options.rate:g} is above the {QUOTA_PER_SECOND} requests/s that Lambda gives")
+            return await work(bulk)
+
+    return anyio.run(main)
+
+
+def refuse_without_consent(options: RunOptions, *, stdin_is_data: bool = False) -> None:
+    """Refuse, before anything is sent, what nobody could be asked about.
+
+    Raises:
+        RefusedError: there is no terminal to ask at and no `--yes`.
+    """
+    if options.yes or options.dry_run:
+        return
+    if stdin_is_data or not sys.stdin.isatty():
+        raise RefusedError("there is no terminal to ask at: say --yes, or look first with --dry-run")
+
+
+def show_plan(plan: Plan, output: OutputOptions, *, max_per_second: float) -> None:
+    """Show a plan: its lines on stdout, its summary on stderr."""
+    results = Results(form_for(output.output), PLAN_COLUMNS, plan_row)
+    results.add_all(plan.items)
+    results.finish()
+    for line in plan_summary(plan, max_per_second=max_per_second):
+        say(line, quiet=output.quiet)
+
+
+async def carry_out(
+    bulk: BulkEsm,
+    planned: Planned,
+    *,
+    command: str,
+    run_options: RunOptions,
+    runs: RunsOptions,
+    output: OutputOptions,
+) -> int:
+    """Show a plan, ask, carry it out and sum up.
+
+    Args:
+        bulk: the account and Region.
+        planned: what to do.
+        command: such as `pause`.
+        run_options: whether to ask, to skip, to do it at all.
+        runs: where runs are kept.
+        output: what to show.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        RefusedError: mappings are blocked.
+        BulkEsmError: whatever ends the run.
+    """
+    plan = planned.plan
+    max_per_second = bulk.control_plane.pacer.max_per_second
+    if run_options.dry_run:
+        show_plan(plan, output, max_per_second=max_per_second)
+        return 0
+    for line in plan_summary(plan, max_per_second=max_per_second):
+        say(line, quiet=output.quiet)
+    blocked = plan.count(Action.BLOCKED)
+    if blocked and not run_options.skip_blocked:
+        raise RefusedError(
+            f"{blocked:,} of {len(plan.items):,} mappings are blocked, so nothing was sent; "
+            "narrow the selection, or carry out the rest with --skip-blocked"
+        )
+    if plan.updates and not run_options.yes and not await _consents(bulk, plan):
+        say("nothing was changed")
+        return 0
+    run = bulk.prepare(
+        plan,
+        runs_dir=runs.runs_dir,
+        command=command,
+        argv=tuple(sys.argv[1:]),
+        skip_blocked=run_options.skip_blocked,
+        changed_since=planned.changed_since,
+    )
+    results = Results(form_for(output.output), RESULT_COLUMNS, result_row)
+    try:
+        record = await run_to_the_end(bulk, run, results.add, quiet=output.quiet)
+    finally:
+        results.finish()
+    return exit_code(record)
+
+
+async def _consents(bulk: BulkEsm, plan: Plan) -> bool:
+    where = f"{bulk.region}" if bulk.control_plane.is_aws else f"{bulk.region} at {bulk.control_plane.endpoint_url}"
+    sys.stderr.write(f"Update {len(plan.updates):,} mappings in {where}? [y/N] ")
+    sys.stderr.flush()
+    answer = await anyio.to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True)
+    return answer.strip().casefold() in {"y", "yes"}
+
+
+async def run_to_the_end(
+    bulk: BulkEsm, run: Run, on_result: Callable[[Result], None], *, quiet: bool = False
+) -> RunRecord:
+    """Carry out a run that is ready to start, with its progress, its summary, and an ear for signals.
+
+    Args:
+        bulk: the account and Region.
+        run: the run.
+        on_result: called with each result.
+        quiet: whether to show neither progress nor summary.
+
+    Returns:
+        The record, as it stands at the end.
+
+    Raises:
+        BulkEsmError: whatever ended the run; its summary has been shown.
+    """
+
+    def statistics() -> tuple[EngineStatistics, PacerStatistics]:
+        return run.statistics(), bulk.control_plane.pacer.statistics()
+
+    display = (
+        nullcontext()
+        if quiet
+        else progress(
+            statistics,
+            title=f"{run.record.command} {run.record.run_id}",
+            clock=time.monotonic,
+            console=Console(stderr=True, highlight=False),
+        )
+    )
+    failure: BulkEsmError | None = None
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_stop_on_signal, run, tasks.cancel_scope)
+        # An error is carried past the task group, which would wrap it.
+        try:
+            async with display:
+                await run.carry_out(on_result)
+        except BulkEsmError as error:
+            failure = error
+        tasks.cancel_scope.cancel()
+    if not quiet:
+        for line in run_summary(run.record, run.folder.results()):
+            say(line)
+        say(f"  folder: {run.folder.path}")
+    if failure is not None:
+        raise failure
+    return run.record
+
+
+async def _stop_on_signal(run: Run, scope: anyio.CancelScope) -> None:
+    """The first signal stops sending and waits for what is in flight; a second one, or a long wait, ends it."""
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async for _ in signals:
+            break
+        run.stop()
+        say(f"\nstopping: nothing more is sent; waiting up to {_GRACE_S:g} s for what was. Again to leave at once")
+        with anyio.move_on_after(_GRACE_S):
+            async for _ in signals:
+                break
+        scope.cancel()
+
+
+def exit_code(record: RunRecord) -> int:
+    """The exit code of a run; see the README."""
+    if record.status is RunStatus.INTERRUPTED:
+        return _INTERRUPTED
+    return 1 if any(record.counts.get(outcome) for outcome in TROUBLE) else 0

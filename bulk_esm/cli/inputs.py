@@ -1,0 +1,178 @@
+"""From option groups and the files that they name to a selection and a change; all of it checked before any request."""
+
+from __future__ import annotations
+
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import yaml
+
+from bulk_esm.cli.options import SOURCE_TYPES, ChangeOptions, SelectOptions
+from bulk_esm.errors import UsageError
+from bulk_esm.model.change import Change
+from bulk_esm.model.mapping import State
+from bulk_esm.model.selection import Selection
+
+_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+
+def read_selection(options: SelectOptions, requests: dict[str, Change] | None = None) -> Selection:
+    """Make the selection.
+
+    Args:
+        options: the flags.
+        requests: changes by UUID, which select too.
+
+    Raises:
+        UsageError: a flag or a file that makes no sense.
+    """
+    uuids = [check_uuid(uuid, "--uuid") for uuid in options.uuid]
+    for name in options.from_file:
+        uuids += _uuids_from(name)
+    if options.from_file and not uuids:
+        raise UsageError(f"--from-file {options.from_file[0]}: names no mapping, so nothing is selected")
+    if requests is not None:
+        named = set(uuids)
+        uuids = [uuid for uuid in requests if not named or uuid in named]
+        if not uuids:
+            raise UsageError("--requests and the other flags have no mapping in common, so nothing is selected")
+    states = {state.casefold(): str(state) for state in State}
+    selection = Selection(
+        all=options.all_,
+        functions=options.function,
+        exclude=options.exclude,
+        sources=options.source,
+        source_types=tuple(SOURCE_TYPES[name] for name in options.source_type),
+        states=tuple(states.get(state.casefold(), state) for state in options.state),
+        tags=options.tag,
+        function_tags=options.function_tag,
+        where=options.where,
+        uuids=frozenset(uuids),
+    )
+    selection.check()
+    return selection
+
+
+def require_selection(selection: Selection) -> None:
+    """Refuse to select everything by saying nothing.
+
+    Raises:
+        UsageError: nothing says what to select.
+    """
+    if selection.is_empty:
+        raise UsageError("nothing is selected: name mappings (--function, --source, --state, ...), or say --all")
+
+
+def read_change(options: ChangeOptions) -> Change | dict[str, Change]:
+    """Make the change: one for all mappings, or with `--requests` each mapping's own, by UUID.
+
+    Args:
+        options: the flags.
+
+    Raises:
+        UsageError: an empty or impossible change, or a file that makes no sense.
+    """
+    if options.requests is None:
+        document = _read_document(options.change) if options.change else None
+        return Change.parse(options.set_, options.unset, document)
+    if options.set_ or options.unset or options.change:
+        raise UsageError("--requests says what to change for each mapping; it goes without --set, --unset and --change")
+    changes: dict[str, Change] = {}
+    for number, line in _lines(options.requests, "--requests"):
+        where = f"--requests {options.requests}, line {number}"
+        request = _object(line, where)
+        uuid = check_uuid(request.pop("UUID", None), where)
+        if uuid in changes:
+            raise UsageError(f"{where}: mapping {uuid} is named a second time; one request for each")
+        try:
+            changes[uuid] = Change.parse(document=request)
+        except UsageError as error:
+            raise UsageError(f"{where}: {error}") from error
+    if not changes:
+        raise UsageError(f"--requests {options.requests}: an empty change; it holds no request")
+    return changes
+
+
+def check_uuid(text: Any, where: str) -> str:
+    """Read a mapping's identifier, or the ARN that ends in it.
+
+    Args:
+        text: what was given.
+        where: what to name in the message.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    if not isinstance(text, str):
+        raise UsageError(f"{where}: a UUID is missing")
+    uuid = text.strip().rpartition(":event-source-mapping:")[2]
+    if not _UUID.fullmatch(uuid):
+        raise UsageError(f"{where}: {text!r} is not a mapping's UUID (36 characters) or ARN")
+    return uuid.lower()
+
+
+def reads_stdin(select: SelectOptions, requests: str | None = None) -> bool:
+    """Whether standard input is data, so that no question can be answered there.
+
+    Raises:
+        UsageError: it would have to be read twice.
+    """
+    times = [*select.from_file, requests].count("-")
+    if times > 1:
+        raise UsageError("standard input (-) can be read only once")
+    return times == 1
+
+
+def _uuids_from(name: str) -> list[str]:
+    found: list[str] = []
+    for number, line in _lines(name, "--from-file"):
+        where = f"--from-file {name}, line {number}"
+        text: Any = line
+        if line.startswith("{"):
+            record = _object(line, where)
+            text = record.get("uuid", record.get("UUID"))
+        found.append(check_uuid(text, where))
+    return found
+
+
+def _lines(name: str, flag: str) -> Iterator[tuple[int, str]]:
+    text = sys.stdin.read() if name == "-" else _read_text(Path(name), flag)
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.strip() and not line.lstrip().startswith("#"):
+            yield number, line.strip()
+
+
+def _read_text(path: Path, flag: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{flag} {path}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{flag} {path}: it is not text in UTF-8") from error
+
+
+def _object(line: str, where: str) -> dict[str, Any]:
+    try:
+        found = msgspec.json.decode(line)
+    except msgspec.DecodeError as error:
+        raise UsageError(f"{where}: not JSON ({error})") from error
+    if not isinstance(found, dict):
+        raise UsageError(f"{where}: not a JSON object")
+    return found
+
+
+def _read_document(path: Path) -> dict[str, Any]:
+    """Read a file of parameters; JSON is YAML too, so only TOML needs telling apart."""
+    text = _read_text(path, "--change")
+    try:
+        found = tomllib.loads(text) if path.suffix.casefold() == ".toml" else yaml.safe_load(text)
+    except (tomllib.TOMLDecodeError, yaml.YAMLError) as error:
+        raise UsageError(f"--change {path}: not JSON, YAML or TOML ({' '.join(str(error).split())})") from error
+    if not isinstance(found, dict) or not all(isinstance(name, str) for name in found):
+        raise UsageError(f"--change {path}: not an object of parameters, such as BatchSize: 100")
+    return found

@@ -1,0 +1,129 @@
+"""The option groups that commands share, as cyclopts reads them from dataclasses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Group, Parameter, Token
+
+from bulk_esm.cli.durations import parse_duration
+from bulk_esm.model.mapping import SourceType
+
+SELECT = Group("Which mappings", help="Repeat a flag to widen it; different flags narrow each other.", sort_key=1)
+CHANGE = Group("Which change", sort_key=2)
+RUN = Group("How it is done", sort_key=3)
+COMMON = Group("Common", sort_key=4)
+
+SourceTypeName = Literal["sqs", "sqs-fifo", "kinesis", "dynamodb", "msk", "kafka", "mq", "documentdb"]
+
+
+def _duration(_: object, tokens: Sequence[Token]) -> float:
+    return parse_duration(tokens[0].value, tokens[0].keyword or "")
+
+
+Duration = Annotated[float, Parameter(converter=_duration, n_tokens=1)]
+
+
+@Parameter(name="*", group=SELECT)
+@dataclass(frozen=True, kw_only=True)
+class SelectOptions:
+    """Which mappings."""
+
+    all_: Annotated[bool, Parameter(name="--all", help="Every mapping that no other flag leaves out.")] = False
+    function: Annotated[
+        tuple[str, ...],
+        Parameter(help="GLOB of the function's name; of its ARN if it holds a colon. Quote it: 'orders-*'."),
+    ] = ()
+    exclude: Annotated[tuple[str, ...], Parameter(help="GLOB of functions to leave out.")] = ()
+    source: Annotated[tuple[str, ...], Parameter(help="GLOB of the event source's ARN.")] = ()
+    source_type: Annotated[tuple[SourceTypeName, ...], Parameter(help="Kind of event source.")] = ()
+    state: Annotated[tuple[str, ...], Parameter(help="State, such as Enabled.")] = ()
+    tag: Annotated[tuple[str, ...], Parameter(help="KEY or KEY=VALUE of the mapping's own tags.")] = ()
+    function_tag: Annotated[tuple[str, ...], Parameter(help="KEY or KEY=VALUE of the function's tags.")] = ()
+    where: Annotated[
+        tuple[str, ...], Parameter(help="JMESPath over the mapping as Lambda returns it, such as 'BatchSize > `100`'.")
+    ] = ()
+    uuid: Annotated[tuple[str, ...], Parameter(help="UUID of a mapping.")] = ()
+    from_file: Annotated[
+        tuple[str, ...],
+        Parameter(help="FILE or -: a UUID or ARN a line, or JSON-lines with uuid, as `bulk-esm list` writes them."),
+    ] = ()
+
+
+@Parameter(name="*", group=CHANGE)
+@dataclass(frozen=True, kw_only=True)
+class ChangeOptions:
+    """Which change."""
+
+    set_: Annotated[
+        tuple[str, ...], Parameter(name="--set", help="Name[.Sub...]=VALUE, the VALUE in JSON, else a string.")
+    ] = ()
+    unset: Annotated[tuple[str, ...], Parameter(help="Name to clear, in its documented clear form.")] = ()
+    change: Annotated[Path | None, Parameter(help="FILE with a JSON, YAML or TOML object of parameters.")] = None
+    requests: Annotated[
+        str | None,
+        Parameter(
+            help="FILE or -: JSON-lines, each an UpdateEventSourceMapping request with its UUID: every mapping "
+            "its own change. Selects too."
+        ),
+    ] = None
+    allow_irreversible: Annotated[
+        bool, Parameter(help="Change even a batching window of 500 ms, which can never be restored.")
+    ] = False
+
+
+@Parameter(name="*", group=COMMON)
+@dataclass(frozen=True, kw_only=True)
+class AwsOptions:
+    """How to reach AWS, and how fast."""
+
+    region: Annotated[str | None, Parameter(help="Region; by default AWS_REGION or the profile's.")] = None
+    profile: Annotated[str | None, Parameter(help="Profile of the AWS configuration files.")] = None
+    endpoint_url: Annotated[str | None, Parameter(help="Another endpoint than AWS's own.")] = None
+    rate: Annotated[
+        float, Parameter(help="Requests/s. Lambda gives 15 to an account and Region; the default leaves a fifth free.")
+    ] = 12.0
+    concurrency: Annotated[int, Parameter(help="Requests in flight at once.")] = 50
+    timeout: Annotated[Duration, Parameter(help="How long a mapping may take to settle: 90s, 15m, 2h.")] = 900.0
+
+
+@Parameter(name="*", group=COMMON)
+@dataclass(frozen=True, kw_only=True)
+class OutputOptions:
+    """What is shown."""
+
+    output: Annotated[
+        Literal["table", "jsonl", "csv"] | None,
+        Parameter(help="Form of the results: by default a table on a terminal, else jsonl."),
+    ] = None
+    quiet: Annotated[bool, Parameter(help="No progress and no summary.")] = False
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], Parameter(help="Lowest level of the log on stderr.")
+    ] = "warning"
+    log_format: Annotated[Literal["console", "json"], Parameter(help="Form of the log on stderr.")] = "console"
+
+
+@Parameter(name="*", group=COMMON)
+@dataclass(frozen=True, kw_only=True)
+class RunsOptions:
+    """Where runs are kept."""
+
+    runs_dir: Annotated[Path, Parameter(env_var="BULK_ESM_RUNS_DIR", help="Where runs are kept.")] = Path(
+        "bulk-esm-runs"
+    )
+
+
+@Parameter(name="*", group=RUN)
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """How a change is carried out."""
+
+    yes: Annotated[bool, Parameter(help="Do not ask.")] = False
+    dry_run: Annotated[bool, Parameter(help="Show the plan only.")] = False
+    skip_blocked: Annotated[bool, Parameter(help="Carry out the rest of a plan in which some are blocked.")] = False
+
+
+SOURCE_TYPES = {str(source_type): source_type for source_type in SourceType}

@@ -1,0 +1,58 @@
+"""`bulk-esm plan`: what would change; changes nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from bulk_esm.api import BulkEsm
+from bulk_esm.cli.carry_out import say, set_up_logs, show_plan, with_aws
+from bulk_esm.cli.inputs import read_change, read_selection, reads_stdin, require_selection
+from bulk_esm.cli.options import AwsOptions, ChangeOptions, OutputOptions, SelectOptions
+from bulk_esm.errors import RunFolderError
+from bulk_esm.model.change import Change
+from bulk_esm.model.plan import Action
+from bulk_esm.runs.jsonl import write_durably
+
+_CHANGES = 2
+
+
+def plan_command(
+    *,
+    select: SelectOptions = SelectOptions(),
+    change: ChangeOptions = ChangeOptions(),
+    save: Annotated[Path | None, Parameter(help="FILE to write the plan to, for `bulk-esm apply --plan`.")] = None,
+    detailed_exitcode: Annotated[bool, Parameter(help="Exit with 0 for no change and 2 for changes.")] = False,
+    aws: AwsOptions = AwsOptions(),
+    output: OutputOptions = OutputOptions(),
+) -> int:
+    """Show what a change would do: a line for each selected mapping, and the requests that it takes.
+
+    Example: bulk-esm plan --source-type kinesis --set ParallelizationFactor=4 --save plan.jsonl
+    """
+    set_up_logs(output)
+    reads_stdin(select, change.requests)
+    wanted = read_change(change)
+    selection = read_selection(select, None if isinstance(wanted, Change) else wanted)
+    require_selection(selection)
+
+    async def work(bulk: BulkEsm) -> int:
+        plan = await bulk.plan(
+            selection, wanted, allow_irreversible=change.allow_irreversible, waiting=tell_of_transition
+        )
+        if save:
+            try:
+                write_durably(save, plan.items)
+            except OSError as error:
+                raise RunFolderError(f"--save {save}: {error.strerror}") from error
+        show_plan(plan, output, max_per_second=aws.rate)
+        return _CHANGES if detailed_exitcode and plan.count(Action.UPDATE) else 0
+
+    return with_aws(aws, work)
+
+
+def tell_of_transition(count: int) -> None:
+    """Say why a plan takes its time."""
+    say(f"waiting for {count:,} mappings in transition: only at rest do they tell what they have")

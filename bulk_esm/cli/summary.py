@@ -1,0 +1,129 @@
+"""What a person reads on stderr before and after a run: pure text from records."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from bulk_esm.cli.durations import format_duration
+from bulk_esm.cli.output import Row, tail_of
+from bulk_esm.engine.run import least_time_s
+from bulk_esm.model.plan import Action, Plan, PlanItem
+from bulk_esm.model.result import TROUBLE, Outcome, Result
+from bulk_esm.runs.record import RunRecord
+
+PLAN_COLUMNS: Final = ("uuid", "function", "source", "type", "state", "action", "what")
+RESULT_COLUMNS: Final = ("uuid", "function", "source", "type", "outcome", "state", "why")
+_MOST_CAUSES: Final = 8
+
+
+def plan_row(item: PlanItem) -> Row:
+    """A line of a plan's table."""
+    differences = [
+        f"{difference.parameter}: {_short(difference.before)} -> {_short(difference.after)}"
+        + (" (irreversible)" if difference.irreversible else "")
+        for difference in item.diff
+    ]
+    return (
+        item.uuid,
+        tail_of(item.function_arn),
+        tail_of(item.event_source_arn),
+        item.source_type,
+        item.state or "-",
+        item.action,
+        "; ".join(item.problems or differences),
+    )
+
+
+def result_row(result: Result) -> Row:
+    """A line of a results' table."""
+    return (
+        result.uuid,
+        tail_of(result.function_arn),
+        tail_of(result.event_source_arn),
+        result.source_type,
+        result.outcome,
+        result.state or "-",
+        f"{result.error.code}: {result.error.message}" if result.error else "",
+    )
+
+
+def plan_summary(plan: Plan, *, max_per_second: float) -> Iterator[str]:
+    """What a plan comes to: how many of what, its requests, and the least time they take.
+
+    Args:
+        plan: the plan.
+        max_per_second: requests/s.
+    """
+    updates = plan.count(Action.UPDATE)
+    yield (
+        f"{len(plan.items):,} mappings selected: {updates:,} to update, {plan.count(Action.UNCHANGED):,} already as "
+        f"asked, {plan.count(Action.BLOCKED):,} blocked"
+    )
+    changes: dict[str, int] = defaultdict(int)
+    for item in plan.updates:
+        for difference in item.diff:
+            before, after = _short(difference.before), _short(difference.after)
+            changes[f"{difference.parameter}: {before} -> {after}"] += 1
+    yield from _most(changes)
+    if updates:
+        least = format_duration(least_time_s(plan, max_per_second))
+        yield f"{updates:,} updates at {max_per_second:g} requests/s take at least {least}, and the looks after them"
+    reasons: dict[str, int] = defaultdict(int)
+    for item in plan.items:
+        for problem in item.problems:
+            reasons[problem] += 1
+    if reasons:
+        yield "blocked:"
+        yield from _most(reasons)
+
+
+def run_summary(record: RunRecord, results: Iterable[Result]) -> Iterator[str]:
+    """What a run came to, with its failures grouped by cause.
+
+    Args:
+        record: the run.
+        results: its results.
+    """
+    counts = ", ".join(f"{record.counts[outcome]:,} {outcome}" for outcome in Outcome if record.counts.get(outcome))
+    yield f"{record.command} {record.status}{_took(record)}: {counts or 'nothing to do'}"
+    if record.reason:
+        yield f"  because: {record.reason}"
+    causes: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for result in results:
+        if result.outcome in TROUBLE and result.error:
+            # Numbers and names differ from mapping to mapping; the code and the first words are the cause.
+            causes[result.outcome, f"{result.error.code}: {result.error.message}"].append(result.uuid)
+    for (outcome, cause), uuids in sorted(causes.items(), key=lambda item: -len(item[1]))[:_MOST_CAUSES]:
+        yield f"  {len(uuids):,} {outcome}: {cause}"
+        yield f"    such as {uuids[0]}"
+    if len(causes) > _MOST_CAUSES:
+        yield f"  and {len(causes) - _MOST_CAUSES} more causes; see results.jsonl"
+    requests = record.requests
+    if requests:
+        kinds = ", ".join(f"{requests.get(kind, 0):,} {kind}" for kind in ("list", "get", "update"))
+        yield f"  requests: {kinds}; {requests.get('throttled', 0):,} throttled, {requests.get('errors', 0):,} errors"
+
+
+def _took(record: RunRecord) -> str:
+    if not record.ended_at:
+        return ""
+    took = datetime.fromisoformat(record.ended_at) - datetime.fromisoformat(record.started_at)
+    return f" in {format_duration(took.total_seconds())}"
+
+
+def _most(counted: dict[str, int]) -> Iterator[str]:
+    ordered = sorted(counted.items(), key=lambda item: (-item[1], item[0]))
+    for text, count in ordered[:_MOST_CAUSES]:
+        yield f"  {count:,} x {text}"
+    if len(ordered) > _MOST_CAUSES:
+        yield f"  and {len(ordered) - _MOST_CAUSES} more"
+
+
+def _short(value: object) -> str:
+    text = "unset" if value is None else msgspec.json.encode(value).decode()
+    return text if len(text) <= 60 else f"{text[:57]}..."  # noqa: PLR2004 - a line's worth
