@@ -35,7 +35,7 @@ def apply_command(
     Example: bulk-esm apply --function 'orders-*' --set BatchSize=50 --set MaximumBatchingWindowInSeconds=5
     """
     set_up_logs(output)
-    refuse_without_consent(run, stdin_is_data=reads_stdin(select, change.requests))
+    stdin_is_data = reads_stdin(select, change.requests)
     if plan is not None:
         if select != SelectOptions() or change != ChangeOptions():
             raise UsageError("--plan says which mappings and which change; it goes without those flags")
@@ -43,6 +43,7 @@ def apply_command(
     wanted = read_change(change)
     selection = read_selection(select, None if isinstance(wanted, Change) else wanted)
     require_selection(selection)
+    refuse_without_consent(run, stdin_is_data=stdin_is_data)
 
     async def work(bulk: BulkEsm) -> int:
         made = await bulk.plan(
@@ -56,6 +57,7 @@ def apply_command(
 def _apply_saved(path: Path, *, run: RunOptions, aws: AwsOptions, runs: RunsOptions, output: OutputOptions) -> int:
     saved = Plan(tuple(read_lines(path, PlanItem)))
     saved.check()
+    refuse_without_consent(run)
 
     async def work(bulk: BulkEsm) -> int:
         plan, changed_since = await bulk.renew(saved)

@@ -20,7 +20,7 @@ from bulk_esm.cli.output import Results, form_for
 from bulk_esm.cli.progress import progress
 from bulk_esm.cli.summary import PLAN_COLUMNS, RESULT_COLUMNS, plan_row, plan_summary, result_row, run_summary
 from bulk_esm.engine.engine import EngineStatistics
-from bulk_esm.engine.run import Run
+from bulk_esm.engine.run import Run, account_of
 from bulk_esm.errors import BulkEsmError, RefusedError
 from bulk_esm.logs import log_to_stderr
 from bulk_esm.model.plan import Action, Plan
@@ -157,7 +157,9 @@ async def carry_out(
 
 
 async def _consents(bulk: BulkEsm, plan: Plan) -> bool:
-    where = f"{bulk.region}" if bulk.control_plane.is_aws else f"{bulk.region} at {bulk.control_plane.endpoint_url}"
+    where = f"account {account_of(plan)}, {bulk.region}"
+    if not bulk.control_plane.is_aws:
+        where += f", at {bulk.control_plane.endpoint_url}"
     sys.stderr.write(f"Update {len(plan.updates):,} mappings in {where}? [y/N] ")
     sys.stderr.flush()
     answer = await anyio.to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True)

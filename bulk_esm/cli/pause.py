@@ -23,9 +23,10 @@ def pause_command(
     Example: bulk-esm pause --function 'orders-*'
     """
     set_up_logs(output)
-    refuse_without_consent(run, stdin_is_data=reads_stdin(select))
+    stdin_is_data = reads_stdin(select)
     selection = read_selection(select)
     require_selection(selection)
+    refuse_without_consent(run, stdin_is_data=stdin_is_data)
 
     async def work(bulk: BulkEsm) -> int:
         plan = await bulk.plan(selection, Change({"Enabled": False}), waiting=tell_of_transition)

@@ -36,7 +36,7 @@ def resume_command(
     Example: bulk-esm resume --run last
     """
     set_up_logs(output)
-    refuse_without_consent(run, stdin_is_data=reads_stdin(select))
+    stdin_is_data = reads_stdin(select)
     if run_ is not None:
         if select != SelectOptions():
             raise UsageError("--run says which mappings; it goes without the flags that select")
@@ -49,6 +49,7 @@ def resume_command(
     else:
         selection = read_selection(select)
         require_selection(selection)
+    refuse_without_consent(run, stdin_is_data=stdin_is_data)
 
     async def work(bulk: BulkEsm) -> int:
         if run_ is not None and bulk.region != (paused_in := folder.record().region):
