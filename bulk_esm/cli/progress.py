@@ -8,9 +8,10 @@ from typing import Final
 
 import anyio
 import msgspec
-from rich.console import Console, Group
+from rich.console import Console
 from rich.live import Live
 from rich.progress_bar import ProgressBar
+from rich.table import Table
 from rich.text import Text
 
 from bulk_esm.aws.pacing import PacerStatistics
@@ -127,10 +128,11 @@ async def progress(
             tasks.cancel_scope.cancel()
 
 
-def _picture(title: str, standing: Standing) -> Group:
+def _picture(title: str, standing: Standing) -> Table:
     trouble = any(standing.engine.outcomes.get(outcome) for outcome in TROUBLE)
-    head = Text.assemble((title, "bold"), f"  {standing.done:,} of {standing.engine.total:,}")
-    bar = ProgressBar(total=max(1, standing.engine.total), completed=standing.done, width=60)
-    return Group(
-        head, bar, Text(counts_text(standing), style="red" if trouble else ""), Text(rate_text(standing), "dim")
-    )
+    picture = Table.grid()
+    picture.add_row(Text.assemble((title, "bold"), f"  {standing.done:,} of {standing.engine.total:,}"))
+    picture.add_row(ProgressBar(total=max(1, standing.engine.total), completed=standing.done, width=60))
+    picture.add_row(Text(counts_text(standing), style="red" if trouble else ""))
+    picture.add_row(Text(rate_text(standing), "dim"))
+    return picture
