@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from typing import Any
@@ -62,15 +63,17 @@ class Change(msgspec.Struct, frozen=True):
             UsageError: an unknown name (the nearest one is suggested), a value that no source type can take, a path
                 both set and unset, or no change at all.
         """
-        values = dict(document or {})
-        given: set[str] = set()
+        values = copy.deepcopy(document or {})
+        given: list[str] = []
         for setting in settings:
             path, equals, text = setting.partition("=")
             if not equals:
                 raise UsageError(f"--set {setting}: a value is missing; write --set {setting}=VALUE")
-            if path in given:
-                raise UsageError(f"--set {path} is given twice; say which value is meant")
-            given.add(path)
+            for other in given:
+                if _overlap(path, other):
+                    twice = "is given twice" if path == other else f"and --set {other} overlap"
+                    raise UsageError(f"--set {path} {twice}; say which value is meant")
+            given.append(path)
             _check_name(path)
             _place(values, path, _parse_value(path, text))
         change = cls(values=values, unset=tuple(dict.fromkeys(unset)))
@@ -87,7 +90,7 @@ class Change(msgspec.Struct, frozen=True):
             raise UsageError("an empty change: say what to change with --set, --unset, --change or --requests")
         for path, value in _leaves("", self.values):
             _check_name(path)
-            if any(path == gone or path.startswith(f"{gone}.") or gone.startswith(f"{path}.") for gone in self.unset):
+            if any(_overlap(path, gone) for gone in self.unset):
                 raise UsageError(f"{path} is both set and unset; say which is meant")
             if value is None:
                 raise UsageError(f"{path} is null, which Lambda does not take; to clear it use --unset {path}")
@@ -96,6 +99,8 @@ class Change(msgspec.Struct, frozen=True):
             if all(row(path).clear_for(source_type) is None for source_type in row(path).sources):
                 raise UsageError(f"{path} cannot be unset: {row(path).why_not or 'it has no documented clear form'}")
         for name, value in self.values.items():
+            if "." in name:
+                raise UsageError(f"{name}: write members nested, as the API nests them, or use --set {name}=VALUE")
             problems = {source: tuple(value_problems(name, value, source)) for source in row(name).sources}
             if all(problems.values()):
                 # The tersest complaint is that of the most tolerant source type.
@@ -115,7 +120,8 @@ class Change(msgspec.Struct, frozen=True):
             Parameters, nested. A path that cannot be unset for this source type has the value None.
         """
         asked = msgspec.json.decode(msgspec.json.encode(self.values))
-        for path in self.unset:
+        # Members first, so that a whole that is unset too has the last word.
+        for path in sorted(self.unset, key=len, reverse=True):
             _place(asked, path, row(path).clear_for(source_type))
         return asked  # type: ignore[no-any-return]
 
@@ -133,6 +139,7 @@ class Change(msgspec.Struct, frozen=True):
         request: dict[str, Any] = {}
         differences: list[Difference] = []
         problems: list[str] = []
+        unreadable = bool(mapping.configuration.get("FilterCriteriaError"))
         for name, asked in self.asked_of(source_type).items():
             if not row(name).takes(source_type):
                 problems.extend(value_problems(name, asked, source_type))
@@ -140,7 +147,7 @@ class Change(msgspec.Struct, frozen=True):
             if asked is None:
                 problems.append(f"{name} cannot be unset on {source_type}: {row(name).why_not}")
                 continue
-            if holds(name, asked, mapping):
+            if holds(name, asked, mapping) and not (unreadable and name == "FilterCriteria"):
                 continue
             before = current_value(mapping, name)
             request[name] = merged(name, before, asked)
@@ -152,7 +159,7 @@ class Change(msgspec.Struct, frozen=True):
                     f"{name}: the 500 ms window of {source_type} cannot be restored once changed; "
                     "--allow-irreversible changes it all the same"
                 )
-            if name in {"FilterCriteria", "KMSKeyArn"} and mapping.configuration.get("FilterCriteriaError"):
+            if unreadable and name in {"FilterCriteria", "KMSKeyArn"}:
                 problems.append(f"{name}: the filters cannot be read (kms:Decrypt is missing), so they would be lost")
         if not problems:
             problems.extend(cross_field_problems(mapping, request))
@@ -176,8 +183,8 @@ def _check_name(path: str) -> None:
     names = members_at(parent)
     if not names:
         raise UsageError(f"{parent} has no members: --set {parent}=VALUE")
-    if name not in names:
-        where = f"{parent} has no member {name!r}" if parent else f"unknown parameter {name!r}"
+    if name not in names or path.startswith("."):
+        where = f"{parent} has no member {name!r}" if parent else f"unknown parameter {path!r}"
         raise UsageError(f"{where}{nearest(name, names) or '; there are ' + ', '.join(sorted(names))}")
     if row(path).read_only:
         raise UsageError(f"{path} cannot be changed: {row(path).why_not}")
@@ -203,9 +210,14 @@ def _place(values: dict[str, Any], path: str, value: Any) -> None:
     values[name] = value
 
 
+def _overlap(path: str, other: str) -> bool:
+    return f"{path}.".startswith(f"{other}.") or f"{other}.".startswith(f"{path}.")
+
+
 def _leaves(prefix: str, values: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     for name, value in values.items():
         path = f"{prefix}{name}"
-        yield path, value
-        if isinstance(value, dict):
+        if isinstance(value, dict) and value:
             yield from _leaves(f"{path}.", value)
+        else:
+            yield path, value

@@ -85,7 +85,8 @@ class FunctionReference(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def parse(cls, text: str) -> FunctionReference:
         """Take apart `name`, `name:qualifier`, `account:function:name[:qualifier]` or a full ARN."""
-        head, marker, tail = text.rpartition(":function:") if ":function:" in text else ("", "", text)
+        # The first marker: a function may be called "function" itself.
+        head, marker, tail = text.partition(":function:") if ":function:" in text else ("", "", text)
         name, _, qualifier = tail.partition(":")
         parts = head.split(":") if marker else []
         if len(parts) == 5:  # noqa: PLR2004 - arn:partition:lambda:region:account

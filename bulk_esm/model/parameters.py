@@ -106,6 +106,7 @@ PARAMETERS: Final[Mapping[str, Parameter]] = {
         # That `{}` clears a live destination is not recorded; `{"OnFailure": {}}` is refused for sure (F§6.3).
         Parameter(name="DestinationConfig", sources=STREAMS | KAFKA, clear={}),
         Parameter(name="DestinationConfig.OnFailure", sources=STREAMS | KAFKA, clear={}),
+        Parameter(name="DestinationConfig.OnFailure.Destination", sources=STREAMS | KAFKA, default=""),
         Parameter(
             name="DestinationConfig.OnSuccess",
             read_only=True,
@@ -170,9 +171,13 @@ NOT_UPDATABLE: Final[Mapping[str, str]] = {
 
 
 def row(path: str) -> Parameter:
-    """The row of a dotted path; a member without one of its own is taken by whatever takes its parent."""
+    """The row of a dotted path; a member without one of its own is taken by whatever takes its parent.
+
+    A parameter that a newer botocore knows and this table does not is taken by all: Lambda decides.
+    """
+    parent = path.rpartition(".")[0]
     found = PARAMETERS.get(path)
-    return found if found is not None else Parameter(name=path, sources=row(path.rpartition(".")[0]).sources)
+    return found if found is not None else Parameter(name=path, sources=row(parent).sources if parent else ALL)
 
 
 def takers(sources: frozenset[SourceType]) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
+from bulk_esm.errors import UsageError
 from bulk_esm.model.change import Change, Difference
 from bulk_esm.model.mapping import EventSourceMapping, SourceType, State
 from bulk_esm.model.values import holds
@@ -56,6 +57,20 @@ class Plan(msgspec.Struct, frozen=True):
     """The items, a line each."""
 
     items: tuple[PlanItem, ...]
+
+    def check(self) -> None:
+        """Refuse a plan that was put together wrongly, such as by an editor.
+
+        Raises:
+            UsageError: no items, or a mapping that is named twice.
+        """
+        if not self.items:
+            raise UsageError("the plan is empty, so there is nothing to apply")
+        named: set[str] = set()
+        for item in self.items:
+            if item.uuid in named:
+                raise UsageError(f"the plan names mapping {item.uuid} twice; make it anew with `bulk-esm plan --save`")
+            named.add(item.uuid)
 
     def count(self, action: Action) -> int:
         """How many mappings have this action."""
@@ -145,7 +160,9 @@ def standing(item: PlanItem, mapping: EventSourceMapping) -> Standing:
         `DONE` if it has all that the plan asks for, `CHANGED` if someone changed anything else about it, else
         `AS_PLANNED`. What Lambda changes by itself does not count.
     """
-    if mapping.at_rest and all(holds(name, value, mapping) for name, value in item.request.items()):
+    # Filters that this reading does not show are not known to be gone; to clear them again does no harm.
+    hidden = "FilterCriteria" in item.request and mapping.has_hidden_filters
+    if mapping.at_rest and not hidden and all(holds(name, value, mapping) for name, value in item.request.items()):
         return Standing.DONE
     return Standing.AS_PLANNED if not changed_members(item.before, mapping.configuration) else Standing.CHANGED
 

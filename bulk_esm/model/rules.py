@@ -41,6 +41,8 @@ def value_problems(name: str, value: Any, source_type: SourceType) -> Iterator[s
 def _narrower_than_the_model(path: str, value: Any, source_type: SourceType) -> Iterator[str]:
     parameter = row(path)
     if isinstance(value, dict):
+        if not value and parameter.clear_for(source_type) is None:
+            yield f"{path} cannot be emptied: {parameter.why_not or 'it has no documented clear form'}"
         for name, member in value.items():
             yield from _narrower_than_the_model(f"{path}.{name}", member, source_type)
     elif isinstance(value, list):

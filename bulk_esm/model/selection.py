@@ -28,7 +28,7 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
         exclude: globs like those of `functions`; what they match is left out.
         sources: globs of event source ARNs.
         source_types: kinds of source.
-        states: states, known to us or not.
+        states: documented states.
         tags: `KEY` or `KEY=VALUE` of the mapping's own tags.
         function_tags: the same of its function's tags, which a mapping does not inherit.
         where: JMESPath expressions over the mapping as Lambda returns it; kept where truthy.
@@ -97,7 +97,7 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
         return (
             (not self.functions or any(matches_function(glob, arn) for glob in self.functions))
             and not any(matches_function(glob, arn) for glob in self.exclude)
-            and (not self.sources or any(fnmatchcase(mapping.event_source_arn or "", glob) for glob in self.sources))
+            and (not self.sources or _has_source(self.sources, mapping.event_source_arn))
             and (not self.source_types or mapping.source_type in self.source_types)
             and (not self.states or mapping.state in self.states)
             and (not self.uuids or mapping.uuid in self.uuids)
@@ -117,11 +117,17 @@ def matches_function(glob: str, arn: str) -> bool:
     function = FunctionReference.parse(arn)
     if ":" not in glob:
         return fnmatchcase(function.name, glob)
-    if "function:" not in glob and not glob.startswith(("arn:", "*")):
-        return fnmatchcase(f"{function.name}:{function.qualifier or ''}", glob)
+    _, marker, tail = f":{glob}".partition(":function:")
+    if not marker and not glob.startswith(("arn:", "*")):
+        return function.qualifier is not None and fnmatchcase(f"{function.name}:{function.qualifier}", glob)
     unqualified = arn.removesuffix(f":{function.qualifier}") if function.qualifier else arn
-    subject = arn if ":" in glob.rpartition("function:")[2] else unqualified
-    return fnmatchcase(subject, glob) or (not glob.startswith("arn:") and fnmatchcase(subject, f"*:{glob}"))
+    # Without the marker nobody can tell whether the glob has a qualifier (`*:PROD`, `*:orders`): either may match.
+    subjects = {unqualified, arn} if not marker else {arn if ":" in tail else unqualified}
+    return any(fnmatchcase(subject, each) for subject in subjects for each in (glob, f"*:{glob}"))
+
+
+def _has_source(globs: tuple[str, ...], arn: str | None) -> bool:
+    return arn is not None and any(fnmatchcase(arn, glob) for glob in globs)
 
 
 def _has_tag(wanted: tuple[str, ...], tags: Mapping[str, str]) -> bool:
@@ -135,7 +141,7 @@ def _has_tag(wanted: tuple[str, ...], tags: Mapping[str, str]) -> bool:
 def _truthy(expression: str, configuration: dict[str, Any]) -> bool:
     try:
         found = jmespath.search(expression, configuration)
-    except jmespath.exceptions.JMESPathError as error:
+    except ValueError as error:  # a JMESPathError is one; so is a slice whose step is zero
         raise UsageError(f"--where {expression!r} fails on mapping {configuration.get('UUID')}: {error}") from error
     # JMESPath's own notion of truth: 0 is true; an empty string, list or object, null and false are not.
     return found is not None and found is not False and found not in ("", [], {})

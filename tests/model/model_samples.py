@@ -1,0 +1,132 @@
+"""Mappings to test with, and a small Lambda: what an accepted update makes of one, written from the facts alone."""
+
+from typing import Any, Literal
+
+from bulk_esm.model.mapping import EventSourceMapping, SourceType
+
+UUID = "14e0db71-0000-4000-8000-000000000001"
+FUNCTION = "arn:aws:lambda:eu-west-1:123456789012:function:"
+KEY = "arn:aws:kms:eu-west-1:123456789012:key/14e0db71"
+TOPIC = "arn:aws:sns:eu-west-1:123456789012:failed"
+
+SQS = SourceType.SQS
+FIFO = SourceType.SQS_FIFO
+KINESIS = SourceType.KINESIS
+DYNAMODB = SourceType.DYNAMODB
+MSK = SourceType.MSK
+KAFKA = SourceType.KAFKA
+MQ = SourceType.MQ
+DOCUMENTDB = SourceType.DOCUMENTDB
+UNKNOWN = SourceType.UNKNOWN
+KNOWN = [SQS, FIFO, KINESIS, DYNAMODB, MSK, KAFKA, MQ, DOCUMENTDB]
+
+_ARN = "arn:aws:{}:eu-west-1:123456789012:{}"
+SOURCES: dict[SourceType, dict[str, Any]] = {
+    SQS: {"EventSourceArn": _ARN.format("sqs", "orders")},
+    FIFO: {"EventSourceArn": _ARN.format("sqs", "orders.fifo")},
+    KINESIS: {"EventSourceArn": _ARN.format("kinesis", "stream/orders")},
+    DYNAMODB: {"EventSourceArn": _ARN.format("dynamodb", "table/orders/stream/2026-01-01T00:00:00.000")},
+    MSK: {"EventSourceArn": _ARN.format("kafka", "cluster/orders/14e0db71-1")},
+    KAFKA: {"SelfManagedEventSource": {"Endpoints": {"KAFKA_BOOTSTRAP_SERVERS": ["kafka:9092"]}}},
+    MQ: {"EventSourceArn": _ARN.format("mq", "broker:orders:b-14e0db71")},
+    DOCUMENTDB: {"EventSourceArn": _ARN.format("rds", "cluster:orders")},
+    UNKNOWN: {"EventSourceArn": _ARN.format("quantum", "orders")},
+}
+
+
+def make_mapping(source_type: SourceType = SQS, /, **members: Any) -> EventSourceMapping:
+    """An Enabled mapping of a source type that has just what a mapping always has, and the given members."""
+    return EventSourceMapping(
+        {
+            "UUID": UUID,
+            "EventSourceMappingArn": f"arn:aws:lambda:eu-west-1:123456789012:event-source-mapping:{UUID}",
+            "FunctionArn": f"{FUNCTION}orders",
+            "State": "Enabled",
+            "LastModified": 1.0,
+            **SOURCES[source_type],
+            **members,
+        }
+    )
+
+
+ReadBack = Literal["as sent", "defaults left out"]
+
+# What may come back, or be left out (F§6.3).
+_DEFAULTS: dict[str, Any] = {
+    "MaximumRetryAttempts": -1,
+    "MaximumRecordAgeInSeconds": -1,
+    "ParallelizationFactor": 1,
+    "TumblingWindowInSeconds": 0,
+    "BisectBatchOnFunctionError": False,
+    "FunctionResponseTypes": [],
+    "SourceAccessConfigurations": [],
+}
+_KAFKA_BLOCKS = ("AmazonManagedKafkaEventSourceConfig", "SelfManagedKafkaEventSourceConfig")
+
+
+def applied(
+    mapping: EventSourceMapping,
+    request: dict[str, Any],
+    *,
+    read_back: ReadBack = "as sent",
+    merges_members: bool = False,
+) -> EventSourceMapping:
+    """The mapping as Get returns it after an update, with Lambda's refusals on record as assertion errors.
+
+    Whether Lambda replaces a structure or merges into it is not documented for each: either must do.
+    """
+    now = dict(mapping.configuration)
+    for name, value in request.items():
+        assert value is not None, "null is refused"
+        if name == "Enabled":
+            now["State"] = "Enabled" if value else "Disabled"
+        elif name == "FunctionName":
+            now["FunctionArn"] = value if value.startswith("arn:") else f"{FUNCTION}{value}"
+        elif name == "DestinationConfig":
+            _set(now, name, _destination(value, mapping.source_type))
+        elif name == "SourceAccessConfigurations":
+            assert all(access["Type"] != "VIRTUAL_HOST" for access in value), "VIRTUAL_HOST is refused"
+            kept = [access for access in now.get(name, []) if access["Type"] == "VIRTUAL_HOST"]
+            now[name] = [*kept, *reversed(value)]
+        elif name in _KAFKA_BLOCKS:
+            _set(now, name, _kafka_block(value, now.get(name) or {}))
+        elif isinstance(value, dict):
+            _set(now, name, {**(now.get(name) or {}), **value} if merges_members and value else value)
+        else:
+            now[name] = value
+    _store_what_says_nothing(now)
+    if read_back == "defaults left out":
+        now = {name: value for name, value in now.items() if name not in _DEFAULTS or value != _DEFAULTS[name]}
+    return EventSourceMapping(now)
+
+
+def _set(now: dict[str, Any], name: str, value: dict[str, Any] | None) -> None:
+    if value:
+        now[name] = value
+    else:
+        now.pop(name, None)
+
+
+def _destination(value: dict[str, Any], source_type: SourceType) -> dict[str, Any] | None:
+    assert value.keys() <= {"OnFailure"}, "OnSuccess is refused"
+    assert value != {"OnFailure": {}}, "an empty OnFailure is refused"
+    return value or ({"OnFailure": {}} if source_type in {KINESIS, DYNAMODB} else None)
+
+
+def _kafka_block(value: dict[str, Any], was: dict[str, Any]) -> dict[str, Any]:
+    """Only an empty registry inside the block clears it; the block left empty leaves it in place."""
+    assert "ConsumerGroupId" not in value, "ConsumerGroupId is refused, even unchanged"
+    return {name: member for name, member in {**was, **value}.items() if member}
+
+
+def _store_what_says_nothing(now: dict[str, Any]) -> None:
+    if not (now.get("FilterCriteria") or {}).get("Filters"):
+        now.pop("FilterCriteria", None)
+    if not (now.get("MetricsConfig") or {}).get("Metrics"):
+        now.pop("MetricsConfig", None)
+    if not now.get("KMSKeyArn"):
+        now.pop("KMSKeyArn", None)
+    if (now.get("ProvisionedPollerConfig") or {}).get("PollerGroupName") == "":
+        now["ProvisionedPollerConfig"] = {
+            name: value for name, value in now["ProvisionedPollerConfig"].items() if name != "PollerGroupName"
+        }
