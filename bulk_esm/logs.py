@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -47,7 +47,7 @@ def logging_to_file(path: Path) -> Iterator[None]:
         path: the file; appended to.
     """
     root = logging.getLogger(_ROOT)
-    handler = logging.FileHandler(path, encoding="utf-8")
+    handler = _LogFile(path, encoding="utf-8")
     handler.setFormatter(_formatter(structlog.processors.JSONRenderer(), tracebacks=True))
     before = root.level
     root.addHandler(handler)
@@ -79,12 +79,22 @@ def log_to_stderr(level: str, *, as_json: bool) -> None:
     root.propagate = False
 
 
+class _LogFile(logging.FileHandler):
+    """A log gives way: on a full disk it is the results that count, and their writer is the one to complain."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """Go on without this event."""
+
+    def close(self) -> None:
+        """Close the file, whatever of it reached the disk."""
+        with suppress(OSError):
+            super().close()
+
+
 def _formatter(renderer: Any, *, tracebacks: bool) -> logging.Formatter:
     processors: list[Any] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
     processors.append(structlog.processors.format_exc_info if tracebacks else _drop_traceback)
-    return structlog.stdlib.ProcessorFormatter(
-        processors=[*processors, renderer], foreign_pre_chain=_SHARED, keep_exc_info=True
-    )
+    return structlog.stdlib.ProcessorFormatter(processors=[*processors, renderer], foreign_pre_chain=_SHARED)
 
 
 def _drop_traceback(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:

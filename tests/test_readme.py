@@ -14,7 +14,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from bulk_esm.cli.app import app
+from bulk_esm.cli.app import make_app
 from bulk_esm.simulator import Simulator
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
@@ -45,7 +45,8 @@ def commands() -> list[str]:
 
 @pytest.mark.parametrize("command", commands())
 def test_commands_parse(command: str) -> None:
-    app.parse_args(shlex.split(command)[1:], exit_on_error=False, print_error=False)
+    words = shlex.split(command)[1:]
+    make_app(words[0]).parse_args(words, exit_on_error=False, print_error=False)
 
 
 def test_there_is_code_to_run() -> None:

@@ -182,6 +182,7 @@ class ControlPlane:
             with translated(_ACTIONS[kind]):
                 answer: dict[str, Any] = await send()
             outcome = "ok"
+            self.pacer.succeeded()
         except ServiceError as error:
             if treatment_of(error) is Treatment.THROTTLED:
                 outcome = "throttled"
@@ -189,8 +190,6 @@ class ControlPlane:
             raise
         finally:
             self.requests[kind, outcome] += 1
-            if outcome == "ok":
-                self.pacer.succeeded()
         return answer
 
     def backoff_s(self, failures: int) -> float:
@@ -214,7 +213,7 @@ class ControlPlane:
 def _keep_as_sent(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
     """Take the answer's JSON as it came: botocore's parser drops the members that its model does not know."""
     if response_dict["status_code"] < 300:  # noqa: PLR2004 - HTTP's success
-        customized_response_dict.update(msgspec.json.decode(response_dict["body"] or b"{}"))
+        customized_response_dict.update(msgspec.json.decode(response_dict["body"] or b"{}", type=dict[str, Any]))
         response_dict["body"] = b"{}"  # parsed: once is enough
 
 

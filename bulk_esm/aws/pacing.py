@@ -62,11 +62,9 @@ class Pacer:
             clock: the time.
 
         Raises:
-            UsageError: a rate that is not above zero.
+            UsageError: a rate that is not a number above zero.
         """
-        if not max_per_second > 0:
-            raise UsageError(f"the rate is in requests a second and above 0, not {max_per_second:g}")
-        self._max_per_second = self._rate = max_per_second
+        self._max_per_second = self._rate = _checked(max_per_second)
         self._clock = clock or Clock()
         self._line = anyio.Lock()  # hands over in the order of arrival; who is cancelled leaves the line
         self._refilled_at = self._clock.monotonic()
@@ -83,7 +81,7 @@ class Pacer:
     @max_per_second.setter
     def max_per_second(self, value: float) -> None:
         self._refill()
-        self._rate *= value / self._max_per_second
+        self._rate *= _checked(value) / self._max_per_second
         self._max_per_second = value
 
     def statistics(self) -> PacerStatistics:
@@ -154,3 +152,9 @@ class Pacer:
         # A hair's breadth of rounding must not cost another turn of the event loop.
         for_token = (1 - self._tokens) / self._rate if self._tokens < 1 - 1e-9 else 0.0
         return max(for_token, self._held_until - now)
+
+
+def _checked(max_per_second: float) -> float:
+    if not 0 < max_per_second < float("inf"):
+        raise UsageError(f"the rate is in requests a second and above 0, not {max_per_second:g}")
+    return max_per_second

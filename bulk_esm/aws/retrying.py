@@ -96,9 +96,11 @@ class _Attempts:
         self._jitter = jitter
         self._out_of_time = out_of_time
 
+    def failed(self, state: tenacity.RetryCallState) -> None:
+        self._failed[_treatment(state)] += 1
+
     def stop(self, state: tenacity.RetryCallState) -> bool:
         treatment = _treatment(state)
-        self._failed[treatment] += 1
         return self._failed[treatment] >= _MOST_ATTEMPTS[treatment] or self._out_of_time()
 
     def wait(self, state: tenacity.RetryCallState) -> float:
@@ -137,6 +139,7 @@ def retrying(
 
     return tenacity.AsyncRetrying(
         retry=tenacity.retry_if_exception(is_retried),
+        after=attempts.failed,  # before `wait` and `stop`, whichever of the two tenacity asks first
         stop=attempts.stop,
         wait=attempts.wait,
         sleep=sleep,

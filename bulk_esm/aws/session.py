@@ -93,14 +93,13 @@ async def connect(settings: ConnectionSettings, *, clock: Clock | None = None) -
         region = settings.region or os.environ.get("AWS_REGION") or session.get_config_variable("region")
         if not region:
             raise UsageError("no Region: use --region, set AWS_REGION, or give the profile a region")
-        try:
+    try:
+        with translated("sts:GetCallerIdentity"):
             credentials = await session.get_credentials()
-        except ServiceError as error:  # an SSO or STS endpoint that does not answer
-            raise AccessError(f"no usable credentials: {error}") from error
-        if credentials is None:
-            raise AccessError(
-                "no credentials: set a profile or log in, as for the AWS CLI (aws configure, aws sso login)"
-            )
+    except ServiceError as error:  # a source of credentials that does not answer, or a program that is not there
+        raise AccessError(f"no usable credentials: {error}") from error
+    if credentials is None:
+        raise AccessError("no credentials: set a profile or log in, as for the AWS CLI (aws configure, aws sso login)")
     config = AioConfig(
         retries={"total_max_attempts": 1},  # one policy, and it is ours
         max_pool_connections=settings.concurrency,
@@ -110,9 +109,14 @@ async def connect(settings: ConnectionSettings, *, clock: Clock | None = None) -
     )
     async with AsyncExitStack() as stack:
         try:
-            client = await stack.enter_async_context(
-                session.create_client("lambda", region_name=region, endpoint_url=settings.endpoint_url, config=config)
-            )
+            with translated("lambda"):
+                client = await stack.enter_async_context(
+                    session.create_client(
+                        "lambda", region_name=region, endpoint_url=settings.endpoint_url, config=config
+                    )
+                )
+        except ServiceError as error:  # nothing was sent: botocore's word for a setting that it cannot use
+            raise UsageError(f"{error.message}; see the AWS configuration and the AWS_... variables") from error
         except ValueError as error:  # botocore's word for an endpoint that is no URL
             raise UsageError(f"{error}; see --endpoint-url and AWS_ENDPOINT_URL_LAMBDA") from error
         yield Connection(session, settings, ControlPlane(client, region=region, pacer=pacer, clock=clock))

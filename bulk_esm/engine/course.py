@@ -12,7 +12,7 @@ from bulk_esm.clock import Clock, iso
 from bulk_esm.engine.endings import Ending, after_doubt, after_settling
 from bulk_esm.engine.settling import Asked, Verdict
 from bulk_esm.engine.waiter import Waiter
-from bulk_esm.errors import ServiceError
+from bulk_esm.errors import AccessError, ServiceError
 from bulk_esm.logs import get_logger
 from bulk_esm.model.mapping import EventSourceMapping
 from bulk_esm.model.plan import PlanItem
@@ -54,11 +54,17 @@ class Course:
         self._timeout_s = timeout_s
         self._clock = clock
         self._in_doubt = False  # an update may have arrived although no answer said so
+        self._unseen = False  # an update is out, and neither its answer nor a look has told what became of it
 
     @property
     def accepted(self) -> bool:
         """Whether Lambda accepted the update."""
         return self.accepted_at is not None
+
+    @property
+    def perhaps_applied(self) -> bool:
+        """Whether the update was accepted, or may have been for all that was seen."""
+        return self.accepted or self._unseen
 
     async def run(self, *, before_sending: Callable[[], None], answered: Callable[[], None]) -> Ending:
         """See the item through.
@@ -75,14 +81,19 @@ class Course:
         deadline = self._clock.monotonic() + self._timeout_s
 
         def about_to_send() -> None:
+            self._unseen = False  # the control plane sends again by itself only what was refused
             before_sending()
             self.update_calls += 1
+            self._unseen = True
 
         for attempt in range(1, _MOST_DOUBTS + 1):
             try:
                 accepted = await self._control_plane.update(
                     item.uuid, item.request, deadline=deadline, before_sending=about_to_send
                 )
+            except AccessError:
+                self._unseen = False
+                raise
             except ServiceError as error:
                 failure = error
             else:
@@ -98,7 +109,7 @@ class Course:
     async def _look_before_sending_again(self, failure: ServiceError, attempt: int, deadline: float) -> Ending | None:
         item = self.item
         treatment = treatment_of(failure)
-        arrived_perhaps = treatment is Treatment.TRANSIENT and failure.sent
+        arrived_perhaps = self._unseen = treatment is Treatment.TRANSIENT and failure.sent
         if treatment is not Treatment.IN_USE and not arrived_perhaps:
             raise failure
         self._in_doubt = self._in_doubt or arrived_perhaps
@@ -109,6 +120,7 @@ class Course:
         else:
             seen = await self._waiter.at_rest(item.uuid, item.source_type, deadline=deadline)
         self.seen = seen or self.seen
+        self._unseen = False
         if seen and not seen.at_rest and self._in_doubt:
             # It was at rest when it was planned; on its way now, after an update that may have arrived: it did.
             return await self._settle(not_before=seen.last_modified)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from bulk_esm.engine.settling import Asked, Verdict, missing_text
@@ -26,14 +28,30 @@ def without_sending(item: PlanItem) -> Ending:
     return Ending(Outcome.BLOCKED, ErrorRecord(code="Blocked", message="; ".join(item.problems)))
 
 
-def failed(error: ServiceError) -> Ending:
-    """The end of an item that Lambda refused."""
-    return Ending(Outcome.FAILED, ErrorRecord(code=error.code, message=error.message, request_id=error.request_id))
+def failed(error: ServiceError, request: dict[str, Any], *, perhaps_applied: bool = False) -> Ending:
+    """The end of an item that Lambda refused; or, if its update may have been applied, that could not be looked at.
+
+    The latter has not failed for sure: whoever puts back what a run did must find it among that. What was not found is
+    the mapping, unless the request names a function that may be meant.
+    """
+    if error.code == "ResourceNotFoundException" and "FunctionName" not in request:
+        return _gone()
+    if not perhaps_applied:
+        return Ending(Outcome.FAILED, ErrorRecord(code=error.code, message=error.message, request_id=error.request_id))
+    what = f"the update was sent, but looking what became of it failed: {error.message}"
+    return Ending(Outcome.TIMED_OUT, ErrorRecord(code=error.code, message=what, request_id=error.request_id))
 
 
-def cut_short(*, update_calls: int, accepted: bool, why: ErrorRecord | None = None) -> Ending:
-    """The end of an item that was not seen through: as if never started, unless something was sent for it."""
-    if update_calls == 0:
+def internal_error(bug: Exception, *, perhaps_applied: bool) -> Ending:
+    """The end of an item that met a bug of ours."""
+    what = f"{type(bug).__name__}: {bug}; please report this"
+    outcome = Outcome.TIMED_OUT if perhaps_applied else Outcome.FAILED
+    return Ending(outcome, ErrorRecord(code="InternalError", message=what))
+
+
+def cut_short(*, perhaps_applied: bool, accepted: bool, why: ErrorRecord | None = None) -> Ending:
+    """The end of an item that was not seen through: as if never started, unless its update may have been applied."""
+    if not perhaps_applied:
         return Ending(Outcome.NOT_STARTED, why)
     sent = "accepted" if accepted else "sent"
     interrupted = ErrorRecord(code="Interrupted", message=f"the update was {sent}; what became of it was not seen")

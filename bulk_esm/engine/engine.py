@@ -12,8 +12,9 @@ import msgspec
 from bulk_esm.aws.control_plane import ControlPlane
 from bulk_esm.clock import Clock, iso
 from bulk_esm.engine.course import Course
-from bulk_esm.engine.endings import Ending, changed, cut_short, failed, without_sending
+from bulk_esm.engine.endings import Ending, changed, cut_short, failed, internal_error, without_sending
 from bulk_esm.engine.settling import LIKELY_SETTLE_S
+from bulk_esm.engine.tasks import task_group
 from bulk_esm.engine.waiter import Waiter
 from bulk_esm.errors import AccessError, ServiceError
 from bulk_esm.logs import get_logger
@@ -90,9 +91,9 @@ class Engine:
         self._sending = anyio.Semaphore(self._settings.concurrency)
         self._under_way = anyio.Semaphore(self._settings.most_under_way)
         self._outcomes: Counter[Outcome] = Counter()
-        self._total = 0
-        self._stopping = False
-        self._fatal: AccessError | None = None
+        self._total = self._begun = 0
+        self._stopping = self._cannot_record = False
+        self._refused: ErrorRecord | None = None
 
     def statistics(self) -> EngineStatistics:
         """How the run stands."""
@@ -100,7 +101,7 @@ class Engine:
         return EngineStatistics(
             total=self._total,
             sending=sending,
-            settling=self._settings.most_under_way - self._under_way.value - sending,
+            settling=self._begun - sending,
             outcomes=dict(self._outcomes),
         )
 
@@ -118,8 +119,8 @@ class Engine:
 
         Args:
             items: the plan.
-            record: called with each result as it ends. What it raises ends the run: a result that cannot be
-                recorded must not be followed by another update.
+            record: called with each result as it ends. What it raises ends the run, and is raised: a result that
+                cannot be recorded must not be followed by another update, nor by another result.
 
         Raises:
             AccessError: the credentials were refused; every item has its result all the same.
@@ -136,17 +137,16 @@ class Engine:
         # What settles slowest goes first, so that its wait overlaps the rest. The list is taken from its end.
         updates.sort(key=lambda item: LIKELY_SETTLE_S[item.source_type])
         try:
-            async with anyio.create_task_group() as tasks:
+            async with task_group() as tasks:
                 while updates and not self._stopping:
                     # Room is found before a task starts, so work in flight is bounded, and memory with it.
                     await self._under_way.acquire()
                     await self._sending.acquire()
+                    self._begun += 1
                     tasks.start_soon(self._carry_out, self._course(updates.pop()), record)
         finally:
             for item in reversed(updates):
                 self._end(self._course(item), Ending(Outcome.NOT_STARTED), record)
-        if self._fatal is not None:
-            raise self._fatal
 
     def _course(self, item: PlanItem) -> Course:
         return Course(
@@ -160,30 +160,32 @@ class Engine:
     async def _carry_out(self, course: Course, record: Callable[[Result], None]) -> None:
         """See one item through to its result, whatever happens on the way, cancellation included."""
         ending: Ending | None = None
-        why: ErrorRecord | None = None
         place_to_send = _Place(self._sending)
         try:
             ending = await course.run(before_sending=self._unless_stopping, answered=place_to_send.release)
         except _Stopped:
             pass
         except AccessError as refused:
-            # Final for the whole account and Region: the others need not find out one by one.
-            self._fatal = self._fatal or refused
-            self.stop()
-            why = ErrorRecord(code="AccessDenied", message=str(refused))
+            # Final for the whole account and Region: the others are cancelled, and need not find out one by one.
+            self._refused = self._refused or ErrorRecord(code="AccessDenied", message=str(refused))
+            raise
         except ServiceError as error:
-            ending = failed(error)
+            ending = failed(error, course.item.request, perhaps_applied=course.perhaps_applied)
         except Exception as bug:
             # One mapping's bug must not lose the others.
             log.exception("internal_error", uuid=course.item.uuid)
-            what = f"{type(bug).__name__}: {bug}; please report this"
-            ending = Ending(Outcome.FAILED, ErrorRecord(code="InternalError", message=what))
+            ending = internal_error(bug, perhaps_applied=course.perhaps_applied)
         finally:
             # Nothing here waits, so that a cancelled item has its result too.
             place_to_send.release()
             self._under_way.release()
+            self._begun -= 1
             if ending is None:
-                ending = cut_short(update_calls=course.update_calls, accepted=course.accepted, why=why)
+                ending = cut_short(
+                    perhaps_applied=course.perhaps_applied,
+                    accepted=course.accepted,
+                    why=self._refused if course.update_calls else None,
+                )
             self._end(course, ending, record)
 
     def _unless_stopping(self) -> None:
@@ -192,28 +194,33 @@ class Engine:
 
     def _end(self, course: Course, ending: Ending, record: Callable[[Result], None]) -> None:
         """Make the item's one result."""
+        if self._cannot_record:
+            return  # what was raised then ends the run
         item = course.item
-        self._outcomes[ending.outcome] += 1
-        record(
-            Result(
-                run_id=self._run_id,
-                uuid=item.uuid,
-                function_arn=item.function_arn,
-                event_source_arn=item.event_source_arn,
-                source_type=item.source_type,
-                account_id=self._account_id,
-                region=self._control_plane.region,
-                wave=1,
-                outcome=ending.outcome,
-                state=course.seen.state if course.seen else item.state,
-                request=item.request,
-                error=ending.error,
-                update_calls=course.update_calls,
-                accepted_at=iso(course.accepted_at),
-                settled_at=iso(course.settled_at),
-                duration_s=round(self._clock.monotonic() - course.started_s, 3),
-            )
+        result = Result(
+            run_id=self._run_id,
+            uuid=item.uuid,
+            function_arn=item.function_arn,
+            event_source_arn=item.event_source_arn,
+            source_type=item.source_type,
+            account_id=self._account_id,
+            region=self._control_plane.region,
+            wave=1,
+            outcome=ending.outcome,
+            state=course.seen.state if course.seen else item.state,
+            request=item.request,
+            error=ending.error,
+            update_calls=course.update_calls,
+            accepted_at=iso(course.accepted_at),
+            settled_at=iso(course.settled_at),
+            duration_s=round(self._clock.monotonic() - course.started_s, 3),
         )
+        try:
+            record(result)
+        except BaseException:
+            self._cannot_record = True
+            raise
+        self._outcomes[ending.outcome] += 1
 
 
 class _Place:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-import anyio
 import msgspec
 
 from bulk_esm.aws.control_plane import PAGE_SIZE, ControlPlane
 from bulk_esm.aws.session import Connection
 from bulk_esm.aws.tags import RESOURCE_TYPES
 from bulk_esm.clock import Clock
+from bulk_esm.engine.tasks import task_group
 from bulk_esm.engine.waiter import Waiter
 from bulk_esm.errors import ServiceError
 from bulk_esm.logs import get_logger
@@ -122,7 +122,7 @@ async def make_plan(
             found = await waiter.at_rest(mapping.uuid, mapping.source_type, deadline=deadline)
             mappings[mapping.uuid] = found or mapping
 
-        async with anyio.create_task_group() as tasks:
+        async with task_group() as tasks:
             for mapping in restless:
                 tasks.start_soon(until_at_rest, mapping)
     for mapping in list(mappings.values()):

@@ -108,7 +108,7 @@ class Run:
 
             def record(result: Result) -> None:
                 results.append(result)
-                counts[result.outcome] += 1
+                counts[result.outcome.value] += 1
                 on_result(result)
 
             try:

@@ -127,8 +127,8 @@ class Waiter:
         pause_s = likely_s
         self._waiting += 1
         try:
-            while (left_s := deadline - self._clock.monotonic()) > 0:
-                await self._clock.sleep(min(pause_s, left_s))
+            while True:
+                await self._clock.sleep(max(0.0, min(pause_s, deadline - self._clock.monotonic())))
                 self._looks += 1
                 try:
                     seen = await self._control_plane.get(uuid, deadline=deadline)
@@ -140,7 +140,8 @@ class Waiter:
                 if verdict is not None:
                     self._found += 1
                     return verdict, seen
+                if self._clock.monotonic() >= deadline:  # after a look, as only a look can tell that it is gone
+                    return None, seen
                 pause_s = likely_s * _FIRST_PAUSE if pause_s == likely_s else pause_s * _PAUSE_GROWTH
         finally:
             self._waiting -= 1
-        return None, seen

@@ -18,7 +18,7 @@ import msgspec
 from bulk_esm.errors import RunFolderError
 from bulk_esm.model.plan import Plan, PlanItem
 from bulk_esm.model.result import Result
-from bulk_esm.runs.jsonl import read_lines, sync_folder, write_durably
+from bulk_esm.runs.jsonl import cut_torn_end, read_lines, sync_folder, write_durably, writing
 from bulk_esm.runs.record import RunRecord
 
 RECORD: Final = "run.json"
@@ -59,7 +59,7 @@ class RunFolder:
             runs_dir.mkdir(parents=True, exist_ok=True)
             folder.path.mkdir(mode=0o700)  # configurations name queues, functions and secrets
             write_durably(folder.path / PLAN, plan.items)
-            folder.write_record(record)
+            write_durably(folder.path / RECORD, [record])
             sync_folder(runs_dir)
         except OSError as error:
             raise RunFolderError(
@@ -69,8 +69,13 @@ class RunFolder:
         return folder
 
     def write_record(self, record: RunRecord) -> None:
-        """Replace `run.json`."""
-        write_durably(self.path / RECORD, [record])
+        """Replace `run.json`.
+
+        Raises:
+            RunFolderError: it cannot be written.
+        """
+        with writing(self.path / RECORD):
+            write_durably(self.path / RECORD, [record])
 
     def record(self) -> RunRecord:
         """Read `run.json`.
@@ -100,7 +105,7 @@ class RunFolder:
         return read_lines(self.path / RESULTS, Result, torn_end_is_cut=True)
 
     def open_results(self) -> ResultWriter:
-        """Open `results.jsonl` for appending.
+        """Open `results.jsonl` for appending; a torn last line is cut off.
 
         Raises:
             RunFolderError: it cannot be written.
@@ -114,10 +119,9 @@ class ResultWriter:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._encoder = msgspec.json.Encoder()
-        try:
+        with writing(path):
+            cut_torn_end(path)
             self._file: io.RawIOBase = path.open("ab", buffering=0)
-        except OSError as error:
-            raise RunFolderError(f"{path} cannot be written: {error.strerror}") from error
 
     def append(self, result: Result) -> None:
         """Write one result.
@@ -129,10 +133,8 @@ class ResultWriter:
             RunFolderError: it cannot be written; nothing more should be sent.
         """
         line = self._encoder.encode(result) + b"\n"
-        try:
+        with writing(self._path):
             written = self._file.write(line)
-        except OSError as error:
-            raise RunFolderError(f"{self._path} cannot be written: {error.strerror}") from error
         if written != len(line):
             raise RunFolderError(f"{self._path} cannot be written: the disk is full")
 
@@ -142,5 +144,5 @@ class ResultWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        os.fsync(self._file.fileno())
-        self._file.close()
+        with writing(self._path), self._file:
+            os.fsync(self._file.fileno())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,6 +13,36 @@ import msgspec
 from bulk_esm.errors import RunFolderError
 
 T = TypeVar("T")
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn what goes wrong while a file is written into our error.
+
+    Args:
+        path: the file.
+
+    Raises:
+        RunFolderError: it cannot be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise RunFolderError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def cut_torn_end(path: Path) -> None:
+    """Cut off a last line without its line break, as a crash may have left it: what is appended would be lost with it.
+
+    Args:
+        path: the file; it need not be there.
+    """
+    if not path.exists():
+        return
+    content = path.read_bytes()
+    whole = content.rfind(b"\n") + 1
+    if whole < len(content):
+        os.truncate(path, whole)
 
 
 def write_durably(path: Path, records: Iterable[object]) -> None:
