@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from bulk_esm._version import __version__
@@ -9,9 +10,17 @@ from bulk_esm._version import __version__
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    _open_what_is_closed()
     if sys.argv[1:] == ["--version"]:
         print(__version__)  # noqa: T201 - before anything is imported, so that it is instant
         return
     from bulk_esm.cli.app import run  # noqa: PLC0415 - likewise
 
     sys.exit(run(sys.argv[1:]))
+
+
+def _open_what_is_closed() -> None:
+    """Give a closed stdin, stdout or stderr (`>&-`) a place to go, before a connection or a file takes its number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115, PTH123 - open for good

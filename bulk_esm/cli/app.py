@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import sys
+from typing import Any, Final
 
 from cyclopts import App, CycloptsError, Parameter
 
 from bulk_esm._version import __version__
+from bulk_esm.cli.streams import say
 from bulk_esm.errors import BulkEsmError, UsageError
 
-INTERRUPTED = 130
+INTERRUPTED: Final = 130
 
-app = App(
-    name="bulk-esm",
-    help="Change thousands of AWS Lambda event source mappings safely, and know what became of every one.",
-    version=__version__,
-    default_parameter=Parameter(negative=(), show_default=lambda value: str(value) if value not in ((), False) else ""),
-    help_epilogue="Start with: bulk-esm demo. Then: bulk-esm list, bulk-esm pause --function 'orders-*' --dry-run",
-)
-_COMMANDS = {
+_COMMANDS: Final = {
     "list": "Show the mappings that are there.",
     "plan": "Show what a change would do; changes nothing.",
     "apply": "Change mappings.",
@@ -29,9 +23,30 @@ _COMMANDS = {
     "simulate": "Run a Lambda control plane on loopback.",
     "demo": "Pause and resume a simulated fleet, start to end.",
 }
-for _name, _help in _COMMANDS.items():
-    app.command(f"bulk_esm.cli.{_name}:{_name}_command", name=_name, help=_help)
-app.register_install_completion_command(help="Install shell completion for bash, zsh or fish.")
+
+
+def make_app(used: str | None = None) -> App:
+    """Make the application.
+
+    Args:
+        used: the command that will be used: its help is its docstring. The others have a line each, so that they need
+            not be imported for it.
+    """
+    app = App(
+        name="bulk-esm",
+        help="Change thousands of AWS Lambda event source mappings safely, and know what became of every one.",
+        version=__version__,
+        default_parameter=Parameter(negative=(), show_default=_shown_default),
+        help_format="plaintext",  # a glob's * and a JMESPath's ` are not markup
+        help_epilogue=None
+        if used
+        else "Start with: bulk-esm demo. Then: bulk-esm list, bulk-esm pause --function 'orders-*' --dry-run",
+    )
+    for name, summary in _COMMANDS.items():
+        settings = {} if name == used else {"help": summary}
+        app.command(f"bulk_esm.cli.{name}:{name}_command", name=name, **settings)
+    app.register_install_completion_command(help="Install shell completion for bash, zsh or fish.")
+    return app
 
 
 def run(arguments: list[str]) -> int:
@@ -43,21 +58,37 @@ def run(arguments: list[str]) -> int:
     Returns:
         The exit code; see the README.
     """
+    used = next((word for word in arguments[:1] if word in _COMMANDS), None)
     try:
-        code = app(arguments, result_action="return_value", exit_on_error=False, print_error=False)
+        code = make_app(used)(arguments, result_action="return_value", exit_on_error=False, print_error=False)
     except CycloptsError as error:
-        return _complain(UsageError(f"{error} See: bulk-esm {_command_of(arguments)}--help"))
+        return _complain(UsageError(f"{error} See: bulk-esm {f'{used} ' if used else ''}--help"))
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BulkEsmError as error:
-        return _complain(error)
+    except Exception as error:  # noqa: BLE001 - no traceback reaches a user
+        return _complain(_cause(error))
     return int(code or 0)
 
 
-def _command_of(arguments: list[str]) -> str:
-    return f"{arguments[0]} " if arguments and arguments[0] in _COMMANDS else ""
+def _cause(error: Exception) -> BulkEsmError:
+    """What to tell the user: the first error of a task group, and whatever we did not think of in one line."""
+    first: BaseException = error
+    while isinstance(first, BaseExceptionGroup):
+        first = first.exceptions[0]
+    if isinstance(first, BulkEsmError):
+        return first
+    from bulk_esm.logs import get_logger  # noqa: PLC0415 - not worth its time where nothing fails
+
+    get_logger("cli").debug("unexpected", exc_info=error)
+    if isinstance(first, OSError):
+        return BulkEsmError(f"{first}")
+    return BulkEsmError(f"{type(first).__name__}: {first}; please report this, with what --log-level debug shows")
+
+
+def _shown_default(value: Any) -> str | None:
+    return None if value is None or value is False or value == () else str(value)
 
 
 def _complain(error: BulkEsmError) -> int:
-    sys.stderr.write(f"bulk-esm: {error}\n")
+    say(f"bulk-esm: {error}")
     return error.exit_code

@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from bulk_esm.api import BulkEsm
-from bulk_esm.cli.carry_out import Planned, carry_out, refuse_without_consent, set_up_logs, with_aws
+from bulk_esm.cli.carry_out import Planned, carry_out, refuse_before_sending, set_up_logs, with_aws
 from bulk_esm.cli.inputs import read_change, read_selection, reads_stdin, require_selection
 from bulk_esm.cli.options import AwsOptions, ChangeOptions, OutputOptions, RunOptions, RunsOptions, SelectOptions
 from bulk_esm.cli.plan import tell_of_transition
@@ -43,7 +43,7 @@ def apply_command(
     wanted = read_change(change)
     selection = read_selection(select, None if isinstance(wanted, Change) else wanted)
     require_selection(selection)
-    refuse_without_consent(run, stdin_is_data=stdin_is_data)
+    refuse_before_sending(run, runs, stdin_is_data=stdin_is_data)
 
     async def work(bulk: BulkEsm) -> int:
         made = await bulk.plan(
@@ -57,7 +57,7 @@ def apply_command(
 def _apply_saved(path: Path, *, run: RunOptions, aws: AwsOptions, runs: RunsOptions, output: OutputOptions) -> int:
     saved = Plan(tuple(read_lines(path, PlanItem)))
     saved.check()
-    refuse_without_consent(run)
+    refuse_before_sending(run, runs)
 
     async def work(bulk: BulkEsm) -> int:
         plan, changed_since = await bulk.renew(saved)

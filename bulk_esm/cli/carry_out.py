@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import time
@@ -18,10 +19,11 @@ from bulk_esm.aws.pacing import PacerStatistics
 from bulk_esm.cli.options import AwsOptions, OutputOptions, RunOptions, RunsOptions
 from bulk_esm.cli.output import Results, form_for
 from bulk_esm.cli.progress import progress
+from bulk_esm.cli.streams import say
 from bulk_esm.cli.summary import PLAN_COLUMNS, RESULT_COLUMNS, plan_row, plan_summary, result_row, run_summary
 from bulk_esm.engine.engine import EngineStatistics
 from bulk_esm.engine.run import Run, account_of
-from bulk_esm.errors import BulkEsmError, RefusedError
+from bulk_esm.errors import BulkEsmError, RefusedError, RunFolderError
 from bulk_esm.logs import log_to_stderr
 from bulk_esm.model.plan import Action, Plan
 from bulk_esm.model.result import TROUBLE, Result
@@ -37,12 +39,6 @@ class Planned(msgspec.Struct, frozen=True):
 
     plan: Plan
     changed_since: frozenset[str] = frozenset()
-
-
-def say(text: str, *, quiet: bool = False) -> None:
-    """Tell the user something on stderr."""
-    if not quiet:
-        sys.stderr.write(f"{text}\n")
 
 
 def set_up_logs(options: OutputOptions) -> None:
@@ -77,16 +73,30 @@ def with_aws(options: AwsOptions, work: Callable[[BulkEsm], Awaitable[int]]) -> 
     return anyio.run(main)
 
 
-def refuse_without_consent(options: RunOptions, *, stdin_is_data: bool = False) -> None:
-    """Refuse, before anything is sent, what nobody could be asked about.
+def refuse_before_sending(options: RunOptions, runs: RunsOptions, *, stdin_is_data: bool = False) -> None:
+    """Refuse, before anything is sent, what nobody could be asked about or what could not be recorded.
+
+    Args:
+        options: whether to ask, and to do it at all.
+        runs: where runs are kept.
+        stdin_is_data: whether stdin is read as a file, so that nobody can answer there.
 
     Raises:
         RefusedError: there is no terminal to ask at and no `--yes`.
+        RunFolderError: no run folder can be made there.
     """
-    if options.yes or options.dry_run:
+    if options.dry_run:
         return
-    if stdin_is_data or not sys.stdin.isatty():
+    if not options.yes and (stdin_is_data or not sys.stdin.isatty()):
         raise RefusedError("there is no terminal to ask at: say --yes, or look first with --dry-run")
+    there = runs.runs_dir.absolute()
+    while not os.path.lexists(there):
+        there = there.parent  # it will be made, but not before it is needed
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        why = "permission denied" if there.is_dir() else f"{there} is not a folder"
+        raise RunFolderError(
+            f"no run can be kept in {runs.runs_dir}: {why}; choose another place with --runs-dir or BULK_ESM_RUNS_DIR"
+        )
 
 
 def show_plan(plan: Plan, output: OutputOptions, *, max_per_second: float) -> None:
@@ -126,6 +136,8 @@ async def carry_out(
     """
     plan = planned.plan
     max_per_second = bulk.control_plane.pacer.max_per_second
+    if planned.changed_since:
+        say(f"{len(planned.changed_since):,} were changed since the plan was saved: each is left alone, as a conflict")
     if run_options.dry_run:
         show_plan(plan, output, max_per_second=max_per_second)
         return 0
@@ -152,7 +164,10 @@ async def carry_out(
     try:
         record = await run_to_the_end(bulk, run, results.add, quiet=output.quiet)
     finally:
-        results.finish()
+        try:
+            results.finish()
+        except BulkEsmError as error:  # the exit code is about the mappings
+            say(f"warning: {error}; they are in {run.folder.path}")
     return exit_code(record)
 
 
@@ -162,8 +177,8 @@ async def _consents(bulk: BulkEsm, plan: Plan) -> bool:
         where += f", at {bulk.control_plane.endpoint_url}"
     sys.stderr.write(f"Update {len(plan.updates):,} mappings in {where}? [y/N] ")
     sys.stderr.flush()
-    answer = await anyio.to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True)
-    return answer.strip().casefold() in {"y", "yes"}
+    await anyio.wait_readable(sys.stdin)  # a thread that reads would outlive Ctrl-C, until Enter is pressed
+    return sys.stdin.readline().strip().casefold() in {"y", "yes"}
 
 
 async def run_to_the_end(
@@ -200,12 +215,11 @@ async def run_to_the_end(
     failure: BulkEsmError | None = None
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_stop_on_signal, run, tasks.cancel_scope)
-        # An error is carried past the task group, which would wrap it.
-        try:
-            async with display:
+        async with display:
+            try:
                 await run.carry_out(on_result)
-        except BulkEsmError as error:
-            failure = error
+            except BulkEsmError as error:  # carried past the task groups, which would wrap it
+                failure = error
         tasks.cancel_scope.cancel()
     if not quiet:
         for line in run_summary(run.record, run.folder.results()):

@@ -12,7 +12,8 @@ import anyio
 from cyclopts import Parameter
 
 from bulk_esm.api import connect
-from bulk_esm.cli.carry_out import run_to_the_end, say
+from bulk_esm.cli.carry_out import run_to_the_end
+from bulk_esm.cli.streams import say
 from bulk_esm.cli.summary import plan_summary
 from bulk_esm.errors import UsageError
 from bulk_esm.model.change import Change
@@ -40,7 +41,9 @@ async def _demo(mappings: int) -> int:
     async with Simulator(mappings=mappings, speed=_SPEED, seed=1) as simulator:
         for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN"):
             os.environ.pop(name, None)  # the fleet is simulated, and so are the credentials
-        os.environ.update(simulator.environment)
+        # Neither a proxy nor a switch that turns endpoints off may lead elsewhere.
+        os.environ.pop("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", None)
+        os.environ.update(simulator.environment | {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"})
         say(f"A simulated Lambda control plane, {_SPEED:g} times as fast as the real one: same quota, same states.")
         before = _states(simulator)
         say(f"Before: {_counts(before)}\n")

@@ -7,10 +7,11 @@ from typing import Any
 import msgspec
 
 from bulk_esm.api import BulkEsm
-from bulk_esm.cli.carry_out import say, set_up_logs, with_aws
-from bulk_esm.cli.inputs import read_selection
+from bulk_esm.cli.carry_out import set_up_logs, with_aws
+from bulk_esm.cli.inputs import read_selection, reads_stdin
 from bulk_esm.cli.options import AwsOptions, OutputOptions, SelectOptions
 from bulk_esm.cli.output import Results, Row, form_for, tail_of
+from bulk_esm.cli.streams import say
 from bulk_esm.model.mapping import EventSourceMapping, SourceType
 
 _COLUMNS = ("uuid", "function", "source", "type", "state")
@@ -40,6 +41,7 @@ def list_command(
     Example: bulk-esm list --function 'orders-*' --state Enabled
     """
     set_up_logs(output)
+    reads_stdin(select)
     selection = read_selection(select)
 
     async def work(bulk: BulkEsm) -> int:

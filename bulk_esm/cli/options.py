@@ -49,7 +49,10 @@ class SelectOptions:
     uuid: Annotated[tuple[str, ...], Parameter(help="UUID of a mapping.")] = ()
     from_file: Annotated[
         tuple[str, ...],
-        Parameter(help="FILE or -: a UUID or ARN a line, or JSON-lines with uuid, as `bulk-esm list` writes them."),
+        Parameter(
+            allow_leading_hyphen=True,  # for the - alone
+            help="FILE or -: a UUID or ARN a line, or JSON-lines with uuid, as `bulk-esm list` writes them.",
+        ),
     ] = ()
 
 
@@ -66,8 +69,9 @@ class ChangeOptions:
     requests: Annotated[
         str | None,
         Parameter(
+            allow_leading_hyphen=True,  # for the - alone
             help="FILE or -: JSON-lines, each an UpdateEventSourceMapping request with its UUID: every mapping "
-            "its own change. Selects too."
+            "its own change. Selects too.",
         ),
     ] = None
     allow_irreversible: Annotated[
@@ -87,7 +91,9 @@ class AwsOptions:
         float, Parameter(help="Requests/s. Lambda gives 15 to an account and Region; the default leaves a fifth free.")
     ] = 12.0
     concurrency: Annotated[int, Parameter(help="Requests in flight at once.")] = 50
-    timeout: Annotated[Duration, Parameter(help="How long a mapping may take to settle: 90s, 15m, 2h.")] = 900.0
+    timeout: Annotated[
+        Duration, Parameter(show_default="15m", help="How long a mapping may take to settle: 90s, 15m, 2h.")
+    ] = 900.0
 
 
 @Parameter(name="*", group=COMMON)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, TextIO
@@ -11,6 +10,9 @@ from typing import Any, Literal, TextIO
 import msgspec
 from rich.console import Console
 from rich.table import Table
+
+from bulk_esm.cli.streams import give_up
+from bulk_esm.errors import BulkEsmError
 
 Form = Literal["table", "jsonl", "csv"]
 Row = tuple[str, ...]
@@ -20,7 +22,8 @@ _WIDE = 10_000  # a table that is not on a terminal is never folded
 class Results:
     """Writes records to stdout as they come; a table is written at the end, when its widths are known.
 
-    A reader that has gone away (`| head -1`) ends the writing, never the run.
+    A reader that has gone away (`| head -1`) ends the writing, never the run. So does a full disk, of which `finish`
+    tells.
     """
 
     def __init__(self, form: Form, columns: Sequence[str], row_of: Callable[[Any], Row]) -> None:
@@ -36,6 +39,7 @@ class Results:
         self._row_of = row_of
         self._rows: list[Row] = []
         self._stdout: TextIO | None = sys.stdout
+        self._failure: OSError | None = None
         self._csv = csv.writer(sys.stdout, lineterminator="\n")
         if form == "csv":
             self._write(lambda: self._csv.writerow(columns))
@@ -56,15 +60,16 @@ class Results:
             self.add(record)
 
     def finish(self) -> None:
-        """Write the table, if it is one and has rows."""
+        """Write the table, if it is one and has rows.
+
+        Raises:
+            BulkEsmError: not all could be written, and not because nobody wanted to read more.
+        """
         if self._form == "table" and self._rows:
-            table = Table(box=None, pad_edge=False)
-            for column in self._columns:
-                table.add_column(column, overflow="fold")
-            for row in self._rows:
-                table.add_row(*row)
-            console = Console(width=None if sys.stdout.isatty() else _WIDE, markup=False, highlight=False)
-            self._write(lambda: console.print(table))
+            text = _table(self._columns, self._rows)
+            self._write(lambda: sys.stdout.write(text))
+        if self._failure is not None:
+            raise BulkEsmError(f"not all results could be written to stdout: {self._failure.strerror}")
 
     def _write(self, write: Callable[[], object]) -> None:
         if self._stdout is None:
@@ -72,10 +77,23 @@ class Results:
         try:
             write()
             self._stdout.flush()
-        except BrokenPipeError:
+        except OSError as error:
             self._stdout = None
-            # What is still buffered must not complain again when the interpreter ends.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            self._failure = None if isinstance(error, BrokenPipeError) else error
+            give_up(sys.stdout)
+
+
+def _table(columns: Sequence[str], rows: Iterable[Row]) -> str:
+    table = Table(box=None, pad_edge=False)
+    for number, column in enumerate(columns):
+        # What names a line is there to be copied, so it is never folded.
+        table.add_column(column, overflow="fold", no_wrap=number == 0)
+    for row in rows:
+        table.add_row(*row)
+    console = Console(width=None if sys.stdout.isatty() else _WIDE, markup=False, highlight=False)
+    with console.capture() as captured:  # rich itself exits the process where a pipe is broken
+        console.print(table)
+    return captured.get()
 
 
 def form_for(chosen: Form | None) -> Form:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bulk_esm.api import BulkEsm
-from bulk_esm.cli.carry_out import Planned, carry_out, refuse_without_consent, set_up_logs, with_aws
+from bulk_esm.cli.carry_out import Planned, carry_out, refuse_before_sending, set_up_logs, with_aws
 from bulk_esm.cli.inputs import read_selection, reads_stdin, require_selection
 from bulk_esm.cli.options import AwsOptions, OutputOptions, RunOptions, RunsOptions, SelectOptions
 from bulk_esm.cli.plan import tell_of_transition
@@ -26,7 +26,7 @@ def pause_command(
     stdin_is_data = reads_stdin(select)
     selection = read_selection(select)
     require_selection(selection)
-    refuse_without_consent(run, stdin_is_data=stdin_is_data)
+    refuse_before_sending(run, runs, stdin_is_data=stdin_is_data)
 
     async def work(bulk: BulkEsm) -> int:
         plan = await bulk.plan(selection, Change({"Enabled": False}), waiting=tell_of_transition)

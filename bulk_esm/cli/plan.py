@@ -8,10 +8,11 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from bulk_esm.api import BulkEsm
-from bulk_esm.cli.carry_out import say, set_up_logs, show_plan, with_aws
+from bulk_esm.cli.carry_out import set_up_logs, show_plan, with_aws
 from bulk_esm.cli.inputs import read_change, read_selection, reads_stdin, require_selection
 from bulk_esm.cli.options import AwsOptions, ChangeOptions, OutputOptions, SelectOptions
-from bulk_esm.errors import RunFolderError
+from bulk_esm.cli.streams import say
+from bulk_esm.errors import RunFolderError, UsageError
 from bulk_esm.model.change import Change
 from bulk_esm.model.plan import Action
 from bulk_esm.runs.jsonl import write_durably
@@ -37,6 +38,8 @@ def plan_command(
     wanted = read_change(change)
     selection = read_selection(select, None if isinstance(wanted, Change) else wanted)
     require_selection(selection)
+    if save and not save.parent.is_dir():
+        raise UsageError(f"--save {save}: there is no folder {save.parent}; make it first")
 
     async def work(bulk: BulkEsm) -> int:
         plan = await bulk.plan(

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from bulk_esm.aws.pacing import PacerStatistics
 from bulk_esm.cli.durations import format_duration
+from bulk_esm.cli.streams import say
 from bulk_esm.engine.engine import EngineStatistics
 from bulk_esm.model.result import TROUBLE, Outcome
 
@@ -85,7 +86,7 @@ async def progress(
         title: what is being done.
         clock: monotonic time in seconds.
         sleep: waits for so many seconds.
-        console: where to show it.
+        console: where to show it live, if that is a terminal.
     """
     started_at = clock()
     last: list[tuple[float, int]] = []
@@ -117,10 +118,7 @@ async def progress(
                     await sleep(_PLAIN_INTERVAL_S)
                     standing = look()
                     total = standing.engine.total
-                    console.print(
-                        f"{standing.done:,}/{total:,} done: {counts_text(standing)}; {rate_text(standing)}",
-                        soft_wrap=True,
-                    )
+                    say(f"{standing.done:,}/{total:,} done: {counts_text(standing)}; {rate_text(standing)}")
 
             look()
             tasks.start_soon(report)

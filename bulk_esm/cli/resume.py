@@ -8,10 +8,11 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from bulk_esm.api import BulkEsm
-from bulk_esm.cli.carry_out import Planned, carry_out, refuse_without_consent, say, set_up_logs, with_aws
+from bulk_esm.cli.carry_out import Planned, carry_out, refuse_before_sending, set_up_logs, with_aws
 from bulk_esm.cli.inputs import read_selection, reads_stdin, require_selection
 from bulk_esm.cli.options import AwsOptions, OutputOptions, RunOptions, RunsOptions, SelectOptions
 from bulk_esm.cli.plan import tell_of_transition
+from bulk_esm.cli.streams import say
 from bulk_esm.errors import RefusedError, UsageError
 from bulk_esm.model.change import Change
 from bulk_esm.model.resuming import paused_by
@@ -49,7 +50,7 @@ def resume_command(
     else:
         selection = read_selection(select)
         require_selection(selection)
-    refuse_without_consent(run, stdin_is_data=stdin_is_data)
+    refuse_before_sending(run, runs, stdin_is_data=stdin_is_data)
 
     async def work(bulk: BulkEsm) -> int:
         if run_ is not None and bulk.region != (paused_in := folder.record().region):

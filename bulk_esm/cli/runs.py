@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bulk_esm.cli.carry_out import say
 from bulk_esm.cli.options import OutputOptions, RunsOptions
 from bulk_esm.cli.output import Results, Row, form_for
+from bulk_esm.cli.streams import say
 from bulk_esm.runs.record import RunRecord
 from bulk_esm.runs.store import run_folders
 

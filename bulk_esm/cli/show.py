@@ -6,15 +6,16 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from bulk_esm.cli.carry_out import say
 from bulk_esm.cli.options import OutputOptions, RunsOptions
 from bulk_esm.cli.output import Results, form_for
+from bulk_esm.cli.streams import say
 from bulk_esm.cli.summary import RESULT_COLUMNS, result_row, run_summary
 from bulk_esm.runs.store import find_run
 
 
 def show_command(
     run: Annotated[str, Parameter(help="A run folder's path, a run's id, a unique prefix of it, or last.")],
+    /,
     *,
     runs: RunsOptions = RunsOptions(),
     output: OutputOptions = OutputOptions(),

@@ -9,8 +9,8 @@ from typing import Annotated
 import anyio
 from cyclopts import Group, Parameter
 
-from bulk_esm.cli.carry_out import say
 from bulk_esm.cli.options import Duration
+from bulk_esm.cli.streams import say
 from bulk_esm.errors import UsageError
 from bulk_esm.simulator import Faults, Report, Simulator
 
@@ -70,11 +70,11 @@ async def _serve(mappings: int, speed: float, seed: int, port: int, faults: Faul
     except OSError as error:
         raise UsageError(f"port {port} of 127.0.0.1 cannot be had: {error.strerror}") from error
     try:
-        for name, value in simulator.environment.items():
-            print(f"export {name}={value}", flush=True)  # noqa: T201 - for the shell
-        say(f"{mappings:,} mappings at {simulator.endpoint_url}, {speed:g} times as fast as Lambda: {15 * speed:g}")
-        say("requests/s. Paste the lines above into another terminal; stop with Ctrl-C")
         with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            exports = [f"export {name}={value}" for name, value in simulator.environment.items()]
+            print("\n".join(exports), flush=True)  # noqa: T201 - for the shell
+            say(f"{mappings:,} mappings at {simulator.endpoint_url}, {speed:g} times as fast as Lambda: {15 * speed:g}")
+            say("requests/s. Paste the lines above into another terminal; stop with Ctrl-C")
             async for _ in signals:
                 break
     finally:

@@ -1,0 +1,34 @@
+"""stderr, on which a person is told things, and what to do with a stream at whose other end nobody is."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TextIO
+
+
+def say(text: str, *, quiet: bool = False) -> None:
+    """Tell the user something. That nobody listens any more (`2>&1 | head -1`, a full disk) ends no run.
+
+    Args:
+        text: one or more lines.
+        quiet: whether to keep it to oneself.
+    """
+    if quiet:
+        return
+    try:
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
+    except OSError:
+        give_up(sys.stderr)
+
+
+def give_up(stream: TextIO) -> None:
+    """Let a stream lead nowhere: what is still buffered must not complain again when the interpreter ends.
+
+    Args:
+        stream: stdout or stderr.
+    """
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
