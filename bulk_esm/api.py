@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import anyio
+import msgspec
 
 from bulk_esm.aws.control_plane import ControlPlane
 from bulk_esm.aws.session import Connection, ConnectionSettings
@@ -73,7 +74,7 @@ class BulkEsm:
 
         Args:
             selection: which mappings.
-            change: what is asked of all of them, or of each by UUID.
+            change: what is asked of all of them; or of each by UUID, which selects too.
             allow_irreversible: whether what can never be taken back may be changed.
             waiting: called with the number of mappings in transition, before they are waited for.
 
@@ -85,8 +86,13 @@ class BulkEsm:
         selection.check()
         if selection.is_empty:
             raise UsageError("nothing is selected: narrow it down, or say --all for every mapping")
-        for one in [change] if isinstance(change, Change) else change.values():
-            one.check()
+        if isinstance(change, Change):
+            change.check()
+        else:
+            for one in change.values():
+                one.check()
+            uuids = selection.uuids & change.keys() if selection.uuids else frozenset(change)
+            selection = msgspec.structs.replace(selection, uuids=uuids)
         return await make_plan(
             self._connection,
             selection,

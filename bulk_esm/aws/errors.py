@@ -67,7 +67,8 @@ def translated(action: str) -> Iterator[None]:
     except botocore_errors.ParamValidationError as error:
         raise ServiceError(code="ParamValidation", message=str(error), status=400, sent=False) from error
     except _NOT_SENT as error:
-        raise ServiceError(code=type(error).__name__, message=str(error), sent=False) from error
+        what = f"{error}; check the network, the Region and --endpoint-url"
+        raise ServiceError(code=type(error).__name__, message=what, sent=False) from error
     except (botocore_errors.BotoCoreError, msgspec.DecodeError, OSError, TimeoutError) as error:
         raise ServiceError(code=type(error).__name__, message=str(error) or "the connection failed") from error
 

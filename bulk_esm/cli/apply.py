@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +13,7 @@ from bulk_esm.cli.carry_out import Planned, carry_out, refuse_before_sending, se
 from bulk_esm.cli.inputs import read_change, read_selection, reads_stdin, require_selection
 from bulk_esm.cli.options import AwsOptions, ChangeOptions, OutputOptions, RunOptions, RunsOptions, SelectOptions
 from bulk_esm.cli.plan import tell_of_transition
-from bulk_esm.errors import UsageError
+from bulk_esm.errors import RefusedError, UsageError
 from bulk_esm.model.change import Change
 from bulk_esm.model.plan import Plan, PlanItem
 from bulk_esm.runs.jsonl import read_lines
@@ -58,8 +59,12 @@ def _apply_saved(path: Path, *, run: RunOptions, aws: AwsOptions, runs: RunsOpti
     saved = Plan(tuple(read_lines(path, PlanItem)))
     saved.check()
     refuse_before_sending(run, runs)
+    planned_in = saved.region
+    aws = replace(aws, region=aws.region or planned_in)
 
     async def work(bulk: BulkEsm) -> int:
+        if planned_in not in (None, bulk.region):
+            raise RefusedError(f"{path} was planned in {planned_in}, not in {bulk.region}")
         plan, changed_since = await bulk.renew(saved)
         planned = Planned(plan, changed_since)
         return await carry_out(bulk, planned, command="apply", run_options=run, runs=runs, output=output)

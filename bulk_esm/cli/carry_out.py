@@ -22,7 +22,7 @@ from bulk_esm.cli.progress import progress
 from bulk_esm.cli.streams import say
 from bulk_esm.cli.summary import PLAN_COLUMNS, RESULT_COLUMNS, plan_row, plan_summary, result_row, run_summary
 from bulk_esm.engine.engine import EngineStatistics
-from bulk_esm.engine.run import Run, account_of
+from bulk_esm.engine.run import Run
 from bulk_esm.errors import BulkEsmError, RefusedError, RunFolderError
 from bulk_esm.logs import log_to_stderr
 from bulk_esm.model.plan import Action, Plan
@@ -172,7 +172,7 @@ async def carry_out(
 
 
 async def _consents(bulk: BulkEsm, plan: Plan) -> bool:
-    where = f"account {account_of(plan)}, {bulk.region}"
+    where = f"account {plan.account_id}, {bulk.region}"
     if not bulk.control_plane.is_aws:
         where += f", at {bulk.control_plane.endpoint_url}"
     sys.stderr.write(f"Update {len(plan.updates):,} mappings in {where}? [y/N] ")
@@ -232,7 +232,7 @@ async def run_to_the_end(
 
 async def _stop_on_signal(run: Run, scope: anyio.CancelScope) -> None:
     """The first signal stops sending and waits for what is in flight; a second one, or a long wait, ends it."""
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
         async for _ in signals:
             break
         run.stop()

@@ -44,6 +44,8 @@ def resume_command(
         folder = find_run(runs.runs_dir, run_)
         selection = _paused(folder)
         aws = replace(aws, region=aws.region or folder.record().region)
+        if not any("Enabled" in item.request for item in folder.plan().updates) and folder.record().command != "pause":
+            raise UsageError(f"{folder.path.name} did not pause anything; `bulk-esm runs` shows which run did")
         if not selection.uuids:
             say(f"{folder.path.name} paused no mapping, so there is nothing to resume", quiet=output.quiet)
             return 0

@@ -105,11 +105,6 @@ class Engine:
             outcomes=dict(self._outcomes),
         )
 
-    @property
-    def stopping(self) -> bool:
-        """Whether the engine was told to send nothing more."""
-        return self._stopping
-
     def stop(self) -> None:
         """Send nothing more. What was accepted is still waited for; the rest is `not_started`."""
         self._stopping = True

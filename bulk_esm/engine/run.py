@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -15,9 +14,8 @@ from bulk_esm.clock import Clock, iso
 from bulk_esm.engine.engine import Engine, EngineSettings, EngineStatistics
 from bulk_esm.errors import BulkEsmError
 from bulk_esm.logs import logging_to_file
-from bulk_esm.model.mapping import FunctionReference
 from bulk_esm.model.plan import Plan
-from bulk_esm.model.result import Result
+from bulk_esm.model.result import Outcome, Result
 from bulk_esm.runs.folder import LOG, RunFolder
 from bulk_esm.runs.record import RunRecord, RunStatus
 from bulk_esm.runs.store import new_run_id
@@ -65,7 +63,7 @@ class Run:
             command=command,
             argv=argv,
             version=__version__,
-            account_id=account_of(plan),
+            account_id=plan.account_id,
             region=control_plane.region,
             started_at=iso(started_at) or "",
         )
@@ -113,7 +111,7 @@ class Run:
 
             try:
                 await self._engine.run(self._plan.items, record)
-                status = RunStatus.INTERRUPTED if self._engine.stopping else RunStatus.FINISHED
+                status = RunStatus.INTERRUPTED if counts[Outcome.NOT_STARTED] else RunStatus.FINISHED
             except BulkEsmError as error:
                 status, reason = RunStatus.HALTED, str(error)
                 raise
@@ -130,14 +128,6 @@ class Run:
         return self.record
 
 
-def account_of(plan: Plan) -> str | None:
-    """The account of a plan's mappings, as their functions' ARNs name it; None for an empty plan."""
-    for item in plan.items:
-        if item.function_arn:
-            return FunctionReference.parse(item.function_arn).account_id
-    return None
-
-
 def least_time_s(plan: Plan, max_per_second: float) -> float:
     """The least time that a plan can take at a rate: one request for each update, and none to look.
 
@@ -145,4 +135,4 @@ def least_time_s(plan: Plan, max_per_second: float) -> float:
         plan: the plan.
         max_per_second: requests/s.
     """
-    return math.ceil(len(plan.updates)) / max_per_second
+    return len(plan.updates) / max_per_second

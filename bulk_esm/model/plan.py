@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import Any, Final
 
@@ -10,7 +10,7 @@ import msgspec
 
 from bulk_esm.errors import UsageError
 from bulk_esm.model.change import Change, Difference
-from bulk_esm.model.mapping import EventSourceMapping, SourceType, State
+from bulk_esm.model.mapping import EventSourceMapping, FunctionReference, SourceType, State
 from bulk_esm.model.values import holds
 
 # What Lambda changes by itself, without anyone changing the configuration.
@@ -62,7 +62,7 @@ class Plan(msgspec.Struct, frozen=True):
         """Refuse a plan that was put together wrongly, such as by an editor.
 
         Raises:
-            UsageError: no items, or a mapping that is named twice.
+            UsageError: no items, a mapping that is named twice, or mappings of several accounts or Regions.
         """
         if not self.items:
             raise UsageError("the plan is empty, so there is nothing to apply")
@@ -71,6 +71,22 @@ class Plan(msgspec.Struct, frozen=True):
             if item.uuid in named:
                 raise UsageError(f"the plan names mapping {item.uuid} twice; make it anew with `bulk-esm plan --save`")
             named.add(item.uuid)
+        places = {(function.account_id, function.region) for function in self._functions()}
+        if len(places) > 1:
+            raise UsageError("the plan has mappings of several accounts or Regions; make one for each")
+
+    @property
+    def account_id(self) -> str | None:
+        """The account of the mappings, as their functions' ARNs name it; None if none is known."""
+        return next((function.account_id for function in self._functions()), None)
+
+    @property
+    def region(self) -> str | None:
+        """The Region of the mappings, likewise."""
+        return next((function.region for function in self._functions()), None)
+
+    def _functions(self) -> Iterator[FunctionReference]:
+        return (FunctionReference.parse(item.function_arn) for item in self.items if item.function_arn)
 
     def count(self, action: Action) -> int:
         """How many mappings have this action."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -54,8 +55,11 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
         """
         for expression in self.where:
             try:
-                jmespath.compile(expression)
-            except jmespath.exceptions.JMESPathError as error:
+                # Functions are looked up only when an expression is evaluated. What it then makes of an empty mapping
+                # is no error of the expression's.
+                with suppress(jmespath.exceptions.JMESPathTypeError):
+                    jmespath.search(expression, {})
+            except ValueError as error:  # a JMESPathError is one; so is a slice whose step is zero
                 raise UsageError(f"--where {expression!r} is not a JMESPath expression: {error}") from error
         for state in self.states:
             if state not in set(State):

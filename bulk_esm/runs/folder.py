@@ -97,11 +97,13 @@ class RunFolder:
         return Plan(tuple(read_lines(self.path / PLAN, PlanItem)))
 
     def results(self) -> Iterator[Result]:
-        """Read the results so far; a torn last line is left out.
+        """Read the results so far; a torn last line is left out. A run that was killed at its start has none.
 
         Raises:
-            RunFolderError: the file is missing, or a line is no result.
+            RunFolderError: a line is no result.
         """
+        if not (self.path / RESULTS).exists():
+            return iter(())
         return read_lines(self.path / RESULTS, Result, torn_end_is_cut=True)
 
     def open_results(self) -> ResultWriter:

@@ -561,6 +561,25 @@ def test_a_run_of_another_region(simulated: Simulated, inside: Inside) -> None:
     assert inside(elsewhere, "resume", "--run", "last", *YES).code == 0  # the run knows where it was
 
 
+def test_a_plan_of_another_region(simulated: Simulated, inside: Inside) -> None:
+    selected = ("--source-type", "mq", "--set", "BatchSize=77")
+    assert inside(simulated.environment, "plan", *selected, "--save", "plan.jsonl").code == 0
+    before = simulated.requests()
+    done = inside(simulated.environment, "apply", "--plan", "plan.jsonl", "--region", "eu-west-1", *YES)
+    assert (done.code, done.stdout, simulated.requests()) == (2, "", before)
+    assert "plan.jsonl was planned in us-east-1, not in eu-west-1" in done.stderr
+    elsewhere = {**simulated.environment, "AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "eu-west-1"}
+    assert inside(elsewhere, "apply", "--plan", "plan.jsonl", *YES).code == 0  # the plan knows where it was made
+
+
+def test_a_run_that_is_no_pause_cannot_be_resumed(simulated: Simulated, inside: Inside) -> None:
+    assert inside(simulated.environment, "apply", "--source-type", "mq", "--set", "BatchSize=77", *YES).code == 0
+    before = simulated.requests()
+    done = inside(simulated.environment, "resume", "--run", "last", *YES)
+    assert (done.code, done.stdout, simulated.requests()) == (2, "", before)
+    assert "did not pause anything" in done.stderr
+
+
 def test_unexpected_errors_are_one_line(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(_: object) -> None:
         raise RuntimeError("the unexpected")

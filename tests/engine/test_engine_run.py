@@ -23,7 +23,7 @@ from engine_world import (
 )
 
 from bulk_esm import AccessError, BulkEsm, Change, Outcome, Plan, Result, Run, RunFolderError, RunStatus, Selection
-from bulk_esm.engine.run import account_of, least_time_s
+from bulk_esm.engine.run import least_time_s
 from bulk_esm.model.plan import unknown_item
 from bulk_esm.runs.folder import RunFolder
 from bulk_esm.simulator import Faults, Simulator
@@ -244,9 +244,9 @@ async def test_a_killed_run_leaves_what_is_needed_to_go_on(tmp_path: Path) -> No
 
 
 def test_the_account_is_that_of_the_mappings() -> None:
-    assert account_of(Plan(())) is None
-    assert account_of(Plan((unknown_item("0" * 36),))) is None
-    assert account_of(Plan((unknown_item("0" * 36), an_item()))) == "123456789012"
+    assert Plan(()).account_id is None
+    assert Plan((unknown_item("0" * 36),)).account_id is None
+    assert Plan((unknown_item("0" * 36), an_item())).account_id == "123456789012"
 
 
 def test_the_least_time_counts_the_updates() -> None:

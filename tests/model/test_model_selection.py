@@ -218,13 +218,19 @@ def test_what_can_be_meant() -> None:
     Selection(where=("BatchSize > `10`",), states=("Enabled",), tags=("a", "b=", "c=d=e"), function_tags=("f",)).check()
 
 
-@pytest.mark.parametrize("expression", ["length(BatchSize)", "no_such_function(@)", "Topics[::0]"])
+@pytest.mark.parametrize("expression", ["length(BatchSize)", "Topics[::0]"])
 def test_an_expression_that_fails_names_the_mapping(expression: str) -> None:
     selection = Selection(where=(expression,))
     selection.check()
     with pytest.raises(UsageError) as caught:
         selection.matches(make_mapping(MSK, BatchSize=1, Topics=["a"]))
     assert f"fails on mapping {UUID}" in str(caught.value)
+
+
+@pytest.mark.parametrize("expression", ["no_such_function(@)", "length(Topics, Queues)"])
+def test_a_function_that_jmespath_does_not_have_is_refused_before_any_mapping(expression: str) -> None:
+    with pytest.raises(UsageError, match="is not a JMESPath expression"):
+        Selection(where=(expression,)).check()
 
 
 def test_a_mapping_without_a_function_is_no_functions() -> None:

@@ -170,8 +170,7 @@ def test_what_is_appended_after_a_torn_line_is_not_lost_with_it(folder: RunFolde
 
 
 def test_results_of_a_run_that_was_killed_at_once(folder: RunFolder) -> None:
-    with pytest.raises(RunFolderError, match=r"results\.jsonl cannot be read: No such file"):
-        list(folder.results())
+    assert list(folder.results()) == []
     with folder.open_results():
         pass
     assert list(folder.results()) == []
