@@ -103,7 +103,6 @@ async def connect(settings: ConnectionSettings, *, clock: Clock | None = None) -
     config = AioConfig(
         retries={"total_max_attempts": 1},  # one policy, and it is ours
         max_pool_connections=settings.concurrency,
-        parameter_validation=False,  # what is sent was checked when it was planned, against the same model and more
         connect_timeout=10,
         read_timeout=60,
         http_session_cls=_SendOnceSession,
