@@ -18,6 +18,7 @@ from bulk_esm.errors import UsageError
 # How much of an idle second may be caught up at once: enough that a late wake-up of the event loop loses nothing,
 # little enough that no window of a second sees a burst. Lambda publishes no burst size (F§1.1).
 BURST_S: Final = 0.04
+MOST_BURST: Final = 10.0  # requests
 # Chosen by benchmarks/controllers.py: against another caller that takes half of the quota it uses all of the rest with
 # 4 % of its requests throttled, and comes back within seconds when he leaves; CUBIC throttles half as much again.
 _DECREASE: Final = 0.6
@@ -50,7 +51,8 @@ class PacerStatistics(msgspec.Struct, frozen=True, kw_only=True):
 class Pacer:
     """A token bucket: first come, first served; safe to cancel; adjustable while it runs.
 
-    In any window of `t` seconds it grants at most `rate * t` requests and one burst of `max(1, rate * BURST_S)`.
+    In any window of `t` seconds it grants at most `rate * t` requests and one burst: what `BURST_S` brings, but at
+    least 1 and at most `MOST_BURST`.
     """
 
     def __init__(
@@ -145,7 +147,7 @@ class Pacer:
 
     @property
     def _capacity(self) -> float:
-        return max(1.0, self._rate * BURST_S)
+        return max(1.0, min(self._rate * BURST_S, MOST_BURST))
 
     def _refill(self) -> float:
         now = self._clock.monotonic()

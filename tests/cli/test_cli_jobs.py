@@ -81,7 +81,7 @@ def test_a_blocked_mapping_gets_no_request(tmp_path: Path) -> None:
         for result in cli.last_run().results:
             taken = result["source_type"] in TAKES_RETRIES
             assert result["outcome"] == ("updated" if taken else "blocked")
-            assert result["update_calls"] == (1 if taken else 0)
+            assert (result["update_calls"] > 0) == taken
             if not taken:
                 assert result["error"]["code"] == "Blocked"
                 assert "MaximumRetryAttempts" in result["error"]["message"]
@@ -89,7 +89,9 @@ def test_a_blocked_mapping_gets_no_request(tmp_path: Path) -> None:
         report = simulated.report()
         takers = {mapping.uuid for mapping in report.mappings if mapping.source_type in TAKES_RETRIES}
         assert {mapping.uuid for mapping in report.mappings if mapping.accepted_count} == takers
-        assert report.count(Kind.UPDATE) == len(takers)
+        assert report.count(Kind.UPDATE) - report.count(Kind.UPDATE, 429) == len(
+            takers
+        )  # a busy machine may be throttled
 
 
 def test_a_reader_of_one_line(tmp_path: Path) -> None:
