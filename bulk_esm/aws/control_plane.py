@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import urlsplit
 
@@ -15,6 +15,7 @@ from bulk_esm.aws.pacing import Pacer
 from bulk_esm.aws.retrying import Treatment, backoff_s, retrying, treatment_of
 from bulk_esm.clock import Clock
 from bulk_esm.errors import ServiceError
+from bulk_esm.model.census import PAGE_SIZE, Census
 from bulk_esm.model.mapping import EventSourceMapping
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ _ACTIONS: Final[dict[Kind, str]] = {
     "get": "lambda:GetEventSourceMapping",
     "update": "lambda:UpdateEventSourceMapping",
 }
-PAGE_SIZE: Final = 100  # Lambda's own limit, whatever MaxItems says (F§2)
 
 # The first wait after a failure is that of so many requests, so that a control plane at 20 times speed is not waited
 # for 20 times too long: half a second at 12 requests/s.
@@ -39,6 +39,7 @@ class ControlPlane:
     Attributes:
         region: the Region.
         pacer: the bucket that every request passes.
+        census: how many mappings there are, as far as List has shown; what the next List of all of them will cost.
         requests: how many requests were sent, by kind and by what came of them (`ok`, `throttled`, `error`).
     """
 
@@ -62,6 +63,7 @@ class ControlPlane:
         """
         self.region = region
         self.pacer = pacer
+        self.census = Census()
         self.requests: Counter[tuple[str, str]] = Counter()
         self._client = client
         self._clock = clock or Clock()
@@ -82,7 +84,7 @@ class ControlPlane:
 
     async def list(
         self, *, function_name: str | None = None, event_source_arn: str | None = None
-    ) -> AsyncIterator[list[EventSourceMapping]]:
+    ) -> AsyncGenerator[list[EventSourceMapping], None]:
         """List mappings, a page at a time.
 
         Args:
@@ -101,10 +103,18 @@ class ControlPlane:
             arguments["FunctionName"] = function_name
         if event_source_arn:
             arguments["EventSourceArn"] = event_source_arn
+        seen = Census()
         while True:
             answer = await self._call("list", lambda: self._client.list_event_source_mappings(**arguments))
-            yield [EventSourceMapping(item) for item in answer.get("EventSourceMappings") or []]
-            if not answer.get("NextMarker"):
+            page = [EventSourceMapping(item) for item in answer.get("EventSourceMappings") or []]
+            is_last = not answer.get("NextMarker")
+            seen.add(page)
+            seen.complete = is_last
+            counts_more = not self.census.complete and seen.total > self.census.total
+            if not function_name and not event_source_arn and (is_last or counts_more):
+                self.census = seen
+            yield page
+            if is_last:
                 return
             arguments["Marker"] = answer["NextMarker"]
 

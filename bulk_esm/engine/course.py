@@ -8,8 +8,9 @@ from typing import Final
 
 from bulk_esm.aws.control_plane import ControlPlane
 from bulk_esm.aws.retrying import Treatment, treatment_of
-from bulk_esm.clock import Clock, iso
+from bulk_esm.clock import Clock
 from bulk_esm.engine.endings import Ending, after_doubt, after_settling
+from bulk_esm.engine.resting import until_at_rest
 from bulk_esm.engine.settling import Asked, Verdict
 from bulk_esm.engine.waiter import Waiter
 from bulk_esm.errors import AccessError, ServiceError
@@ -118,7 +119,9 @@ class Course:
             await self._clock.sleep(self._control_plane.backoff_s(attempt))
             seen: EventSourceMapping | None = await self._control_plane.get(item.uuid, deadline=deadline)
         else:
-            seen = await self._waiter.at_rest(item.uuid, item.source_type, deadline=deadline)
+            seen = await until_at_rest(
+                self._control_plane, item.uuid, item.source_type, deadline=deadline, clock=self._clock
+            )
         self.seen = seen or self.seen
         self._unseen = False
         if seen and not seen.at_rest and self._in_doubt:
@@ -131,7 +134,6 @@ class Course:
 
     async def _settle(self, *, not_before: float) -> Ending:
         self.accepted_at = self._clock.now()
-        log.debug("accepted", uuid=self.item.uuid, at=iso(self.accepted_at))
         asked = Asked(
             uuid=self.item.uuid,
             source_type=self.item.source_type,

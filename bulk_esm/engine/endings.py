@@ -77,6 +77,8 @@ def after_settling(settlement: Settlement, asked: Asked, *, timeout_s: float) ->
         case Verdict.NOT_APPLIED if seen:
             what = f"the update was accepted, but the mapping is at rest as before: {missing_text(asked, seen)}"
             return Ending(Outcome.FAILED, ErrorRecord(code="NotApplied", message=what))
+        case _ if settlement.failure:
+            return failed(settlement.failure, asked.request, perhaps_applied=True)
         case _:
             state = seen.state if seen else "not seen"
             what = f"accepted, but still {state} after {timeout_s:g} s; look again later"

@@ -13,7 +13,7 @@ from bulk_esm.aws.control_plane import ControlPlane
 from bulk_esm.clock import Clock, iso
 from bulk_esm.engine.course import Course
 from bulk_esm.engine.endings import Ending, changed, cut_short, failed, internal_error, without_sending
-from bulk_esm.engine.settling import LIKELY_SETTLE_S
+from bulk_esm.engine.estimates import LIKELY_SETTLE_S
 from bulk_esm.engine.tasks import task_group
 from bulk_esm.engine.waiter import Waiter
 from bulk_esm.errors import AccessError, ServiceError
@@ -87,9 +87,9 @@ class Engine:
         self._account_id = account_id
         self._settings = settings or EngineSettings()
         self._clock = clock or Clock()
-        self._waiter = Waiter(control_plane, clock=self._clock)
-        self._sending = anyio.Semaphore(self._settings.concurrency)
-        self._under_way = anyio.Semaphore(self._settings.most_under_way)
+        self._waiter = Waiter(control_plane, clock=self._clock, updates_wait=self._updates_wait)
+        self._sending = anyio.Semaphore(self._settings.concurrency, fast_acquire=True)
+        self._under_way = anyio.Semaphore(self._settings.most_under_way, fast_acquire=True)
         self._outcomes: Counter[Outcome] = Counter()
         self._total = self._begun = 0
         self._stopping = self._cannot_record = False
@@ -132,16 +132,22 @@ class Engine:
         # What settles slowest goes first, so that its wait overlaps the rest. The list is taken from its end.
         updates.sort(key=lambda item: LIKELY_SETTLE_S[item.source_type])
         try:
-            async with task_group() as tasks:
-                while updates and not self._stopping:
-                    # Room is found before a task starts, so work in flight is bounded, and memory with it.
-                    await self._under_way.acquire()
-                    await self._sending.acquire()
-                    self._begun += 1
-                    tasks.start_soon(self._carry_out, self._course(updates.pop()), record)
+            async with task_group() as looking:
+                looking.start_soon(self._waiter.run)
+                async with task_group() as tasks:
+                    while updates and not self._stopping:
+                        # Room is found before a task starts, so work in flight is bounded, and memory with it.
+                        await self._under_way.acquire()
+                        await self._sending.acquire()
+                        self._begun += 1
+                        tasks.start_soon(self._carry_out, self._course(updates.pop()), record)
+                looking.cancel_scope.cancel()
         finally:
             for item in reversed(updates):
                 self._end(self._course(item), Ending(Outcome.NOT_STARTED), record)
+
+    def _updates_wait(self) -> bool:
+        return self._sending.value < self._settings.concurrency
 
     def _course(self, item: PlanItem) -> Course:
         return Course(

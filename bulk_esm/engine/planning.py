@@ -7,14 +7,15 @@ from typing import Final
 
 import msgspec
 
-from bulk_esm.aws.control_plane import PAGE_SIZE, ControlPlane
+from bulk_esm.aws.control_plane import ControlPlane
 from bulk_esm.aws.session import Connection
 from bulk_esm.aws.tags import RESOURCE_TYPES
 from bulk_esm.clock import Clock
+from bulk_esm.engine.resting import until_at_rest
 from bulk_esm.engine.tasks import task_group
-from bulk_esm.engine.waiter import Waiter
 from bulk_esm.errors import ServiceError
 from bulk_esm.logs import get_logger
+from bulk_esm.model.census import PAGE_SIZE
 from bulk_esm.model.change import Change
 from bulk_esm.model.mapping import EventSourceMapping, State
 from bulk_esm.model.plan import Action, Plan, PlanItem, Standing, plan_item, standing, unknown_item
@@ -63,6 +64,10 @@ async def read_inventory(connection: Connection, selection: Selection) -> Invent
             pages += 1
             missing = selection.uuids - found.keys()
             if selection.uuids and (not missing or len(missing) <= pages * PAGE_SIZE / 10):
+                if not filters:
+                    # Taken to be spread evenly: as many as a sweep would look through to see them all again.
+                    hits = max(1, len(selection.uuids) - len(missing))
+                    control_plane.census.expect(round(len(found) * len(selection.uuids) / hits))
                 break
     seen = len(found)
     unknown = []
@@ -116,15 +121,16 @@ async def make_plan(
     if restless:
         waiting(len(restless))
         deadline = clock.monotonic() + timeout_s
-        waiter = Waiter(connection.control_plane, clock=clock)
 
-        async def until_at_rest(mapping: EventSourceMapping) -> None:
-            found = await waiter.at_rest(mapping.uuid, mapping.source_type, deadline=deadline)
+        async def wait_for(mapping: EventSourceMapping) -> None:
+            found = await until_at_rest(
+                connection.control_plane, mapping.uuid, mapping.source_type, deadline=deadline, clock=clock
+            )
             mappings[mapping.uuid] = found or mapping
 
         async with task_group() as tasks:
             for mapping in restless:
-                tasks.start_soon(until_at_rest, mapping)
+                tasks.start_soon(wait_for, mapping)
     for mapping in list(mappings.values()):
         if mapping.has_hidden_filters and change_of(mapping.uuid).touches(_FILTER_PARAMETERS):
             mappings[mapping.uuid] = await _get(connection.control_plane, mapping.uuid) or mapping

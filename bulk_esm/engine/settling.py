@@ -10,19 +10,6 @@ import msgspec
 from bulk_esm.model.mapping import EventSourceMapping, SourceType
 from bulk_esm.model.values import current_value, holds
 
-# How long a mapping is likely to take to settle, in seconds: a first guess from F§3.3, where it is documented at all.
-LIKELY_SETTLE_S: Final[dict[SourceType, float]] = {
-    SourceType.SQS: 6.0,
-    SourceType.SQS_FIFO: 6.0,
-    SourceType.DYNAMODB: 8.0,
-    SourceType.KINESIS: 20.0,
-    SourceType.UNKNOWN: 20.0,
-    SourceType.MQ: 25.0,
-    SourceType.MSK: 45.0,
-    SourceType.KAFKA: 45.0,
-    SourceType.DOCUMENTDB: 90.0,
-}
-
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """What was asked of a mapping by an accepted update.
@@ -40,6 +27,12 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     request: dict[str, Any]
     before: EventSourceMapping
     not_before: float
+
+    @property
+    def is_hidden_from_list(self) -> bool:
+        """Whether only Get shows what was asked: List returns encrypted filters as null (F§2)."""
+        encrypted = self.request.get("KMSKeyArn") or self.before.configuration.get("KMSKeyArn")
+        return bool(encrypted) and "FilterCriteria" in self.request
 
 
 class Verdict(StrEnum):

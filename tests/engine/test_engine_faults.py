@@ -291,7 +291,7 @@ async def test_a_look_that_fails_for_good_does_not_tell_that_the_update_failed(i
         async def no_answer(**_: Any) -> Any:
             raise ReadTimeoutError(endpoint_url="simulated")
 
-        client.get_event_source_mapping = no_answer
+        client.get_event_source_mapping = client.list_event_source_mappings = no_answer
         results = await carried_out(bulk, plan, simulator)
         assert {result.outcome for result in results.values()} == {Outcome.TIMED_OUT}
         assert {result.error.code for result in results.values() if result.error} == {"ReadTimeoutError"}

@@ -69,6 +69,25 @@ async def test_a_few_uuids_do_not_sweep_a_large_fleet() -> None:
 
 
 @in_virtual_time
+async def test_planning_counts_for_the_looks_that_follow() -> None:
+    async with world(fleet=make_fleet(2000)) as (simulator, bulk):
+        mappings = simulator.snapshot()
+        for _ in range(2):
+            # Broken off: what was found lets expect how many there are.
+            await bulk.list(Selection(uuids=frozenset(mapping["UUID"] for mapping in mappings[25:2000:40])))
+            census = bulk.control_plane.census
+            assert not census.complete
+            assert 1000 < census.total < 4000
+        await bulk.list(Selection(sources=(mappings[0]["EventSourceArn"],)))
+        assert bulk.control_plane.census is census
+        await bulk.list(Selection())
+        await bulk.list(Selection(uuids=frozenset({mappings[0]["UUID"]})))
+        census = bulk.control_plane.census
+        assert (census.total, census.complete) == (2000, True)
+        assert census.by_function.total() == 2000
+
+
+@in_virtual_time
 async def test_one_uuid_costs_two_requests_at_most() -> None:
     async with world(mappings=500) as (simulator, bulk):
         uuid = simulator.snapshot()[-1]["UUID"]

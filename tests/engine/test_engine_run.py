@@ -232,7 +232,7 @@ async def test_a_killed_run_leaves_what_is_needed_to_go_on(tmp_path: Path) -> No
         seen: list[Any] = []
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(run.carry_out)
-            await anyio.sleep(8)
+            await anyio.sleep(10)
             folder = RunFolder(run.folder.path)
             seen = [folder.record(), folder.plan(), list(folder.results()), accepted(simulator)]
             tasks.cancel_scope.cancel()
