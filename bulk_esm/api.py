@@ -48,6 +48,19 @@ class BulkEsm:
         """The Region."""
         return self._connection.region
 
+    def require_account(self, account_id: str | None) -> None:
+        """Refuse to go on in another account than that of an earlier plan or run.
+
+        Args:
+            account_id: the account that was meant; None if it is not known.
+
+        Raises:
+            RefusedError: the mappings that were read are of another account.
+        """
+        here = self.control_plane.census.account_id
+        if account_id and here and account_id != here:
+            raise RefusedError(f"that was planned in account {account_id}, and these credentials are of {here}")
+
     async def list(self, selection: Selection) -> Inventory:
         """Read the selected mappings; an empty selection reads all of them.
 
@@ -104,8 +117,14 @@ class BulkEsm:
         )
 
     async def renew(self, saved: Plan) -> tuple[Plan, frozenset[str]]:
-        """Look at what a saved plan finds today; see `renew_plan`."""
-        return await renew_plan(self._connection, saved)
+        """Look at what a saved plan finds today; see `renew_plan`.
+
+        Raises:
+            RefusedError: the plan is of another account.
+        """
+        renewed = await renew_plan(self._connection, saved)
+        self.require_account(saved.account_id)
+        return renewed
 
     def prepare(
         self,

@@ -26,12 +26,13 @@ from bulk_esm.engine.run import Run
 from bulk_esm.errors import BulkEsmError, RefusedError, RunFolderError
 from bulk_esm.logs import log_to_stderr
 from bulk_esm.model.plan import Action, Plan
-from bulk_esm.model.result import TROUBLE, Result
+from bulk_esm.model.result import TROUBLE, Outcome, Result
 from bulk_esm.runs.record import RunRecord, RunStatus
 
 QUOTA_PER_SECOND: Final = 15
 _INTERRUPTED: Final = 130
 _GRACE_S: Final = 30.0
+_LAST_LOOKS: Final = 3  # at what was accepted, within that time
 
 
 class Planned(msgspec.Struct, frozen=True):
@@ -161,14 +162,20 @@ async def carry_out(
         changed_since=planned.changed_since,
     )
     results = Results(form_for(output.output), RESULT_COLUMNS, result_row)
-    try:
-        record = await run_to_the_end(bulk, run, results.add, quiet=output.quiet)
-    finally:
+    # Thousands of good lines would push what matters off a terminal; whoever asks for the table gets all of it.
+    shows_all = output.output is not None or form_for(None) != "table"
+
+    def on_result(result: Result) -> None:
+        if shows_all or result.outcome not in {Outcome.UPDATED, Outcome.UNCHANGED}:
+            results.add(result)
+
+    def finish() -> None:
         try:
             results.finish()
         except BulkEsmError as error:  # the exit code is about the mappings
             say(f"warning: {error}; they are in {run.folder.path}")
-    return exit_code(record)
+
+    return exit_code(await run_to_the_end(bulk, run, on_result, at_the_end=finish, quiet=output.quiet))
 
 
 async def _consents(bulk: BulkEsm, plan: Plan) -> bool:
@@ -182,7 +189,12 @@ async def _consents(bulk: BulkEsm, plan: Plan) -> bool:
 
 
 async def run_to_the_end(
-    bulk: BulkEsm, run: Run, on_result: Callable[[Result], None], *, quiet: bool = False
+    bulk: BulkEsm,
+    run: Run,
+    on_result: Callable[[Result], None],
+    *,
+    at_the_end: Callable[[], None] = lambda: None,
+    quiet: bool = False,
 ) -> RunRecord:
     """Carry out a run that is ready to start, with its progress, its summary, and an ear for signals.
 
@@ -190,6 +202,7 @@ async def run_to_the_end(
         bulk: the account and Region.
         run: the run.
         on_result: called with each result.
+        at_the_end: called when there are no more, before the summary.
         quiet: whether to show neither progress nor summary.
 
     Returns:
@@ -221,6 +234,7 @@ async def run_to_the_end(
             except BulkEsmError as error:  # carried past the task groups, which would wrap it
                 failure = error
         tasks.cancel_scope.cancel()
+    at_the_end()
     if not quiet:
         for line in run_summary(run.record, run.folder.results()):
             say(line)
@@ -237,9 +251,12 @@ async def _stop_on_signal(run: Run, scope: anyio.CancelScope) -> None:
             break
         run.stop()
         say(f"\nstopping: nothing more is sent; waiting up to {_GRACE_S:g} s for what was. Again to leave at once")
-        with anyio.move_on_after(_GRACE_S):
-            async for _ in signals:
-                break
+        for _ in range(_LAST_LOOKS):
+            with anyio.move_on_after(_GRACE_S / _LAST_LOOKS):
+                async for _signal in signals:
+                    scope.cancel()
+                    return
+            run.stop()  # looks once more at all that was accepted
         scope.cancel()
 
 

@@ -58,4 +58,4 @@ def plan_command(
 
 def tell_of_transition(count: int) -> None:
     """Say why a plan takes its time."""
-    say(f"waiting for {count:,} mappings in transition: only at rest do they tell what they have")
+    say(f"waiting for {count:,} mappings in transition, up to --timeout: only at rest do they tell what they have")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -14,11 +15,12 @@ from bulk_esm.cli.output import Row, tail_of
 from bulk_esm.engine.run import least_time_s
 from bulk_esm.model.plan import Action, Plan, PlanItem
 from bulk_esm.model.result import TROUBLE, Outcome, Result
-from bulk_esm.runs.record import RunRecord
+from bulk_esm.runs.record import RunRecord, RunStatus
 
 PLAN_COLUMNS: Final = ("uuid", "function", "source", "type", "state", "action", "what")
 RESULT_COLUMNS: Final = ("uuid", "function", "source", "type", "outcome", "state", "why")
 _MOST_CAUSES: Final = 8
+LIKELY_LOOKS: Final = 0.1  # for each update; a few more where there are few updates
 
 
 def plan_row(item: PlanItem) -> Row:
@@ -71,8 +73,9 @@ def plan_summary(plan: Plan, *, max_per_second: float) -> Iterator[str]:
             changes[f"{difference.parameter}: {before} -> {after}"] += 1
     yield from _most(changes)
     if updates:
-        least = format_duration(least_time_s(plan, max_per_second))
-        yield f"{updates:,} updates at {max_per_second:g} requests/s take at least {least}, and the looks after them"
+        least = format_duration(least_time_s(plan, max_per_second) * (1 + LIKELY_LOOKS))
+        looks = math.ceil(updates * LIKELY_LOOKS)
+        yield f"{updates:,} updates and about {looks:,} looks take at least {least} at {max_per_second:g} requests/s"
     reasons: dict[str, int] = defaultdict(int)
     for item in plan.items:
         for problem in item.problems:
@@ -90,14 +93,18 @@ def run_summary(record: RunRecord, results: Iterable[Result]) -> Iterator[str]:
         results: its results.
     """
     counts = ", ".join(f"{record.counts[outcome]:,} {outcome}" for outcome in Outcome if record.counts.get(outcome))
-    yield f"{record.command} {record.status}{_took(record)}: {counts or 'nothing to do'}"
+    if record.status is RunStatus.RUNNING:
+        yield f"{record.command} did not end: it was killed, or is still running; results.jsonl has what ended before"
+    else:
+        yield f"{record.command} {record.status}{_took(record)}: {counts or 'nothing to do'}"
     if record.reason:
         yield f"  because: {record.reason}"
     causes: dict[tuple[str, str], list[str]] = defaultdict(list)
     for result in results:
         if result.outcome in TROUBLE and result.error:
             # Numbers and names differ from mapping to mapping; the code and the first words are the cause.
-            causes[result.outcome, f"{result.error.code}: {result.error.message}"].append(result.uuid)
+            example = f"{result.uuid} ({tail_of(result.function_arn)})"
+            causes[result.outcome, f"{result.error.code}: {result.error.message}"].append(example)
     for (outcome, cause), uuids in sorted(causes.items(), key=lambda item: -len(item[1]))[:_MOST_CAUSES]:
         yield f"  {len(uuids):,} {outcome}: {cause}"
         yield f"    such as {uuids[0]}"

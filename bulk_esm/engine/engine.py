@@ -106,8 +106,9 @@ class Engine:
         )
 
     def stop(self) -> None:
-        """Send nothing more. What was accepted is still waited for; the rest is `not_started`."""
+        """Send nothing more, and look at all that was accepted. That is still waited for; the rest is `not_started`."""
         self._stopping = True
+        self._waiter.look_at_all()
 
     async def run(self, items: Iterable[PlanItem], record: Callable[[Result], None]) -> None:
         """Carry out a plan that is already on disk.

@@ -20,7 +20,8 @@ LIKELY_SETTLE_S: Final[Mapping[SourceType, float]] = {
     SourceType.KAFKA: 50.0,
     SourceType.DOCUMENTDB: 100.0,
 }
-# The guesses are for a control plane that gives 15 requests/s. One at 20 times speed is used at 20 times the rate.
+# The guesses are for a control plane that gives 15 requests/s. One at 20 times speed is used at 20 times the rate; but
+# whoever asks the real one less often does not slow it down.
 _RATE_OF_THE_GUESSES: Final = 15.0
 _STEEPNESS: Final = 3  # nine in ten settle between half and twice the median
 _WORTH_OF_THE_PRIOR: Final = 2.0  # observations
@@ -41,7 +42,7 @@ class SettleTimes:
         Args:
             max_per_second: the rate at which requests are sent, by which the prior is scaled.
         """
-        scale = _RATE_OF_THE_GUESSES / max_per_second
+        scale = _RATE_OF_THE_GUESSES / max(_RATE_OF_THE_GUESSES, max_per_second)
         self._prior_log = {source: math.log(likely_s * scale) for source, likely_s in LIKELY_SETTLE_S.items()}
         self._sum_log: dict[SourceType, float] = dict.fromkeys(LIKELY_SETTLE_S, 0.0)
         self._count: dict[SourceType, int] = dict.fromkeys(LIKELY_SETTLE_S, 0)

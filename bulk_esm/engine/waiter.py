@@ -151,6 +151,11 @@ class Waiter:
         assert wait.ended is not None  # noqa: S101 - the event is set with it
         return wait.ended
 
+    def look_at_all(self) -> None:
+        """Take a Get of everything that is waited for: whoever stops a run wants to know now."""
+        for wait in self._waits.values():
+            self._doubt(wait)
+
     async def run(self) -> None:
         """Take looks, as long as it is not cancelled."""
         weighed_at = -math.inf

@@ -19,12 +19,14 @@ class Census(msgspec.Struct):
     Attributes:
         total: all of them; 0 if nobody counted. If the count broke off, what was counted, or what that lets expect.
         complete: whether the count did not break off.
+        account_id: the account, as the functions' ARNs name it; None if nothing was counted.
         by_function: by function ARN.
         by_source: by event source ARN.
     """
 
     total: int = 0
     complete: bool = False
+    account_id: str | None = None
     by_function: Counter[str] = msgspec.field(default_factory=Counter)
     by_source: Counter[str] = msgspec.field(default_factory=Counter)
 
@@ -34,6 +36,7 @@ class Census(msgspec.Struct):
             self.total += 1
             if mapping.function_arn:
                 self.by_function[mapping.function_arn] += 1
+                self.account_id = self.account_id or mapping.function.account_id
             if mapping.event_source_arn:
                 self.by_source[mapping.event_source_arn] += 1
 

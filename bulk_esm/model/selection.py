@@ -51,7 +51,7 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
         """Refuse a selection that cannot be meant.
 
         Raises:
-            UsageError: a malformed expression, a misspelt state, or a tag without a key.
+            UsageError: a malformed expression, a misspelt state, a source that is no ARN, or a tag without a key.
         """
         for expression in self.where:
             try:
@@ -64,6 +64,9 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
         for state in self.states:
             if state not in set(State):
                 raise UsageError(f"--state {state}: no such state{nearest(state, State)}; there are {', '.join(State)}")
+        for glob in self.sources:
+            if not glob.startswith(("arn:", "*", "?", "[")):
+                raise UsageError(f"--source {glob!r} matches no ARN, as those begin with arn: write '*{glob}'")
         for tag in (*self.tags, *self.function_tags):
             if not tag.partition("=")[0]:
                 raise UsageError(f"a tag is KEY or KEY=VALUE, not {tag!r}")

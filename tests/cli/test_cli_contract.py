@@ -2,11 +2,13 @@
 
 import csv
 import io
+import re
 import signal
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from cli_harness import ACCOUNT, FAST, NO_SUCH_UUID, Cli, Inside, RunFiles, Simulated, finish
 
@@ -299,7 +301,7 @@ def test_a_dry_run_sends_no_update(tmp_path: Path, shared: Simulated, inside: In
         done = inside(shared.environment, *arguments, "--dry-run")
         assert (done.code, len(done.records)) == (0, 150)
         assert "update" in {record["action"] for record in done.records}
-        assert "updates at 12 requests/s take at least" in done.stderr
+        assert re.search(r"\d+ updates and about \d+ looks take at least 0:\d\d at 12 requests/s", done.stderr)
     assert shared.report().count(Kind.UPDATE) == 0
     assert not (tmp_path / "bulk-esm-runs").exists()
 
@@ -588,3 +590,44 @@ def test_unexpected_errors_are_one_line(inside: Inside, monkeypatch: pytest.Monk
     done = inside({}, "runs")
     assert (done.code, done.stdout) == (1, "")
     assert "RuntimeError: the unexpected; please report this" in done.stderr
+
+
+def test_a_pause_in_two_runs_is_resumed_by_both(simulated: Simulated, inside: Inside) -> None:
+    before = simulated.states()
+    for source_type in ("sqs", "kinesis"):
+        assert inside(simulated.environment, "pause", "--source-type", source_type, *YES).code == 0
+    runs = [record["run_id"] for record in inside({}, "runs").records]
+    one = inside(simulated.environment, "resume", "--run", runs[1], "--dry-run", *FAST)
+    assert f"note: {runs[0]} paused more" in one.stderr
+    both = inside(simulated.environment, "resume", "--run", runs[0], "--run", runs[1], *YES)
+    assert (both.code, "note:" in both.stderr) == (0, False)
+    assert simulated.states() == before
+
+
+def test_another_account_than_that_of_the_plan_or_the_run(simulated: Simulated, inside: Inside) -> None:
+    other = {**simulated.environment, "AWS_ACCESS_KEY_ID": "999999999999"}
+    assert inside(simulated.environment, "plan", "--all", "--set", "Enabled=false", "--save", "plan.jsonl").code == 0
+    assert inside(simulated.environment, "pause", "--source-type", "mq", *YES).code == 0
+    updates = simulated.report().count(Kind.UPDATE)
+    for command in (("apply", "--plan", "plan.jsonl"), ("resume", "--run", "last")):
+        done = inside(other, *command, *YES)
+        assert (done.code, done.stdout) == (2, "")
+        assert "planned in account 123456789012, and these credentials are of 999999999999" in done.stderr
+    assert simulated.report().count(Kind.UPDATE) == updates
+
+
+def test_a_source_that_is_no_arn(shared: Simulated, inside: Inside) -> None:
+    before = shared.requests()
+    done = inside(shared.environment, "list", "--source", "my-queue.fifo")
+    assert (done.code, done.stdout, shared.requests()) == (2, "", before)
+    assert "write '*my-queue.fifo'" in done.stderr
+
+
+def test_a_run_that_was_killed_is_not_taken_for_nothing_to_do(
+    tmp_path: Path, simulated: Simulated, inside: Inside
+) -> None:
+    assert inside(simulated.environment, "pause", "--source-type", "mq", *YES).code == 0
+    path = last_run(tmp_path).path / "run.json"
+    record = msgspec.json.decode(path.read_bytes())
+    path.write_bytes(msgspec.json.encode({**record, "status": "running", "ended_at": None, "counts": {}}))
+    assert "did not end: it was killed, or is still running" in inside({}, "show", "last").stderr

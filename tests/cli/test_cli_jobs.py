@@ -39,8 +39,8 @@ def test_pause_all_then_resume_exactly_those(tmp_path: Path) -> None:
 
         # That run enabled; it paused nothing.
         again = cli("resume", "--run", "last", "--yes", *FAST)
-        assert (again.code, again.stdout, len(cli.run_folders())) == (0, "", 2)
-        assert "paused no mapping" in again.stderr
+        assert (again.code, again.stdout, len(cli.run_folders())) == (2, "", 2)  # the last run is the resume
+        assert "did not pause anything" in again.stderr
 
 
 def test_the_same_with_everything_going_wrong(tmp_path: Path) -> None:

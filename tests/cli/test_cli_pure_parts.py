@@ -222,7 +222,7 @@ def test_the_summary_of_a_plan() -> None:
     lines = list(plan_summary(Plan((*updates, *blocked, item(16, Action.UNCHANGED))), max_per_second=0.1))
     assert lines[0] == "17 mappings selected: 6 to update, 1 already as asked, 10 blocked"
     assert "  6 x BatchSize: 5 -> 7" in lines
-    assert "6 updates at 0.1 requests/s take at least 1:00, and the looks after them" in lines
+    assert "6 updates and about 1 looks take at least 1:06 at 0.1 requests/s" in lines
     assert lines[-10] == "blocked:"
     assert lines[-1] == "  and 2 more"
     assert list(plan_summary(Plan(()), max_per_second=12)) == [
@@ -262,9 +262,9 @@ def test_the_summary_of_a_run_groups_failures_by_cause() -> None:
     assert list(run_summary(record, results)) == [
         "pause finished in 2:14: 1,234 updated, 1 blocked, 2 failed, 1 timed_out",
         "  2 failed: InvalidParameterValueException: too small",
-        f"    such as {UUIDS[2]}",
+        f"    such as {UUIDS[2]} (orders:live)",
         "  1 timed_out: TimedOut: still Disabling",
-        f"    such as {UUIDS[1]}",
+        f"    such as {UUIDS[1]} (orders:live)",
         "  requests: 3 list, 4 get, 5 update; 6 throttled, 7 errors",
     ]
 
@@ -272,7 +272,7 @@ def test_the_summary_of_a_run_groups_failures_by_cause() -> None:
 def test_the_summary_of_a_run_keeps_to_a_page() -> None:
     results = [result(n, Outcome.FAILED, ErrorRecord(code=f"Code{n}", message="x")) for n in range(20)]
     lines = list(run_summary(record_of(reason="the token expired"), results))
-    assert lines[0] == "pause running: nothing to do"
+    assert lines[0].startswith("pause did not end: it was killed, or is still running")
     assert lines[1] == "  because: the token expired"
     assert lines[-1] == "  and 12 more causes; see results.jsonl"
     assert len(lines) == 2 + 2 * 8 + 1
