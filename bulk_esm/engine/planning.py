@@ -43,8 +43,8 @@ class Inventory(msgspec.Struct, frozen=True, kw_only=True):
 async def read_inventory(connection: Connection, selection: Selection) -> Inventory:
     """Read the selected mappings, in the cheapest way that the selection allows.
 
-    Exact function names or sources are List's own filters. UUIDs are read with Get, each for one request, as soon as
-    looking through pages has cost a tenth of that; else one sweep over everything.
+    Exact sources are List's own filter. UUIDs are read with Get, each for one request, as soon as looking through pages
+    has cost a tenth of that; else one sweep over everything.
 
     Args:
         connection: the account and Region.
