@@ -14,7 +14,7 @@ from bulk_esm.errors import AccessError, BulkEsmError, RefusedError, RunFolderEr
 
 if TYPE_CHECKING:
     from bulk_esm.api import BulkEsm, apply, connect
-    from bulk_esm.engine.planning import Inventory
+    from bulk_esm.engine.inventory import Inventory
     from bulk_esm.engine.run import Run
     from bulk_esm.model.change import Change
     from bulk_esm.model.mapping import EventSourceMapping, SourceType, State
@@ -55,7 +55,7 @@ _HOMES = {
     "BulkEsm": "api",
     "Change": "model.change",
     "EventSourceMapping": "model.mapping",
-    "Inventory": "engine.planning",
+    "Inventory": "engine.inventory",
     "Outcome": "model.result",
     "Plan": "model.plan",
     "PlanItem": "model.plan",

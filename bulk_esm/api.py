@@ -14,7 +14,8 @@ from bulk_esm.aws.session import Connection, ConnectionSettings
 from bulk_esm.aws.session import connect as open_connection
 from bulk_esm.clock import Clock
 from bulk_esm.engine.engine import EngineSettings
-from bulk_esm.engine.planning import Inventory, make_plan, read_inventory, renew_plan
+from bulk_esm.engine.inventory import Inventory, read_inventory
+from bulk_esm.engine.planning import make_plan, renew_plan
 from bulk_esm.engine.run import Run
 from bulk_esm.errors import RefusedError, UsageError
 from bulk_esm.model.change import Change

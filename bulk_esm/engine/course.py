@@ -12,7 +12,7 @@ from bulk_esm.clock import Clock
 from bulk_esm.engine.endings import Ending, after_doubt, after_settling
 from bulk_esm.engine.resting import until_at_rest
 from bulk_esm.engine.settling import Asked, Verdict
-from bulk_esm.engine.waiter import Waiter
+from bulk_esm.engine.waits import Settlement
 from bulk_esm.errors import AccessError, ServiceError
 from bulk_esm.logs import get_logger
 from bulk_esm.model.mapping import EventSourceMapping
@@ -40,7 +40,6 @@ class Course:
         item: PlanItem,
         *,
         control_plane: ControlPlane,
-        waiter: Waiter,
         timeout_s: float,
         clock: Clock,
     ) -> None:
@@ -51,7 +50,6 @@ class Course:
         self.settled_at: datetime | None = None
         self.started_s = clock.monotonic()
         self._control_plane = control_plane
-        self._waiter = waiter
         self._timeout_s = timeout_s
         self._clock = clock
         self._in_doubt = False  # an update may have arrived although no answer said so
@@ -67,12 +65,15 @@ class Course:
         """Whether the update was accepted, or may have been for all that was seen."""
         return self.accepted or self._unseen
 
-    async def run(self, *, before_sending: Callable[[], None], answered: Callable[[], None]) -> Ending:
-        """See the item through.
+    async def send(self, *, before_sending: Callable[[], None], answered: Callable[[], None]) -> Asked | Ending:
+        """Send the update until it is accepted for sure.
 
         Args:
             before_sending: called just before each update goes out; what it raises keeps it from going.
             answered: called when an update has its answer, or has none.
+
+        Returns:
+            What to wait for until it has settled; or how the item ended without that.
 
         Raises:
             AccessError: the credentials are refused.
@@ -100,14 +101,16 @@ class Course:
             else:
                 answered()
                 self.seen = accepted
-                return await self._settle(not_before=accepted.last_modified)
+                return self._asked(not_before=accepted.last_modified)
             answered()
-            ending = await self._look_before_sending_again(failure, attempt, deadline)
-            if ending is not None:
-                return ending
+            found = await self._look_before_sending_again(failure, attempt, deadline)
+            if found is not None:
+                return found
         raise failure
 
-    async def _look_before_sending_again(self, failure: ServiceError, attempt: int, deadline: float) -> Ending | None:
+    async def _look_before_sending_again(
+        self, failure: ServiceError, attempt: int, deadline: float
+    ) -> Asked | Ending | None:
         item = self.item
         treatment = treatment_of(failure)
         arrived_perhaps = self._unseen = treatment is Treatment.TRANSIENT and failure.sent
@@ -126,23 +129,24 @@ class Course:
         self._unseen = False
         if seen and not seen.at_rest and self._in_doubt:
             # It was at rest when it was planned; on its way now, after an update that may have arrived: it did.
-            return await self._settle(not_before=seen.last_modified)
+            return self._asked(not_before=seen.last_modified)
         ending = after_doubt(item, seen, in_doubt=self._in_doubt, failure=failure)
         if ending is not None and ending.error is None and self._in_doubt:
             self.accepted_at = self.settled_at = self._clock.now()
         return ending
 
-    async def _settle(self, *, not_before: float) -> Ending:
-        self.accepted_at = self._clock.now()
-        asked = Asked(
-            uuid=self.item.uuid,
-            source_type=self.item.source_type,
-            request=self.item.request,
-            before=EventSourceMapping(self.item.before),
-            not_before=not_before,
-        )
-        settlement = await self._waiter.settled(asked, deadline=self._clock.monotonic() + self._timeout_s)
+    def settled(self, settlement: Settlement, asked: Asked) -> Ending:
+        """Tell how the item ended, once it was waited for.
+
+        Args:
+            settlement: how the wait ended.
+            asked: what was asked, from `send`.
+        """
         self.seen = settlement.mapping or self.seen
         if settlement.verdict is Verdict.SETTLED:
             self.settled_at = self._clock.now()
         return after_settling(settlement, asked, timeout_s=self._timeout_s)
+
+    def _asked(self, *, not_before: float) -> Asked:
+        self.accepted_at = self._clock.now()
+        return Asked(item=self.item, not_before=not_before)

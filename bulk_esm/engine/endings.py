@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from bulk_esm.engine.settling import Asked, Verdict, missing_text
-from bulk_esm.engine.waiter import Settlement
+from bulk_esm.engine.waits import Settlement
 from bulk_esm.errors import ServiceError
 from bulk_esm.model.mapping import EventSourceMapping
 from bulk_esm.model.plan import Action, PlanItem, Standing, standing
@@ -78,7 +78,7 @@ def after_settling(settlement: Settlement, asked: Asked, *, timeout_s: float) ->
             what = f"the update was accepted, but the mapping is at rest as before: {missing_text(asked, seen)}"
             return Ending(Outcome.FAILED, ErrorRecord(code="NotApplied", message=what))
         case _ if settlement.failure:
-            return failed(settlement.failure, asked.request, perhaps_applied=True)
+            return failed(settlement.failure, asked.item.request, perhaps_applied=True)
         case _:
             state = seen.state if seen else "not seen"
             what = f"accepted, but still {state} after {timeout_s:g} s; look again later"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Final
 
 import anyio
@@ -14,8 +15,10 @@ from bulk_esm.clock import Clock, iso
 from bulk_esm.engine.course import Course
 from bulk_esm.engine.endings import Ending, changed, cut_short, failed, internal_error, without_sending
 from bulk_esm.engine.estimates import LIKELY_SETTLE_S
+from bulk_esm.engine.settling import Asked
 from bulk_esm.engine.tasks import task_group
 from bulk_esm.engine.waiter import Waiter
+from bulk_esm.engine.waits import Settlement
 from bulk_esm.errors import AccessError, ServiceError
 from bulk_esm.logs import get_logger
 from bulk_esm.model.plan import Action, PlanItem
@@ -91,17 +94,17 @@ class Engine:
         self._sending = anyio.Semaphore(self._settings.concurrency, fast_acquire=True)
         self._under_way = anyio.Semaphore(self._settings.most_under_way, fast_acquire=True)
         self._outcomes: Counter[Outcome] = Counter()
-        self._total = self._begun = 0
+        self._total = 0
+        self._settling: dict[str, Course] = {}
         self._stopping = self._cannot_record = False
         self._refused: ErrorRecord | None = None
 
     def statistics(self) -> EngineStatistics:
         """How the run stands."""
-        sending = self._settings.concurrency - self._sending.value
         return EngineStatistics(
             total=self._total,
-            sending=sending,
-            settling=self._begun - sending,
+            sending=self._settings.concurrency - self._sending.value,
+            settling=len(self._settling),
             outcomes=dict(self._outcomes),
         )
 
@@ -134,16 +137,18 @@ class Engine:
         updates.sort(key=lambda item: LIKELY_SETTLE_S[item.source_type])
         try:
             async with task_group() as looking:
-                looking.start_soon(self._waiter.run)
+                looking.start_soon(self._look)
                 async with task_group() as tasks:
                     while updates and not self._stopping:
                         # Room is found before a task starts, so work in flight is bounded, and memory with it.
                         await self._under_way.acquire()
                         await self._sending.acquire()
-                        self._begun += 1
-                        tasks.start_soon(self._carry_out, self._course(updates.pop()), record)
+                        tasks.start_soon(self._send, self._course(updates.pop()), record)
+                await self._waiter.until_nobody_waits()
                 looking.cancel_scope.cancel()
         finally:
+            for course in list(self._settling.values()):
+                self._end_settling(course, self._cut_short(course), record)
             for item in reversed(updates):
                 self._end(self._course(item), Ending(Outcome.NOT_STARTED), record)
 
@@ -151,44 +156,67 @@ class Engine:
         return self._sending.value < self._settings.concurrency
 
     def _course(self, item: PlanItem) -> Course:
-        return Course(
-            item,
-            control_plane=self._control_plane,
-            waiter=self._waiter,
-            timeout_s=self._settings.timeout_s,
-            clock=self._clock,
-        )
+        return Course(item, control_plane=self._control_plane, timeout_s=self._settings.timeout_s, clock=self._clock)
 
-    async def _carry_out(self, course: Course, record: Callable[[Result], None]) -> None:
-        """See one item through to its result, whatever happens on the way, cancellation included."""
-        ending: Ending | None = None
+    async def _look(self) -> None:
+        try:
+            await self._waiter.run()
+        except AccessError as refused:
+            self._note_refused(refused)
+            raise
+
+    def _note_refused(self, refused: AccessError) -> None:
+        # Final for the whole account and Region: the others are cancelled, and need not find out one by one.
+        self._refused = self._refused or ErrorRecord(code="AccessDenied", message=str(refused))
+
+    async def _send(self, course: Course, record: Callable[[Result], None]) -> None:
+        """Send one update, and hand it to the waiter; or end it, whatever happens, cancellation included."""
+        found: Asked | Ending | None = None
         place_to_send = _Place(self._sending)
         try:
-            ending = await course.run(before_sending=self._unless_stopping, answered=place_to_send.release)
+            found = await course.send(before_sending=self._unless_stopping, answered=place_to_send.release)
         except _Stopped:
             pass
         except AccessError as refused:
-            # Final for the whole account and Region: the others are cancelled, and need not find out one by one.
-            self._refused = self._refused or ErrorRecord(code="AccessDenied", message=str(refused))
+            self._note_refused(refused)
             raise
         except ServiceError as error:
-            ending = failed(error, course.item.request, perhaps_applied=course.perhaps_applied)
+            found = failed(error, course.item.request, perhaps_applied=course.perhaps_applied)
         except Exception as bug:
             # One mapping's bug must not lose the others.
             log.exception("internal_error", uuid=course.item.uuid)
-            ending = internal_error(bug, perhaps_applied=course.perhaps_applied)
+            found = internal_error(bug, perhaps_applied=course.perhaps_applied)
         finally:
             # Nothing here waits, so that a cancelled item has its result too.
             place_to_send.release()
-            self._under_way.release()
-            self._begun -= 1
-            if ending is None:
-                ending = cut_short(
-                    perhaps_applied=course.perhaps_applied,
-                    accepted=course.accepted,
-                    why=self._refused if course.update_calls else None,
-                )
-            self._end(course, ending, record)
+            if isinstance(found, Asked):
+                self._settling[course.item.uuid] = course
+                ended = partial(self._settled, course, found, record)
+                deadline = self._clock.monotonic() + self._settings.timeout_s
+                self._waiter.wait_for(found, deadline=deadline, ended=ended)
+            else:
+                self._under_way.release()
+                self._end(course, found or self._cut_short(course), record)
+
+    def _settled(self, course: Course, asked: Asked, record: Callable[[Result], None], settlement: Settlement) -> None:
+        try:
+            ending = course.settled(settlement, asked)
+        except Exception as bug:
+            log.exception("internal_error", uuid=course.item.uuid)
+            ending = internal_error(bug, perhaps_applied=True)
+        self._end_settling(course, ending, record)
+
+    def _end_settling(self, course: Course, ending: Ending, record: Callable[[Result], None]) -> None:
+        del self._settling[course.item.uuid]
+        self._under_way.release()
+        self._end(course, ending, record)
+
+    def _cut_short(self, course: Course) -> Ending:
+        return cut_short(
+            perhaps_applied=course.perhaps_applied,
+            accepted=course.accepted,
+            why=self._refused if course.update_calls else None,
+        )
 
     def _unless_stopping(self) -> None:
         if self._stopping:

@@ -7,7 +7,7 @@ from typing import Final
 from bulk_esm.aws.control_plane import ControlPlane
 from bulk_esm.clock import Clock
 from bulk_esm.engine.estimates import SettleTimes
-from bulk_esm.errors import ServiceError
+from bulk_esm.engine.inventory import get_if_there
 from bulk_esm.model.mapping import EventSourceMapping, SourceType
 
 _FIRST_PAUSE_SHARE: Final = 0.5  # of the likely settle time: when the transition began is not known
@@ -37,12 +37,8 @@ async def until_at_rest(
     pause_s = times.median_s(source_type) * _FIRST_PAUSE_SHARE
     while True:
         await clock.sleep(max(0.0, min(pause_s, deadline - clock.monotonic())))
-        try:
-            seen = await control_plane.get(uuid, deadline=deadline)
-        except ServiceError as error:
-            if error.code == "ResourceNotFoundException":
-                return None
-            raise
-        if seen.at_rest or clock.monotonic() >= deadline:  # after a look, as only a look can tell that it is gone
+        seen = await get_if_there(control_plane, uuid, deadline=deadline)
+        # The deadline counts after a look only, as only a look can tell that it is gone.
+        if seen is None or seen.at_rest or clock.monotonic() >= deadline:
             return seen
         pause_s *= _PAUSE_GROWTH

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
-from bulk_esm.model.mapping import EventSourceMapping, SourceType
+from bulk_esm.model.mapping import EventSourceMapping
+from bulk_esm.model.plan import PlanItem
 from bulk_esm.model.values import current_value, holds
 
 
@@ -15,24 +16,20 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """What was asked of a mapping by an accepted update.
 
     Attributes:
-        uuid: the mapping.
-        source_type: the kind of source, which says how long it may take.
-        request: the parameters that were sent.
-        before: the mapping as it was planned.
+        item: the item of the plan: what was sent, and the mapping as it was.
         not_before: the accepted update's `LastModified`, in seconds since the epoch: what is older is stale.
     """
 
-    uuid: str
-    source_type: SourceType
-    request: dict[str, Any]
-    before: EventSourceMapping
+    item: PlanItem
     not_before: float
 
     @property
     def is_hidden_from_list(self) -> bool:
         """Whether only Get shows what was asked: List returns encrypted filters as null (F§2)."""
-        encrypted = self.request.get("KMSKeyArn") or self.before.configuration.get("KMSKeyArn")
-        return bool(encrypted) and "FilterCriteria" in self.request
+        request = self.item.request
+        if "FilterCriteria" not in request:
+            return False
+        return bool(request.get("KMSKeyArn") or self.item.before.configuration.get("KMSKeyArn"))
 
 
 class Verdict(StrEnum):
@@ -68,10 +65,11 @@ def judge(asked: Asked, seen: EventSourceMapping) -> Verdict:
         return Verdict.STALE
     if not seen.at_rest:
         return Verdict.IN_TRANSITION
-    missing = [name for name, value in asked.request.items() if not holds(name, value, seen)]
+    missing = [name for name, value in asked.item.request.items() if not holds(name, value, seen)]
     if not missing:
         return Verdict.SETTLED
-    as_before = all(current_value(seen, name) == current_value(asked.before, name) for name in missing)
+    before = asked.item.before
+    as_before = all(current_value(seen, name) == current_value(before, name) for name in missing)
     return Verdict.NOT_APPLIED if as_before else Verdict.CHANGED
 
 
@@ -79,6 +77,6 @@ def missing_text(asked: Asked, seen: EventSourceMapping) -> str:
     """What a mapping at rest lacks of what was asked, in words for a message."""
     return "; ".join(
         f"{name} is {current_value(seen, name)!r}, not {value!r}"
-        for name, value in asked.request.items()
+        for name, value in asked.item.request.items()
         if not holds(name, value, seen)
     )

@@ -17,6 +17,9 @@ from bulk_esm.model.values import holds
 _VOLATILE: Final = frozenset({"LastModified", "LastProcessingResult", "StateTransitionReason", "FilterCriteriaError"})
 
 
+_NOTHING: Final = msgspec.Raw(b"{}")
+
+
 class Action(StrEnum):
     """What a plan does with a mapping."""
 
@@ -38,7 +41,7 @@ class PlanItem(msgspec.Struct, frozen=True, kw_only=True):
         request: what will be sent, without the UUID; empty unless the action is `update`.
         diff: what differs from what was asked for.
         problems: why it is blocked.
-        before: the whole configuration as read.
+        before_json: the whole configuration as read, in JSON: a plan of 100,000 is kept in memory.
     """
 
     uuid: str
@@ -50,7 +53,12 @@ class PlanItem(msgspec.Struct, frozen=True, kw_only=True):
     request: dict[str, Any] = {}
     diff: tuple[Difference, ...] = ()
     problems: tuple[str, ...] = ()
-    before: dict[str, Any] = {}
+    before_json: msgspec.Raw = msgspec.field(default=_NOTHING, name="before")
+
+    @property
+    def before(self) -> EventSourceMapping:
+        """The mapping as it was read for the plan; without any member if it is not known."""
+        return EventSourceMapping(msgspec.json.decode(self.before_json))
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -147,7 +155,7 @@ def _item(
         request=request or {},
         diff=diff,
         problems=problems,
-        before=mapping.configuration,
+        before_json=msgspec.Raw(msgspec.json.encode(mapping.configuration)),
     )
 
 
@@ -180,7 +188,8 @@ def standing(item: PlanItem, mapping: EventSourceMapping) -> Standing:
     hidden = "FilterCriteria" in item.request and mapping.has_hidden_filters
     if mapping.at_rest and not hidden and all(holds(name, value, mapping) for name, value in item.request.items()):
         return Standing.DONE
-    return Standing.AS_PLANNED if not changed_members(item.before, mapping.configuration) else Standing.CHANGED
+    changed = changed_members(item.before.configuration, mapping.configuration)
+    return Standing.CHANGED if changed else Standing.AS_PLANNED
 
 
 def changed_members(before: dict[str, Any], now: dict[str, Any]) -> list[str]:

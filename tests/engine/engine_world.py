@@ -19,6 +19,7 @@ from unittest.mock import patch
 
 import anyio
 import botocore.loaders
+import msgspec
 
 from bulk_esm.api import BulkEsm, connect
 from bulk_esm.clock import Clock
@@ -169,5 +170,5 @@ def an_item(number: int = 0, request: dict[str, Any] | None = None, **members: A
         state=before.state,
         action=Action.UPDATE,
         request=request or {"Enabled": False},
-        before=before.configuration,
+        before_json=msgspec.Raw(msgspec.json.encode(before.configuration)),
     )

@@ -19,6 +19,7 @@ from engine_world import (
 )
 
 from bulk_esm import AccessError, BulkEsm, Change, Outcome, Plan, Result, RunFolderError, Selection
+from bulk_esm.engine.course import Course
 from bulk_esm.engine.engine import Engine
 from bulk_esm.engine.tasks import task_group
 from bulk_esm.model.plan import Action, unknown_item
@@ -246,20 +247,21 @@ async def test_a_bug_in_one_item_does_not_lose_the_others(monkeypatch: pytest.Mo
     async with world(fleet=queues(10)) as (simulator, bulk):
         plan = await bulk.plan(EVERYTHING, PAUSE)
         engine = engine_of(bulk)
+        settled = Course.settled
         while_settling, while_sending = plan.items[3].uuid, plan.items[6].uuid
-        settled, update = engine._waiter.settled, bulk.control_plane.update
+        update = bulk.control_plane.update
 
-        async def broken_settled(asked: Any, **options: Any) -> Any:
-            if asked.uuid == while_settling:
+        def broken_settled(course: Course, *arguments: Any) -> Any:
+            if course.item.uuid == while_settling:
                 raise KeyError("a bug")
-            return await settled(asked, **options)
+            return settled(course, *arguments)
 
         async def broken_update(uuid: str, *arguments: Any, **options: Any) -> Any:
             if uuid == while_sending:
                 raise KeyError("a bug")
             return await update(uuid, *arguments, **options)
 
-        monkeypatch.setattr(engine._waiter, "settled", broken_settled)
+        monkeypatch.setattr(Course, "settled", broken_settled)
         monkeypatch.setattr(bulk.control_plane, "update", broken_update)
         results: list[Result] = []
         await engine.run(plan.items, results.append)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from bulk_esm.engine.endings import Ending, after_doubt, after_settling, cut_short, failed, without_sending
 from bulk_esm.engine.estimates import LIKELY_SETTLE_S
 from bulk_esm.engine.settling import Asked, Verdict, judge, missing_text
-from bulk_esm.engine.waiter import Settlement
+from bulk_esm.engine.waits import Settlement
 from bulk_esm.errors import ServiceError
 from bulk_esm.model.mapping import EventSourceMapping, SourceType, State
 from bulk_esm.model.plan import Action, PlanItem
@@ -22,14 +22,7 @@ IN_USE = ServiceError(code="ResourceInUseException", message="it is in use", sta
 
 
 def asked(request: dict[str, Any], **before: Any) -> Asked:
-    mapping = EventSourceMapping(a_mapping(**before))
-    return Asked(
-        uuid=mapping.uuid,
-        source_type=mapping.source_type,
-        request=request,
-        before=mapping,
-        not_before=ACCEPTED_AT,
-    )
+    return Asked(item=an_item(0, request, **before), not_before=ACCEPTED_AT)
 
 
 def seen(*, age_s: float = -1.0, **members: Any) -> EventSourceMapping:

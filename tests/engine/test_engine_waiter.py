@@ -9,12 +9,14 @@ from typing import Any, cast
 
 import anyio
 import pytest
-from engine_world import a_mapping, in_virtual_time, virtual_clock
+from engine_world import a_mapping, an_item, in_virtual_time, virtual_clock
 
 from bulk_esm.aws.control_plane import ControlPlane
 from bulk_esm.aws.pacing import Pacer
+from bulk_esm.engine.estimates import SettleTimes
 from bulk_esm.engine.settling import Asked, Verdict
-from bulk_esm.engine.waiter import Settlement, Waiter
+from bulk_esm.engine.waiter import Waiter
+from bulk_esm.engine.waits import Settlement, Waits
 from bulk_esm.errors import AccessError, ServiceError
 from bulk_esm.model.census import Census
 from bulk_esm.model.mapping import EventSourceMapping
@@ -100,14 +102,7 @@ class Fake:
             ]
 
     def asked(self, number: int = 0, *, accepted_at: float = 0.0, **request: Any) -> Asked:
-        before = EventSourceMapping(self.mappings[number])
-        return Asked(
-            uuid=before.uuid,
-            source_type=before.source_type,
-            request=request or {"Enabled": False},
-            before=before,
-            not_before=accepted_at,
-        )
+        return Asked(item=an_item(number, request, **self.mappings[number]), not_before=accepted_at)
 
 
 @asynccontextmanager
@@ -120,6 +115,12 @@ async def waiter_on(there: Fake, **options: Any) -> AsyncIterator[Waiter]:
         tasks.cancel_scope.cancel()
 
 
+async def settled(waiter: Waiter, asked: Asked, *, deadline: float) -> Settlement:
+    ended: asyncio.Future[Settlement] = asyncio.get_running_loop().create_future()
+    waiter.wait_for(asked, deadline=deadline, ended=ended.set_result)
+    return await ended
+
+
 async def all_of(waits: Sequence[Awaitable[Settlement]]) -> list[Settlement]:
     return await asyncio.gather(*waits)
 
@@ -128,7 +129,7 @@ async def settle(there: Fake, numbers: range | None = None, *, deadline: float =
     """Wait for some to settle, all accepted now; returns the waiter once it has seen it."""
     async with waiter_on(there) as waiter:
         waits = [
-            waiter.settled(there.asked(number, **request), deadline=deadline)
+            settled(waiter, there.asked(number, **request), deadline=deadline)
             for number in numbers or range(len(there.mappings))
         ]
         assert {settlement.verdict for settlement in await all_of(waits)} == {Verdict.SETTLED}
@@ -137,7 +138,7 @@ async def settle(there: Fake, numbers: range | None = None, *, deadline: float =
 
 async def one_settlement(there: Fake, *, deadline: float = 900.0, **request: Any) -> Settlement:
     async with waiter_on(there) as waiter:
-        settlement = await waiter.settled(there.asked(**request), deadline=deadline)
+        settlement = await settled(waiter, there.asked(**request), deadline=deadline)
         assert waiter.statistics().waiting == 0
     return settlement
 
@@ -204,7 +205,7 @@ async def test_while_updates_wait_only_rich_looks_are_taken() -> None:
     updates_wait = True
     async with waiter_on(there, updates_wait=lambda: updates_wait) as waiter, anyio.create_task_group() as tasks:
         for number in range(20):
-            tasks.start_soon(lambda n: waiter.settled(there.asked(n), deadline=900), number)
+            tasks.start_soon(lambda n: settled(waiter, there.asked(n), deadline=900), number)
         await anyio.sleep(60.1)
         assert there.looks == []
         updates_wait = False
@@ -213,7 +214,7 @@ async def test_while_updates_wait_only_rich_looks_are_taken() -> None:
         assert waiter.statistics().waiting == 0
         updates_wait = True
         for number in range(60):
-            tasks.start_soon(lambda n: waiter.settled(there.asked(n), deadline=900), number)
+            tasks.start_soon(lambda n: settled(waiter, there.asked(n), deadline=900), number)
         await anyio.sleep(60)
         assert there.kinds() == {"sweep": 2}
 
@@ -225,9 +226,9 @@ async def test_the_slow_do_not_keep_the_fast_waiting() -> None:
     there.mappings[0]["EventSourceArn"] = "arn:aws:rds:us-east-1:123456789012:cluster:c"
     there.count()
     async with waiter_on(there) as waiter, anyio.create_task_group() as tasks:
-        tasks.start_soon(lambda: waiter.settled(there.asked(0), deadline=900))
+        tasks.start_soon(lambda: settled(waiter, there.asked(0), deadline=900))
         await anyio.sleep(1)
-        await waiter.settled(there.asked(1), deadline=900)
+        await settled(waiter, there.asked(1), deadline=900)
         assert now() < 10
         tasks.cancel_scope.cancel()
 
@@ -261,7 +262,7 @@ async def test_the_lag_is_forgotten_when_list_is_fresh_again() -> None:
 
             async def wait(number: int, *, after_s: float = spread_s) -> None:
                 await asyncio.sleep(number * after_s)
-                await waiter.settled(there.asked(number, accepted_at=now()), deadline=9000)
+                await settled(waiter, there.asked(number, accepted_at=now()), deadline=9000)
 
             await asyncio.gather(*map(wait, range(300)))
             assert (waiter.statistics().list_lag_s > 15) == (lag_s > 0)
@@ -275,11 +276,11 @@ async def test_a_page_asked_for_before_an_update_was_accepted_tells_nothing_of_i
     there = Fake(300, pauses_at(1000), in_list=lambda _, at: {"State": "Disabled", "LastModified": at}, page_s=4.0)
     async with waiter_on(there) as waiter, anyio.create_task_group() as tasks:
         for number in range(299):
-            tasks.start_soon(lambda n: waiter.settled(there.asked(n), deadline=900), number)
+            tasks.start_soon(lambda n: settled(waiter, there.asked(n), deadline=900), number)
         await anyio.sleep(13)
         assert [kind for _, kind, _ in there.looks] == ["sweep"] * 3
         assert 9 < there.looks[2][0] < 13 < there.looks[2][0] + 4  # the last page is under way
-        tasks.start_soon(lambda: waiter.settled(there.asked(299), deadline=900))
+        tasks.start_soon(lambda: settled(waiter, there.asked(299), deadline=900))
         await anyio.sleep(3)
         statistics = waiter.statistics()
         assert (statistics.waiting, statistics.found, statistics.list_lag_s) == (1, 299, 0)
@@ -338,13 +339,13 @@ async def test_list_does_not_hasten_the_second_get() -> None:
     """However often sweeps for others show the same, with an ever newer LastModified."""
     there = Fake(1, lambda _, at: {"LastModified": at})
     async with waiter_on(there) as waiter, anyio.create_task_group() as tasks:
-        tasks.start_soon(lambda: waiter.settled(there.asked(), deadline=900))
+        tasks.start_soon(lambda: settled(waiter, there.asked(), deadline=900))
         await anyio.sleep(1)
-        (wait,) = waiter._waits.values()
+        (wait,) = waiter._waits
         while waiter.statistics().waiting:
             if there.looks:
                 seen = EventSourceMapping(there.mappings[0] | {"LastModified": now()})
-                waiter._heed_list(wait, seen, age_s=now())
+                waiter._waits._heed_list(wait, seen, age_s=now())
             await anyio.sleep(0.1)
     first, second = there.times("get")
     assert second - first >= 1
@@ -367,7 +368,7 @@ async def test_what_list_does_not_show_is_asked_for_with_get() -> None:
 
     there = Fake(150, shows, in_list=in_list)
     async with waiter_on(there) as waiter:
-        waits = [waiter.settled(there.asked(number), deadline=900) for number in range(150)]
+        waits = [settled(waiter, there.asked(number), deadline=900) for number in range(150)]
         verdicts = [settlement.verdict for settlement in await all_of(waits)]
     assert verdicts == [Verdict.GONE if number == 3 else Verdict.SETTLED for number in range(150)]
     assert there.kinds() == {"sweep": 2, "get": 2}
@@ -416,7 +417,7 @@ async def test_at_the_deadline_it_looks_with_get_at_what_list_said_was_on_its_wa
 async def test_at_the_deadline_it_looks_even_if_updates_wait(updates_wait: bool) -> None:  # noqa: FBT001 - a parameter
     there = Fake(1, pauses_at(1000))
     async with waiter_on(there, updates_wait=lambda: updates_wait) as waiter:
-        settlement = await waiter.settled(there.asked(), deadline=30)
+        settlement = await settled(waiter, there.asked(), deadline=30)
     assert settlement.verdict is Verdict.TIMED_OUT
     assert now() < 40
 
@@ -472,55 +473,39 @@ async def test_an_old_picture_is_no_answer_and_is_not_asked_for_at_every_turn() 
 
 @pytest.mark.parametrize("count", [3, 200])
 @in_virtual_time
-async def test_refused_credentials_reach_everyone_who_waits(count: int) -> None:
+async def test_refused_credentials_end_it(count: int) -> None:
     there = Fake(count, lambda number, at: DENIED if at > 3 else pauses_at(9)(number, at))
-    async with waiter_on(there) as waiter:
-        waits = [waiter.settled(there.asked(number), deadline=900) for number in range(count)]
-        errors = await asyncio.gather(*waits, return_exceptions=True)
-        assert all(error is DENIED for error in errors)
-        assert waiter.statistics().waiting == 0
-        # Whoever comes later finds out for himself.
-        with pytest.raises(AccessError):
-            await waiter.settled(there.asked(), deadline=900)
+    waiter = Waiter(cast("ControlPlane", there), clock=virtual_clock())
+    for number in range(count):
+        waiter.wait_for(there.asked(number), deadline=900, ended=lambda _: pytest.fail("nobody knows how it ended"))
+    with pytest.raises(AccessError):
+        await waiter.run()
+    assert waiter.statistics().waiting == count
+    assert waiter._looking_at == set()
 
 
 @in_virtual_time
-async def test_what_was_found_settled_stays_so_whatever_comes_next() -> None:
-    there = Fake(2, pauses_at(0))
-    async with waiter_on(there) as waiter:
-        wait = asyncio.create_task(waiter.settled(there.asked(), deadline=900))
-        await asyncio.sleep(1)
-        (waiting,) = waiter._waits.values()
-        waiting.end(Settlement(Verdict.SETTLED, None))
-        waiting.end(DENIED)
-        assert (await wait).verdict is Verdict.SETTLED
-
-
-@pytest.mark.parametrize("count", [1, 200])
-@in_virtual_time
-async def test_a_wait_that_is_cancelled_leaves_nothing_behind(count: int) -> None:
-    there = Fake(count, pauses_at(9000), page_s=0.5)
-    async with waiter_on(there) as waiter:
-        for patience_s in (1.0, 6.7, 30.0):  # before a look, in the middle of one, after some
-            with anyio.move_on_after(patience_s):
-                await all_of([waiter.settled(there.asked(number), deadline=9000) for number in range(count)])
-            assert waiter.statistics().waiting == 0
-            await asyncio.sleep(2)
-            before = len(there.looks)
-            await asyncio.sleep(500)
-            assert len(there.looks) == before
-            assert waiter._looking_at == set()
-        # It waits for others as ever.
-        asked = there.asked(accepted_at=now())
-        there.get_shows = there.list_shows = pauses_at(0)
-        assert (await waiter.settled(asked, deadline=now() + 900)).verdict is Verdict.SETTLED
+async def test_each_is_told_once_however_many_looks_see_it() -> None:
+    there = Fake(1, pauses_at(0))
+    settlements: list[Settlement] = []
+    waits = Waits(SettleTimes(max_per_second=15), virtual_clock())
+    waits.add(there.asked(), 900, settlements.append)
+    (wait,) = waits
+    seen = EventSourceMapping(there.mappings[0] | {"State": "Disabled", "LastModified": 1.0})
+    await asyncio.sleep(1)
+    waits.heed_page([seen, seen], started_at=now())
+    for look in (seen, None):
+        waits.heed_get(wait, look, started_at=now())
+    waits.give_up_if_late(wait)
+    assert settlements == [Settlement(Verdict.SETTLED, seen)]
+    assert (len(waits), waits.found) == (0, 1)
 
 
 @in_virtual_time
 async def test_statistics() -> None:
     there = Fake(300, lambda number, at: pauses_at(4.0 + number / 10)(number, at))
     async with waiter_on(there) as waiter:
-        tasks = [asyncio.create_task(waiter.settled(there.asked(number), deadline=900)) for number in range(300)]
+        tasks = [asyncio.create_task(settled(waiter, there.asked(number), deadline=900)) for number in range(300)]
         for _ in range(100):
             await asyncio.sleep(1)
             statistics = waiter.statistics()

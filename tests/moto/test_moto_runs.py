@@ -133,7 +133,7 @@ async def test_members_that_only_moto_returns_are_kept_in_the_plan(
     # moto returns a mapping's tags with it; Lambda does not, and botocore's model has no such member.
     run = bulk.prepare(await bulk.plan(Selection(uuids=frozenset({fleet.queue})), PAUSE), runs_dir=tmp_path)
     [item] = run.folder.plan().items
-    before = item.before
+    before = item.before.configuration
     assert before["Tags"] == {"wave": "1"}
     assert before["State"] == "Enabled"
     assert "ResponseMetadata" not in before

@@ -34,7 +34,7 @@ ITEM = PlanItem(
     action=Action.UPDATE,
     request={"Enabled": False},
     diff=(Difference("Enabled", True, False),),
-    before={"UUID": "u-1", "LastModified": 1.5, "Ö": [None, {}]},
+    before_json=msgspec.Raw('{"UUID":"u-1","LastModified":1.5,"Ö":[null,{}]}'.encode()),
 )
 BLOCKED = msgspec.structs.replace(ITEM, uuid="u-2", action=Action.BLOCKED, request={}, problems=("no",))
 PLAN = Plan((ITEM, BLOCKED))

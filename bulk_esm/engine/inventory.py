@@ -1,0 +1,161 @@
+"""Reads the mappings that a selection wants, page by page, in the cheapest way that it allows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Final
+
+import msgspec
+
+from bulk_esm.aws.control_plane import ControlPlane
+from bulk_esm.aws.session import Connection
+from bulk_esm.aws.tags import RESOURCE_TYPES
+from bulk_esm.errors import ServiceError
+from bulk_esm.logs import get_logger
+from bulk_esm.model.census import PAGE_SIZE
+from bulk_esm.model.mapping import EventSourceMapping
+from bulk_esm.model.selection import Selection, TagsByArn
+
+log: Final = get_logger("inventory")
+
+_GETS_FOR_A_PAGE: Final = PAGE_SIZE / 10  # so many missing UUIDs are worth looking through one page more
+
+
+class Inventory(msgspec.Struct, frozen=True, kw_only=True):
+    """What was read.
+
+    Attributes:
+        mappings: the selected mappings.
+        unknown: UUIDs that were asked for and that no mapping has.
+        seen: how many mappings were looked through.
+    """
+
+    mappings: tuple[EventSourceMapping, ...]
+    unknown: tuple[str, ...] = ()
+    seen: int = 0
+
+
+class Reading:
+    """One reading of the selected mappings.
+
+    Exact sources are List's own filter. UUIDs are looked for in pages as long as a page finds more of them than a Get
+    would, and then read with Get. All else takes one sweep over everything.
+
+    Attributes:
+        seen: how many mappings were looked through so far.
+        unknown: UUIDs that were asked for and that no mapping has; complete at the end.
+    """
+
+    def __init__(self, connection: Connection, selection: Selection) -> None:
+        """Prepare; nothing is sent yet.
+
+        Args:
+            connection: the account and Region.
+            selection: which mappings.
+        """
+        self.seen = 0
+        self.unknown: list[str] = []
+        self._connection = connection
+        self._selection = selection
+
+    async def pages(self) -> AsyncGenerator[list[EventSourceMapping], None]:
+        """Read.
+
+        Yields:
+            The selected mappings of a page, each mapping once in all. What is not selected is not kept.
+
+        Raises:
+            AccessError: the credentials are refused.
+            ServiceError: an answer that retrying did not mend.
+        """
+        selection = self._selection
+        control_plane = self._connection.control_plane
+        tags = await self._tags()
+        found: set[str] = set()
+
+        def selected(page: list[EventSourceMapping]) -> list[EventSourceMapping]:
+            new = [mapping for mapping in page if mapping.uuid not in found]  # pages are no snapshot (F§2)
+            found.update(mapping.uuid for mapping in new)
+            self.seen = len(found)
+            return [mapping for mapping in new if selection.matches(mapping, tags)]
+
+        for filters in _list_filters(selection):
+            pages = 0
+            async with aclosing(control_plane.list(**filters)) as listing:
+                async for page in listing:
+                    missing_before = len(selection.uuids - found)
+                    yield selected(page)
+                    pages += 1
+                    missing = len(selection.uuids - found)
+                    pays = missing_before - missing > 1 or missing > pages * _GETS_FOR_A_PAGE
+                    if selection.uuids and (not missing or not pays):
+                        if not filters:
+                            # Taken to be spread evenly: as many as a sweep would look through to see them all again.
+                            hits = max(1, len(selection.uuids) - missing)
+                            control_plane.census.expect(round(len(found) * len(selection.uuids) / hits))
+                        break
+        for uuid in sorted(selection.uuids - found):
+            mapping = await get_if_there(control_plane, uuid)
+            if mapping is None:
+                self.unknown.append(uuid)
+            else:
+                yield selected([mapping])
+        log.info("inventory", seen=self.seen, unknown=len(self.unknown))
+
+    async def _tags(self) -> TagsByArn:
+        tags: dict[str, dict[str, str]] = {}
+        wants = (("mapping", self._selection.tags), ("function", self._selection.function_tags))
+        for kind, wanted in wants:
+            if wanted:
+                tags |= await self._connection.tags([RESOURCE_TYPES[kind]], wanted)
+        return tags
+
+
+async def read_inventory(connection: Connection, selection: Selection) -> Inventory:
+    """Read all selected mappings at once; see `Reading`.
+
+    Args:
+        connection: the account and Region.
+        selection: which mappings.
+
+    Raises:
+        AccessError: the credentials are refused.
+        ServiceError: an answer that retrying did not mend.
+    """
+    reading = Reading(connection, selection)
+    mappings = [mapping async for page in reading.pages() for mapping in page]
+    return Inventory(mappings=tuple(mappings), unknown=tuple(reading.unknown), seen=reading.seen)
+
+
+async def get_if_there(
+    control_plane: ControlPlane, uuid: str, *, deadline: float = math.inf
+) -> EventSourceMapping | None:
+    """Read one mapping, or None if it does not exist.
+
+    Args:
+        control_plane: where to look.
+        uuid: the mapping.
+        deadline: when to give up repeating, on the clock.
+
+    Raises:
+        AccessError: the credentials are refused.
+        ServiceError: an answer that retrying did not mend.
+    """
+    try:
+        return await control_plane.get(uuid, deadline=deadline)
+    except ServiceError as error:
+        if error.code == "ResourceNotFoundException":
+            return None
+        raise
+
+
+def _list_filters(selection: Selection) -> list[dict[str, str]]:
+    """List's own filters for a selection, or one unfiltered sweep.
+
+    Only sources: what List's function filter makes of qualified mappings is not documented (F§2).
+    """
+    if selection.sources and not any(set(glob) & set("*?[") for glob in selection.sources):
+        return [{"event_source_arn": arn} for arn in selection.sources]
+    return [{}]
