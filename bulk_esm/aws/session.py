@@ -5,19 +5,25 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
+from typing import Any, Final
 
+import aiobotocore
 import msgspec
 from aiobotocore.config import AioConfig
 from aiobotocore.httpsession import AIOHTTPSession
 from aiobotocore.session import AioSession
 
+from bulk_esm._version import __version__
 from bulk_esm.aws.control_plane import ControlPlane
 from bulk_esm.aws.errors import translated
 from bulk_esm.aws.pacing import Pacer
 from bulk_esm.aws.tags import read_tags
 from bulk_esm.clock import Clock
 from bulk_esm.errors import AccessError, ServiceError, UsageError
+
+# Who did it, in CloudTrail's words. Given whole, as botocore composes its own anew for each request, which is a tenth
+# of what a request costs in CPU.
+USER_AGENT: Final = f"bulk_esm/{__version__} aiobotocore/{aiobotocore.__version__}"
 
 
 class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,6 +112,7 @@ async def connect(settings: ConnectionSettings, *, clock: Clock | None = None) -
         connect_timeout=10,
         read_timeout=60,
         http_session_cls=_SendOnceSession,
+        user_agent=USER_AGENT,
     )
     async with AsyncExitStack() as stack:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -226,6 +227,9 @@ async def run_to_the_end(
         )
     )
     failure: BulkEsmError | None = None
+    # What is there now stays to the end: to search it for garbage again and again would stop the sending meanwhile.
+    gc.collect()
+    gc.freeze()
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_stop_on_signal, run, tasks.cancel_scope)
         async with display:

@@ -4,9 +4,11 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from unittest.mock import patch
 
+import aiobotocore
 import pytest
 from aws_reach import clean_environment
 
+from bulk_esm._version import __version__
 from bulk_esm.aws.session import Connection, ConnectionSettings
 from bulk_esm.aws.session import connect as open_connection
 from bulk_esm.errors import AccessError, UsageError
@@ -196,3 +198,20 @@ async def test_the_sdk_itself_does_not_retry_and_has_room_for_all_requests(aws_s
         assert config.retries["total_max_attempts"] == 1
         assert config.max_pool_connections == 77
         assert connection.control_plane.pacer.max_per_second == 9.0
+
+
+async def test_requests_say_who_sends_them(aws_set_up: Path) -> None:
+    set_keys()
+    seen: list[str] = []
+
+    def text(header: str | bytes) -> str:
+        return header.decode() if isinstance(header, bytes) else header
+
+    async with (
+        Simulator(mappings=1) as simulator,
+        connect(region="us-east-1", endpoint_url=simulator.endpoint_url) as connection,
+    ):
+        events = connection.control_plane._client.meta.events
+        events.register("before-send.lambda", lambda request, **_: seen.append(text(request.headers["User-Agent"])))
+        assert [len(page) async for page in connection.control_plane.list()] == [1]
+    assert seen == [f"bulk_esm/{__version__} aiobotocore/{aiobotocore.__version__}"]
