@@ -115,13 +115,13 @@ def plan_item(change: Change, mapping: EventSourceMapping, *, allow_irreversible
         allow_irreversible: whether what can never be taken back may be changed.
     """
     if not mapping.at_rest:
-        return _item(mapping, Action.BLOCKED, problems=(_in_transition(mapping),))
+        return plan_for(mapping)
     comparison = change.compare(mapping, allow_irreversible=allow_irreversible)
     if comparison.problems:
-        return _item(mapping, Action.BLOCKED, diff=comparison.differences, problems=comparison.problems)
+        return plan_for(mapping, Action.BLOCKED, differences=comparison.differences, problems=comparison.problems)
     if not comparison.request:
-        return _item(mapping, Action.UNCHANGED)
-    return _item(mapping, Action.UPDATE, request=comparison.request, diff=comparison.differences)
+        return plan_for(mapping, Action.UNCHANGED)
+    return plan_for(mapping, Action.UPDATE, request=comparison.request, differences=comparison.differences)
 
 
 def unknown_item(uuid: str) -> PlanItem:
@@ -137,14 +137,25 @@ def unknown_item(uuid: str) -> PlanItem:
     )
 
 
-def _item(
+def plan_for(
     mapping: EventSourceMapping,
-    action: Action,
+    action: Action = Action.BLOCKED,
     *,
     request: dict[str, Any] | None = None,
-    diff: tuple[Difference, ...] = (),
+    differences: tuple[Difference, ...] = (),
     problems: tuple[str, ...] = (),
 ) -> PlanItem:
+    """The item of a mapping for which it was decided what to do.
+
+    Args:
+        mapping: the mapping as read.
+        action: what to do; a mapping in transition is blocked.
+        request: what to send.
+        differences: what differs from what was asked for.
+        problems: what speaks against it.
+    """
+    if not mapping.at_rest:
+        action, request, differences, problems = Action.BLOCKED, None, (), (_in_transition(mapping),)
     return PlanItem(
         uuid=mapping.uuid,
         function_arn=mapping.function_arn,
@@ -153,7 +164,7 @@ def _item(
         state=mapping.state,
         action=action,
         request=request or {},
-        diff=diff,
+        diff=differences,
         problems=problems,
         before_json=msgspec.Raw(msgspec.json.encode(mapping.configuration)),
     )

@@ -30,3 +30,21 @@ def paused_by(items: Iterable[PlanItem], results: Iterable[Result]) -> frozenset
         and item.request.get("Enabled") is False
         and outcomes.get(item.uuid, Outcome.TIMED_OUT) in {Outcome.UPDATED, Outcome.TIMED_OUT}
     )
+
+
+def still_paused(runs: Iterable[tuple[str, frozenset[str], Iterable[Result]]]) -> dict[str, frozenset[str]]:
+    """Tell which mappings are still paused by which run.
+
+    Args:
+        runs: name, what it paused (from `paused_by`) and results of each, the oldest first.
+
+    Returns:
+        By the name of the last run that paused them, the UUIDs of those that no later run resumed.
+    """
+    pausing: dict[str, str] = {}
+    for name, paused, results in runs:
+        pausing.update(dict.fromkeys(paused, name))
+        for result in results:
+            if result.request.get("Enabled") is True and result.outcome is Outcome.UPDATED:
+                pausing.pop(result.uuid, None)
+    return {name: frozenset(uuid for uuid in pausing if pausing[uuid] == name) for name in set(pausing.values())}

@@ -1,0 +1,219 @@
+"""What puts back what a run changed: the inverse of each item of its plan. Pure.
+
+Three configurations meet here: the mapping before the run, as its plan has it; what the run asked for; and what is
+there now. What someone else changed meanwhile is a conflict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+import msgspec
+
+from bulk_esm.model.change import Difference
+from bulk_esm.model.mapping import EventSourceMapping, SourceType
+from bulk_esm.model.parameters import PARAMETERS, row
+from bulk_esm.model.plan import Action, PlanItem, changed_members, plan_for
+from bulk_esm.model.result import Outcome, Result
+from bulk_esm.model.rules import cross_field_problems, is_irreversible
+from bulk_esm.model.values import current_value, holds, is_empty
+
+# What a parameter of the update changes in what is read.
+_READ_AS: Final = {"FunctionName": "FunctionArn", "Enabled": "State"}
+
+_FILTERS: Final = "FilterCriteria"
+
+# Lambda fills these in beside the members that were sent.
+_FILLED_IN: Final = frozenset({"ProvisionedPollerConfig.MinimumPollers", "ProvisionedPollerConfig.MaximumPollers"})
+
+
+class Reversal(msgspec.Struct, frozen=True):
+    """What to do with one mapping.
+
+    Attributes:
+        item: of a plan like any other; its `before` is what is there now, so it can itself be put back.
+        conflict: what someone changed since the run, in words; None if nothing, or if that does not count.
+    """
+
+    item: PlanItem
+    conflict: str | None = None
+
+
+class Inverse(msgspec.Struct, frozen=True):
+    """What was there before a run, as an update would send it.
+
+    Attributes:
+        request: parameters of UpdateEventSourceMapping.
+        problems: by dotted path what cannot be put back, or perhaps not, and why.
+        lasting: the dotted paths of members that the run added and that have no clear form: that they go with the
+            structure, which is sent without them, is not documented.
+    """
+
+    request: dict[str, Any]
+    problems: dict[str, str]
+    lasting: tuple[str, ...] = ()
+
+
+def was_touched(item: PlanItem, result: Result | None) -> bool:
+    """Whether a run changed a mapping, or may have: whatever came of it, an update that was accepted may be there.
+
+    Args:
+        item: the item of its plan.
+        result: its result; None if the run was killed before.
+    """
+    if item.action is not Action.UPDATE:
+        return False
+    return result is None or result.accepted_at is not None or result.outcome in {Outcome.UPDATED, Outcome.TIMED_OUT}
+
+
+def inverse_of(item: PlanItem) -> Inverse:
+    """Tell what would put back what an item's request changes, and what of it nothing can put back.
+
+    Args:
+        item: an item whose action is `update`.
+    """
+    before = item.before
+    request: dict[str, Any] = {}
+    problems: dict[str, str] = {}
+    lasting: list[str] = []
+    for name, asked in item.request.items():
+        value = None
+        if not (name == _FILTERS and before.has_hidden_filters):
+            value = _restored(name, current_value(before, name), asked, item.source_type, lasting)
+        if value is not None:
+            request[name] = value
+        if value is None or is_irreversible(before, name):
+            reason = row(name).why_not or "what it was before is not known"
+            problems[name] = f"{name} cannot be put back: {reason}"
+    problems |= {path: f"{path} may stay: Lambda documents no way to take it away" for path in lasting}
+    return Inverse(request, problems, tuple(lasting))
+
+
+def rollback_item(item: PlanItem, now: EventSourceMapping, *, force: bool = False) -> Reversal:
+    """Decide what to send to a mapping that a run changed, or may have.
+
+    1. It has everything as before that can be put back: nothing.
+    2. It is what the run made of it, or what it was before: the inverse of the run's request.
+    3. Someone changed anything else about it since: a conflict; with `force` the inverse, and the rest stays theirs.
+
+    Args:
+        item: the item of the run's plan.
+        now: the mapping as it is now.
+        force: whether to put back what the run set even where someone changed the mapping since.
+    """
+    if not now.at_rest:
+        return Reversal(plan_for(now))
+    before = item.before
+    inverse = inverse_of(item)
+    there = {path for path in inverse.problems if _differs(path, before, now)}
+    remaining = tuple(text for path, text in inverse.problems.items() if path in there)
+    # Filters that this reading does not show are not known to be gone; to clear them again does no harm.
+    again = {path.partition(".")[0] for path in inverse.lasting if path in there}
+    again |= {_FILTERS} if now.has_hidden_filters else set()
+    request = {name: value for name, value in inverse.request.items() if name in again or not holds(name, value, now)}
+    if not request:
+        return Reversal(plan_for(now, Action.UNCHANGED, problems=remaining))
+    against = tuple(cross_field_problems(now, request))
+    if _FILTERS in request and now.configuration.get("FilterCriteriaError") and not force:
+        # They may be what the run set, or what someone else did since: it cannot be told.
+        against = (f"{_FILTERS}: the filters cannot be read (kms:Decrypt is missing), so they would be lost", *against)
+    planned = plan_for(
+        now,
+        Action.BLOCKED if against else Action.UPDATE,
+        request={} if against else request,
+        differences=tuple(Difference(name, current_value(now, name), value) for name, value in request.items()),
+        problems=(*against, *remaining),
+    )
+    theirs = [] if force else _changed_since(item, inverse, now)
+    return Reversal(planned, f"{', '.join(theirs)} changed since that run" if theirs else None)
+
+
+def irreversible(items: Iterable[PlanItem]) -> list[tuple[PlanItem, tuple[str, ...]]]:
+    """The items of a plan with something that could not be put back later, each with what and why."""
+    found = ((item, tuple(inverse_of(item).problems.values())) for item in items if item.action is Action.UPDATE)
+    return [(item, problems) for item, problems in found if problems]
+
+
+def _differs(path: str, before: EventSourceMapping, now: EventSourceMapping) -> bool:
+    """Whether a parameter or member is another than before, or is not shown."""
+    name, *members = path.split(".")
+    if name == _FILTERS and (before.has_hidden_filters or now.has_hidden_filters):
+        return True
+    was, found = current_value(before, name), current_value(now, name)
+    for member in members:
+        was, found = _member(was, member), _member(found, member)
+    return bool(was != found)
+
+
+def _changed_since(item: PlanItem, inverse: Inverse, now: EventSourceMapping) -> list[str]:
+    """The members that are neither as before the run nor as it left them."""
+    before = item.before
+    read_as = {_READ_AS.get(name, name) for name in item.request}
+    others = [
+        name
+        for name in changed_members(before.configuration, now.configuration)
+        if name not in read_as and not _says_the_same(name, before, now)
+    ]
+
+    def has(name: str, value: Any) -> bool:
+        was, found = current_value(before, name), current_value(now, name)
+        return found == was or (holds(name, value, now) and not _is_added(name, found, value, was, now.source_type))
+
+    neither = [
+        name
+        for name, asked in item.request.items()
+        if not has(name, asked) and not (name in inverse.request and has(name, inverse.request[name]))
+    ]
+    return [*neither, *others]
+
+
+def _says_the_same(name: str, before: EventSourceMapping, now: EventSourceMapping) -> bool:
+    """Whether two readings differ only in form: after an update a default may come back, or no longer (F§6.4)."""
+    if name not in PARAMETERS:
+        return False
+    clear = row(name).clear_for(now.source_type)
+    was, found = (
+        clear if value is None else value for value in (current_value(before, name), current_value(now, name))
+    )
+    return was is not None and found is not None and holds(name, was, now) and holds(name, found, before)
+
+
+def _is_added(path: str, found: Any, sent: Any, was: Any, source_type: SourceType) -> bool:
+    """Whether a structure has a member that was neither there nor sent, nor can be Lambda's own doing."""
+    if isinstance(found, dict):
+        return any(
+            _is_added(f"{path}.{name}", member, _member(sent, name), _member(was, name), source_type)
+            for name, member in found.items()
+        )
+    if sent is not None or path in _FILLED_IN:
+        return False
+    return bool(found not in (was, row(path).default_for(source_type)))
+
+
+def _member(value: Any, name: str) -> Any:
+    return value.get(name) if isinstance(value, dict) else None
+
+
+def _restored(path: str, before: Any, asked: Any, source_type: SourceType, lasting: list[str]) -> Any:
+    """What to send so that a value becomes again what it was: what was added is cleared by name.
+
+    A structure is sent whole. Whether Lambda clears members that a structure leaves out is not documented, so each that
+    the run added, and that has a clear form, is sent in that. One that has none is left out, and added to `lasting`.
+
+    Returns:
+        None if there is no way.
+    """
+    clear = row(path).clear_for(source_type)
+    if before is None or (is_empty(before) and not isinstance(before, list)):
+        return clear
+    if not isinstance(before, dict) or not isinstance(asked, dict):
+        return before
+    restored = dict(before)
+    for name, member in asked.items():
+        value = _restored(f"{path}.{name}", before.get(name), member, source_type, lasting)
+        if value is not None:
+            restored[name] = value
+        elif not is_empty(member):
+            lasting.append(f"{path}.{name}")
+    return restored
