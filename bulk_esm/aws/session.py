@@ -14,6 +14,7 @@ from aiobotocore.httpsession import AIOHTTPSession
 from aiobotocore.session import AioSession
 
 from bulk_esm._version import __version__
+from bulk_esm.aws.alarms import AlarmState, read_alarms
 from bulk_esm.aws.control_plane import ControlPlane
 from bulk_esm.aws.errors import translated
 from bulk_esm.aws.pacing import Pacer
@@ -68,14 +69,45 @@ class Connection:
 
     async def tags(self, resource_types: list[str], tags: tuple[str, ...]) -> dict[str, dict[str, str]]:
         """Tags by ARN; see `read_tags`."""
-        with translated("tag:GetResources"):
+        async with self._client("resourcegroupstaggingapi", "tag:GetResources") as client:
+            return await read_tags(client, resource_types, tags)
+
+    async def alarms(self, names: tuple[str, ...]) -> list[AlarmState]:
+        """The states of alarms; see `read_alarms`.
+
+        Raises:
+            UsageError: no alarm has one of the names.
+            AccessError: the credentials are refused.
+            ServiceError: an answer that retrying did not mend.
+        """
+        async with self._client("cloudwatch", "cloudwatch:DescribeAlarms") as client:
+            return await read_alarms(client, names)
+
+    async def account_id(self) -> str:
+        """The account of the credentials, as STS tells it.
+
+        Raises:
+            AccessError: the credentials are refused.
+            ServiceError: an answer that retrying did not mend.
+        """
+        async with self._client("sts", "sts:GetCallerIdentity") as client:
+            return str((await client.get_caller_identity())["Account"])
+
+    @asynccontextmanager
+    async def _client(self, service: str, action: str) -> AsyncIterator[Any]:
+        """A client of another service than Lambda, for a question or two. Its quota is not ours: botocore retries."""
+        with translated(action):
             async with self._session.create_client(
-                "resourcegroupstaggingapi",
+                service,
                 region_name=self.region,
                 endpoint_url=self._settings.endpoint_url,
-                config=AioConfig(retries={"mode": "standard", "total_max_attempts": 10}),
+                config=AioConfig(
+                    retries={"mode": "standard", "total_max_attempts": 10},
+                    connect_timeout=10,
+                    user_agent=USER_AGENT,
+                ),
             ) as client:
-                return await read_tags(client, resource_types, tags)
+                yield client
 
 
 @asynccontextmanager

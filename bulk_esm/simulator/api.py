@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from bulk_esm.simulator import bounds, errors, tagging
+from bulk_esm.simulator import bounds, errors, identity, tagging
 from bulk_esm.simulator.faults import Fate
 from bulk_esm.simulator.paging import PAGE
 from bulk_esm.simulator.report import Kind
@@ -27,6 +27,7 @@ _ACTIONS: Final[Mapping[tuple[str, bool], tuple[Kind, str]]] = {
 _CREDENTIAL: Final = re.compile(r"AWS4-[^ ]+ .*?Credential=([^/,]+)/\d{8}/([^/,]+)/([^/,]+)/aws4_request")
 _ACCOUNT_ID: Final = re.compile(r"\d{12}")
 _ACCEPTED: Final = 202
+_NOT_LAMBDAS: Final = frozenset({Kind.TAGGING, Kind.IDENTITY, Kind.OTHER})
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,12 +80,12 @@ def answer(world: World, request: Request, now: float) -> Answer:
     call = _route(request, service)
     fate = world.settings.faults.fate(world.settings.seed, scope, number)
     try:
-        done = _carry_out(world, shard, call, request, now, fate)
+        done = _carry_out(world, shard, call, request, now, fate, request_id)
     except errors.ApiError as error:
-        done = _failure(error, request_id)
+        done = _failure_of_sts(error, request_id) if service == identity.SERVICE else _failure(error, request_id)
     else:
         done = msgspec.structs.replace(done, headers={**done.headers, "x-amzn-RequestId": request_id})
-    if call.kind not in (Kind.TAGGING, Kind.OTHER):
+    if call.kind not in _NOT_LAMBDAS:
         delay_s = world.settings.faults.delay_s(world.settings.seed, scope, number)
         done = msgspec.structs.replace(done, delay_s=delay_s, cut=done.cut or fate is Fate.CUT_AFTER)
     shard.requests[call.kind, 0 if done.cut else done.status] += 1
@@ -99,6 +100,8 @@ def _request_id(scope: str, number: int) -> str:
 def _route(request: Request, service: str) -> _Call:
     if request.method == "POST" and request.headers.get("x-amz-target") == tagging.TARGET:
         return _Call(kind=Kind.TAGGING, action="tag:GetResources")
+    if service == identity.SERVICE and request.method == "POST" and identity.is_asked(request.body):
+        return _Call(kind=Kind.IDENTITY, action="sts:GetCallerIdentity")
     if service == "lambda" and request.path.startswith(_COLLECTION):
         rest = request.path.removeprefix(_COLLECTION)
         uuid = rest.strip("/")
@@ -107,11 +110,16 @@ def _route(request: Request, service: str) -> _Call:
     return _Call(kind=Kind.OTHER, action="unknown")
 
 
-def _carry_out(world: World, shard: Shard, call: _Call, request: Request, now: float, fate: Fate) -> Answer:
+def _carry_out(
+    world: World, shard: Shard, call: _Call, request: Request, now: float, fate: Fate, request_id: str
+) -> Answer:
     """Who may call comes before whether there is quota left, and that before what the call says."""
     faults = world.settings.faults
     if faults.expires_after_s is not None and now >= faults.expires_after_s:
         raise errors.expired()
+    if call.kind is Kind.IDENTITY:
+        headers = {"Content-Type": identity.CONTENT_TYPE}
+        return Answer(status=200, headers=headers, body=identity.caller_identity(shard, request_id))
     if shard.account_id in faults.denied_accounts:
         raise errors.denied(shard.account_id, call.action)
     if call.kind is Kind.OTHER:
@@ -182,3 +190,8 @@ def _failure(error: errors.ApiError, request_id: str) -> Answer:
         **error.headers,
     }
     return Answer(status=error.status, headers=headers, body=msgspec.json.encode(error.body))
+
+
+def _failure_of_sts(error: errors.ApiError, request_id: str) -> Answer:
+    headers = {"Content-Type": identity.CONTENT_TYPE, "x-amzn-RequestId": request_id}
+    return Answer(status=error.status, headers=headers, body=identity.failure(error, request_id))

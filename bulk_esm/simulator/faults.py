@@ -38,7 +38,8 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
             a fresh LastModified.
         list_wrong_for_s: for how long, in virtual seconds.
         refused_share: share of mappings whose updates are refused: their queue's visibility timeout is too short.
-        denied_accounts: accounts in which every call is answered 403 AccessDeniedException.
+        denied_accounts: accounts in which every call is answered 403 AccessDeniedException, but for GetCallerIdentity,
+            which nobody can be denied.
         expires_after_s: when every caller's token expires, in virtual seconds from the start: every call is then
             answered 403 ExpiredTokenException. None is never.
         throttle_code: the form of a throttle: 429 TooManyRequestsException, or the rarer 400 ThrottlingException.

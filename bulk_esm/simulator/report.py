@@ -15,6 +15,7 @@ class Kind(StrEnum):
     UPDATE = "update"
     DELETE = "delete"
     TAGGING = "tagging"
+    IDENTITY = "identity"
     OTHER = "other"
 
 

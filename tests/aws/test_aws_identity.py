@@ -1,0 +1,52 @@
+import pytest
+from aiohttp import web
+from aws_reach import answering, connected
+
+from bulk_esm._version import __version__
+from bulk_esm.errors import AccessError, ServiceError
+from bulk_esm.simulator import Faults, Simulator
+
+
+async def test_the_account_is_told_by_sts_in_the_same_region() -> None:
+    async with (
+        Simulator(mappings=2, region="eu-west-3") as simulator,
+        connected(simulator, AWS_ACCESS_KEY_ID="210987654321") as connection,
+    ):
+        assert await connection.account_id() == "210987654321"
+        (count,) = simulator.report().requests
+        assert (count.kind, count.region, count.account_id) == ("identity", "eu-west-3", "210987654321")
+        assert connection.control_plane.requests.total() == 0
+
+
+async def test_credentials_that_are_refused() -> None:
+    async with (
+        Simulator(mappings=2, faults=Faults(expires_after_s=0)) as simulator,
+        connected(simulator) as connection,
+    ):
+        with pytest.raises(AccessError, match=r"sts:GetCallerIdentity was refused \(ExpiredToken: "):
+            await connection.account_id()
+        assert simulator.report().count("identity", 403) == 1  # what is final is not repeated
+
+
+async def test_alarms_that_may_not_be_read() -> None:
+    agents: list[str] = []
+
+    def refuse(request: web.BaseRequest) -> web.Response:
+        agents.append(request.headers["User-Agent"])
+        headers = {"x-amzn-query-error": "AccessDenied;Sender"}
+        return web.Response(status=403, body=b'{"__type":"AccessDenied","message":"no"}', headers=headers)
+
+    async with (
+        answering(refuse) as url,
+        Simulator(mappings=2) as simulator,
+        connected(simulator, AWS_ENDPOINT_URL_CLOUDWATCH=url) as connection,
+    ):
+        with pytest.raises(AccessError, match="cloudwatch:DescribeAlarms was refused"):
+            await connection.alarms(("errors",))
+    assert [agent.startswith(f"bulk_esm/{__version__} ") for agent in agents] == [True]
+
+
+async def test_the_simulator_has_no_alarms() -> None:
+    async with Simulator(mappings=2) as simulator, connected(simulator) as connection:
+        with pytest.raises(ServiceError, match="404: The simulator has no operation POST /"):
+            await connection.alarms(("errors",))
