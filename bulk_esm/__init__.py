@@ -13,15 +13,19 @@ from bulk_esm._version import __version__
 from bulk_esm.errors import AccessError, BulkEsmError, RefusedError, RunFolderError, ServiceError, UsageError
 
 if TYPE_CHECKING:
-    from bulk_esm.api import BulkEsm, apply, connect
+    from bulk_esm.api import apply, connect
+    from bulk_esm.bulk import BulkEsm
     from bulk_esm.engine.inventory import Inventory
     from bulk_esm.engine.run import Run
     from bulk_esm.model.change import Change
+    from bulk_esm.model.drift import Drift
     from bulk_esm.model.mapping import EventSourceMapping, SourceType, State
     from bulk_esm.model.plan import Action, Plan, PlanItem
     from bulk_esm.model.result import Outcome, Result
+    from bulk_esm.model.rollout import RolloutSettings
     from bulk_esm.model.selection import Selection
-    from bulk_esm.runs.record import RunRecord, RunStatus
+    from bulk_esm.runs.folder import RunFolder
+    from bulk_esm.runs.record import Intent, RunRecord, RunStatus
 
 __all__ = [
     "AccessError",
@@ -29,14 +33,18 @@ __all__ = [
     "BulkEsm",
     "BulkEsmError",
     "Change",
+    "Drift",
     "EventSourceMapping",
+    "Intent",
     "Inventory",
     "Outcome",
     "Plan",
     "PlanItem",
     "RefusedError",
     "Result",
+    "RolloutSettings",
     "Run",
+    "RunFolder",
     "RunFolderError",
     "RunRecord",
     "RunStatus",
@@ -52,15 +60,19 @@ __all__ = [
 
 _HOMES = {
     "Action": "model.plan",
-    "BulkEsm": "api",
+    "BulkEsm": "bulk",
     "Change": "model.change",
     "EventSourceMapping": "model.mapping",
+    "Drift": "model.drift",
+    "Intent": "runs.record",
     "Inventory": "engine.inventory",
     "Outcome": "model.result",
     "Plan": "model.plan",
     "PlanItem": "model.plan",
     "Result": "model.result",
     "Run": "engine.run",
+    "RolloutSettings": "model.rollout",
+    "RunFolder": "runs.folder",
     "RunRecord": "runs.record",
     "RunStatus": "runs.record",
     "Selection": "model.selection",

@@ -39,6 +39,12 @@ class RunFolderError(BulkEsmError):
     exit_code = 2
 
 
+class RecordingError(RunFolderError):
+    """A result of a run that is under way cannot be written, so that nothing more is sent."""
+
+    exit_code = 3
+
+
 class ServiceError(BulkEsmError):
     """An answer of the control plane that is not success, or no answer at all.
 

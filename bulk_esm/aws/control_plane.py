@@ -65,6 +65,7 @@ class ControlPlane:
         self.pacer = pacer
         self.census = Census()
         self.requests: Counter[tuple[str, str]] = Counter()
+        self._recorded: dict[str, int] = {}
         self._client = client
         self._clock = clock or Clock()
         self._jitter = jitter or random.Random()  # noqa: S311 - jitter is no secret
@@ -139,6 +140,7 @@ class ControlPlane:
         *,
         deadline: float = float("inf"),
         before_sending: Callable[[], None] = lambda: None,
+        granted_at: float | None = None,
     ) -> EventSourceMapping:
         """Send one update; the answer is the mapping as Lambda shows it at acceptance, which proves nothing (F§3.2).
 
@@ -149,6 +151,7 @@ class ControlPlane:
             request: parameters of UpdateEventSourceMapping, without the UUID.
             deadline: when to give up repeating, on the clock.
             before_sending: called just before each time that the update goes out; what it raises keeps it from going.
+            granted_at: the pacer's grant for the first time, if the caller has it already.
 
         Raises:
             AccessError: the credentials are refused.
@@ -160,6 +163,7 @@ class ControlPlane:
             deadline=deadline,
             before_sending=before_sending,
             may_repeat=lambda error: treatment_of(error) is not Treatment.TRANSIENT or not error.sent,
+            granted_at=granted_at,
         )
         return _mapping(answer)
 
@@ -171,6 +175,7 @@ class ControlPlane:
         deadline: float = float("inf"),
         before_sending: Callable[[], None] = lambda: None,
         may_repeat: Callable[[ServiceError], bool] = lambda _: True,
+        granted_at: float | None = None,
     ) -> dict[str, Any]:
         policy = retrying(
             may_repeat=may_repeat,
@@ -181,9 +186,11 @@ class ControlPlane:
         )
         async for attempt in policy:
             with attempt:
-                granted_at = await self.pacer.acquire()
+                grant, granted_at = granted_at, None
+                if grant is None:
+                    grant = await self.pacer.acquire()
                 before_sending()
-                return await self._attempt(kind, send, granted_at)
+                return await self._attempt(kind, send, grant)
         raise AssertionError("tenacity either returns or raises")  # pragma: no cover
 
     async def _attempt(self, kind: Kind, send: Callable[[], Awaitable[Any]], granted_at: float) -> dict[str, Any]:
@@ -218,6 +225,13 @@ class ControlPlane:
             if outcome != "ok":
                 counts["throttled" if outcome == "throttled" else "errors"] += count
         return dict(counts)
+
+    def unrecorded_request_counts(self) -> dict[str, int]:
+        """Those since this was last asked: each request is in the record of one run."""
+        counts = self.request_counts()
+        new = {kind: count - self._recorded.get(kind, 0) for kind, count in counts.items()}
+        self._recorded = counts
+        return new
 
 
 def _keep_as_sent(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:

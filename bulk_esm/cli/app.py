@@ -18,6 +18,9 @@ _COMMANDS: Final = {
     "apply": "Change mappings.",
     "pause": "Disable mappings, to enable exactly those again later.",
     "resume": "Enable mappings, or just those that a run paused.",
+    "rollback": "Put back what a run changed.",
+    "continue": "Finish an interrupted run.",
+    "verify": "Tell whether the mappings still have what a run set.",
     "runs": "List what was done before.",
     "show": "Show what became of each mapping of a run.",
     "simulate": "Run a Lambda control plane on loopback.",
@@ -44,7 +47,8 @@ def make_app(used: str | None = None) -> App:
     )
     for name, summary in _COMMANDS.items():
         settings = {} if name == used else {"help": summary}
-        app.command(f"bulk_esm.cli.{name}:{name}_command", name=name, **settings)
+        module = "continue_" if name == "continue" else name  # a word of the language
+        app.command(f"bulk_esm.cli.{module}:{name}_command", name=name, **settings)
     app.register_install_completion_command(help="Install shell completion for bash, zsh or fish.")
     return app
 

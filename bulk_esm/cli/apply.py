@@ -4,14 +4,26 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from bulk_esm.api import BulkEsm
-from bulk_esm.cli.carry_out import Planned, carry_out, refuse_before_sending, set_up_logs, with_aws
+from bulk_esm.bulk import BulkEsm
+from bulk_esm.cli.carry_out import Planned, carry_out, set_up_logs, with_aws
+from bulk_esm.cli.guards import check_account
 from bulk_esm.cli.inputs import read_change, read_selection, reads_stdin, require_selection
-from bulk_esm.cli.options import AwsOptions, ChangeOptions, OutputOptions, RunOptions, RunsOptions, SelectOptions
+from bulk_esm.cli.job import Job
+from bulk_esm.cli.options import (
+    ROLLOUT,
+    AwsOptions,
+    ChangeOptions,
+    GuardOptions,
+    OutputOptions,
+    RunOptions,
+    RunsOptions,
+    SelectOptions,
+    WaveOptions,
+)
 from bulk_esm.cli.plan import tell_of_transition
 from bulk_esm.errors import RefusedError, UsageError
 from bulk_esm.model.change import Change
@@ -26,7 +38,13 @@ def apply_command(
     plan: Annotated[
         Path | None, Parameter(help="FILE that `bulk-esm plan --save` wrote, in place of all else.")
     ] = None,
+    order: Annotated[
+        Literal["representative", "given"],
+        Parameter(group=ROLLOUT, help="Who comes first: a small picture of all, or as --requests or --plan has them."),
+    ] = "representative",
     run: RunOptions = RunOptions(),
+    waves: WaveOptions = WaveOptions(),
+    guards: GuardOptions = GuardOptions(),
     aws: AwsOptions = AwsOptions(),
     runs: RunsOptions = RunsOptions(),
     output: OutputOptions = OutputOptions(),
@@ -37,36 +55,43 @@ def apply_command(
     """
     set_up_logs(output)
     stdin_is_data = reads_stdin(select, change.requests)
+    as_given = order == "given"
+    job = Job(command="apply", run=run, waves=waves, guards=guards, runs=runs, output=output, as_given=as_given)
     if plan is not None:
         if select != SelectOptions() or change != ChangeOptions():
             raise UsageError("--plan says which mappings and which change; it goes without those flags")
-        return _apply_saved(plan, run=run, aws=aws, runs=runs, output=output)
+        return _apply_saved(plan, job, aws)
     wanted = read_change(change)
+    if as_given and isinstance(wanted, Change):
+        raise UsageError("--order given is the order of --requests or --plan; it goes with one of them")
     selection = read_selection(select, None if isinstance(wanted, Change) else wanted)
     require_selection(selection)
-    refuse_before_sending(run, runs, stdin_is_data=stdin_is_data)
+    job.check(stdin_is_data=stdin_is_data)
 
     async def work(bulk: BulkEsm) -> int:
+        await check_account(bulk, guards)
         made = await bulk.plan(
             selection, wanted, allow_irreversible=change.allow_irreversible, waiting=tell_of_transition
         )
-        return await carry_out(bulk, Planned(made), command="apply", run_options=run, runs=runs, output=output)
+        if as_given and not isinstance(wanted, Change):
+            places = {uuid: place for place, uuid in enumerate(wanted)}
+            made = Plan(tuple(sorted(made.items, key=lambda item: places[item.uuid])))
+        return await carry_out(bulk, Planned(made), job)
 
     return with_aws(aws, work)
 
 
-def _apply_saved(path: Path, *, run: RunOptions, aws: AwsOptions, runs: RunsOptions, output: OutputOptions) -> int:
+def _apply_saved(path: Path, job: Job, aws: AwsOptions) -> int:
     saved = Plan(tuple(read_lines(path, PlanItem)))
     saved.check()
-    refuse_before_sending(run, runs)
+    job.check()
     planned_in = saved.region
-    aws = replace(aws, region=aws.region or planned_in)
 
     async def work(bulk: BulkEsm) -> int:
         if planned_in not in (None, bulk.region):
             raise RefusedError(f"{path} was planned in {planned_in}, not in {bulk.region}")
-        plan, changed_since = await bulk.renew(saved)
-        planned = Planned(plan, changed_since)
-        return await carry_out(bulk, planned, command="apply", run_options=run, runs=runs, output=output)
+        await check_account(bulk, job.guards)
+        plan, known = await bulk.renew(saved)
+        return await carry_out(bulk, Planned(plan, known), job)
 
-    return with_aws(aws, work)
+    return with_aws(replace(aws, region=aws.region or planned_in), work)

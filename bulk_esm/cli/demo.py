@@ -12,7 +12,7 @@ import anyio
 from cyclopts import Parameter
 
 from bulk_esm.api import connect
-from bulk_esm.cli.carry_out import run_to_the_end
+from bulk_esm.cli.running import run_to_the_end
 from bulk_esm.cli.streams import say
 from bulk_esm.cli.summary import plan_summary
 from bulk_esm.errors import UsageError
@@ -21,6 +21,7 @@ from bulk_esm.model.mapping import State
 from bulk_esm.model.resuming import paused_by
 from bulk_esm.model.selection import Selection
 from bulk_esm.runs.folder import RunFolder
+from bulk_esm.runs.record import Intent
 from bulk_esm.simulator import Simulator
 
 _SPEED = 20.0
@@ -72,8 +73,8 @@ async def _carry_out(selection: Selection, *, enabled: bool, runs_dir: Path) -> 
         plan = await bulk.plan(selection, Change({"Enabled": enabled}))
         for line in plan_summary(plan, max_per_second=_RATE):
             say(line)
-        run = bulk.prepare(plan, runs_dir=runs_dir, command="resume" if enabled else "pause")
-        await run_to_the_end(bulk, run, lambda _: None)
+        run = bulk.prepare(plan, runs_dir=runs_dir, intent=Intent(command="resume" if enabled else "pause"))
+        await run_to_the_end(bulk, run)
         return run.folder
 
 

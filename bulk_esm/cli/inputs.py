@@ -12,13 +12,25 @@ from typing import Any, Final
 import msgspec
 import yaml
 
+from bulk_esm.bulk import BulkEsm
 from bulk_esm.cli.options import SOURCE_TYPES, ChangeOptions, SelectOptions
-from bulk_esm.errors import UsageError
+from bulk_esm.errors import RefusedError, UsageError
 from bulk_esm.model.change import Change
 from bulk_esm.model.mapping import State
 from bulk_esm.model.selection import Selection
+from bulk_esm.runs.record import RunRecord
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+
+def require_region(bulk: BulkEsm, record: RunRecord) -> None:
+    """Refuse another Region than a run's.
+
+    Raises:
+        RefusedError: it is.
+    """
+    if bulk.region != record.region:
+        raise RefusedError(f"{record.run_id} is a run in {record.region}, not in {bulk.region}")
 
 
 def read_selection(options: SelectOptions, requests: dict[str, Change] | None = None) -> Selection:

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from bulk_esm.api import BulkEsm
+from bulk_esm.bulk import BulkEsm
 from bulk_esm.cli.carry_out import set_up_logs, with_aws
 from bulk_esm.cli.inputs import read_selection, reads_stdin
 from bulk_esm.cli.options import AwsOptions, OutputOptions, SelectOptions

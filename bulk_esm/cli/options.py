@@ -15,7 +15,9 @@ from bulk_esm.model.mapping import SourceType
 SELECT = Group("Which mappings", help="Repeat a flag to widen it; different flags narrow each other.", sort_key=1)
 CHANGE = Group("Which change", sort_key=2)
 RUN = Group("How it is done", sort_key=3)
-COMMON = Group("Common", sort_key=4)
+ROLLOUT = Group("In waves, and when to halt", sort_key=4)
+GUARDS = Group("Guards", sort_key=5)
+COMMON = Group("Common", sort_key=6)
 
 SourceTypeName = Literal["sqs", "sqs-fifo", "kinesis", "dynamodb", "msk", "kafka", "mq", "documentdb"]
 
@@ -131,5 +133,56 @@ class RunOptions:
     dry_run: Annotated[bool, Parameter(help="Show the plan only.")] = False
     skip_blocked: Annotated[bool, Parameter(help="Carry out the rest of a plan in which some are blocked.")] = False
 
+
+@Parameter(name="*", group=ROLLOUT)
+@dataclass(frozen=True, kw_only=True)
+class WaveOptions:
+    """Waves, failure budget and gates."""
+
+    waves: Annotated[
+        str | None,
+        Parameter(help="Cumulative sizes of the waves, such as 1,5%,25%,100%. Each mixes source types and functions."),
+    ] = None
+    soak: Annotated[Duration, Parameter(show_default="none", help="Pause between waves: 90s, 15m, 2h.")] = 0.0
+    max_failures: Annotated[
+        str | None,
+        Parameter(
+            help="Halt when more mappings than this fail: 10 or 2%. By default 1%, at least 5; any number in a run "
+            "without waves of fewer than 20."
+        ),
+    ] = None
+    alarm: Annotated[
+        tuple[str, ...],
+        Parameter(help="NAME of a CloudWatch alarm that halts the run between waves, and while soaking."),
+    ] = ()
+    gate: Annotated[
+        tuple[str, ...],
+        Parameter(help="COMMAND that halts it with an exit code that is not 0; see the README for its environment."),
+    ] = ()
+    confirm_waves: Annotated[bool, Parameter(help="Ask before each wave but the first.")] = False
+    on_halt: Annotated[
+        Literal["stop", "rollback"], Parameter(help="What to do when it halts: rollback puts back what it changed.")
+    ] = "stop"
+
+
+@Parameter(name="*", group=GUARDS)
+@dataclass(frozen=True, kw_only=True)
+class GuardOptions:
+    """What must hold before anything is sent, and until when."""
+
+    max_targets: Annotated[
+        str | None, Parameter(help="Refuse to update more mappings than this: 100, or 5% of all that were seen.")
+    ] = None
+    expect_account: Annotated[str | None, Parameter(help="Refuse credentials of another account than this ID.")] = None
+    deadline: Annotated[
+        str | None,
+        Parameter(help="Send nothing that could not settle by then: 30m, 03:30Z or 2026-01-31T03:30+01:00."),
+    ] = None
+    no_lock: Annotated[
+        bool, Parameter(help="Run beside another run on this machine for the same account and Region.")
+    ] = False
+
+
+RunName = Annotated[str, Parameter(name="RUN", help="A run folder's path, a run's id, a unique prefix of it, or last.")]
 
 SOURCE_TYPES = {str(source_type): source_type for source_type in SourceType}

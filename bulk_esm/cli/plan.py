@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from bulk_esm.api import BulkEsm
+from bulk_esm.bulk import BulkEsm
 from bulk_esm.cli.carry_out import set_up_logs, show_plan, with_aws
 from bulk_esm.cli.inputs import read_change, read_selection, reads_stdin, require_selection
 from bulk_esm.cli.options import AwsOptions, ChangeOptions, OutputOptions, SelectOptions

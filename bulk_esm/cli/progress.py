@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 
 import anyio
@@ -17,7 +17,7 @@ from rich.text import Text
 from bulk_esm.aws.pacing import PacerStatistics
 from bulk_esm.cli.durations import format_duration
 from bulk_esm.cli.streams import say
-from bulk_esm.engine.engine import EngineStatistics
+from bulk_esm.engine.settings import EngineStatistics
 from bulk_esm.model.result import TROUBLE, Outcome
 
 _REFRESH_S: Final = 0.25
@@ -70,23 +70,44 @@ def rate_text(standing: Standing) -> str:
     )
 
 
+class Display:
+    """What is on the screen, which makes way for a question."""
+
+    def __init__(self, live: Live | None) -> None:
+        self._live = live
+
+    @contextmanager
+    def hidden(self) -> Iterator[None]:
+        """Show nothing meanwhile."""
+        if self._live is None:
+            yield
+            return
+        self._live.stop()
+        try:
+            yield
+        finally:
+            self._live.start(refresh=True)
+
+
 @asynccontextmanager
 async def progress(
     statistics: Callable[[], tuple[EngineStatistics, PacerStatistics]],
     *,
+    stage: Callable[[], str] = lambda: "",
     title: str,
     clock: Callable[[], float],
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
     console: Console,
-) -> AsyncIterator[None]:
+) -> AsyncIterator[Display]:
     """Show how a run stands, as long as it lasts.
 
     Args:
         statistics: a look at the engine and the pacer.
+        stage: what is being done between two waves; empty during one.
         title: what is being done.
         clock: monotonic time in seconds.
         sleep: waits for so many seconds.
-        console: where to show it live, if that is a terminal.
+        console: where to show it live, if that is a terminal; nowhere if it is quiet.
     """
     started_at = clock()
     last: list[tuple[float, int]] = []
@@ -99,17 +120,20 @@ async def progress(
         rate = (granted - before) / (now - then) if now > then else 0.0
         return Standing(engine=engine, pacer=pacer, rate=rate, elapsed_s=clock() - started_at)
 
+    if console.quiet:
+        yield Display(None)
+        return
     async with anyio.create_task_group() as tasks:
         if console.is_terminal:
             with Live(console=console, refresh_per_second=1 / _REFRESH_S, transient=True) as live:
 
                 async def refresh() -> None:
                     while True:
-                        live.update(_picture(title, look()))
+                        live.update(_picture(title, look(), stage()))
                         await sleep(_REFRESH_S)
 
                 tasks.start_soon(refresh)
-                yield
+                yield Display(live)
                 tasks.cancel_scope.cancel()
         else:
 
@@ -118,19 +142,20 @@ async def progress(
                     await sleep(_PLAIN_INTERVAL_S)
                     standing = look()
                     total = standing.engine.total
-                    say(f"{standing.done:,}/{total:,} done: {counts_text(standing)}; {rate_text(standing)}")
+                    how = stage() or rate_text(standing)
+                    say(f"{standing.done:,}/{total:,} done: {counts_text(standing)}; {how}")
 
             look()
             tasks.start_soon(report)
-            yield
+            yield Display(None)
             tasks.cancel_scope.cancel()
 
 
-def _picture(title: str, standing: Standing) -> Table:
+def _picture(title: str, standing: Standing, stage: str) -> Table:
     trouble = any(standing.engine.outcomes.get(outcome) for outcome in TROUBLE)
     picture = Table.grid()
     picture.add_row(Text.assemble((title, "bold"), f"  {standing.done:,} of {standing.engine.total:,}"))
     picture.add_row(ProgressBar(total=max(1, standing.engine.total), completed=standing.done, width=60))
     picture.add_row(Text(counts_text(standing), style="red" if trouble else ""))
-    picture.add_row(Text(rate_text(standing), "dim"))
+    picture.add_row(Text(stage or rate_text(standing), "bold" if stage else "dim"))
     return picture

@@ -7,16 +7,28 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from bulk_esm.api import BulkEsm
-from bulk_esm.cli.carry_out import Planned, carry_out, refuse_before_sending, set_up_logs, with_aws
+from bulk_esm.bulk import BulkEsm
+from bulk_esm.cli.carry_out import Planned, carry_out, set_up_logs, with_aws
+from bulk_esm.cli.guards import check_account
 from bulk_esm.cli.inputs import read_selection, reads_stdin, require_selection
-from bulk_esm.cli.options import AwsOptions, OutputOptions, RunOptions, RunsOptions, SelectOptions
+from bulk_esm.cli.job import Job
+from bulk_esm.cli.options import (
+    ROLLOUT,
+    AwsOptions,
+    Duration,
+    GuardOptions,
+    OutputOptions,
+    RunOptions,
+    RunsOptions,
+    SelectOptions,
+    WaveOptions,
+)
 from bulk_esm.cli.plan import tell_of_transition
 from bulk_esm.cli.streams import say
 from bulk_esm.errors import RefusedError, UsageError
 from bulk_esm.model.change import Change
-from bulk_esm.model.result import Outcome
-from bulk_esm.model.resuming import paused_by
+from bulk_esm.model.plan import Action
+from bulk_esm.model.resuming import paused_by, still_paused
 from bulk_esm.model.selection import Selection
 from bulk_esm.runs.folder import RunFolder
 from bulk_esm.runs.store import find_run, run_folders
@@ -31,7 +43,13 @@ def resume_command(
             name="--run", help="RUN that paused them: its path, its id, a prefix of it, or last. May be repeated."
         ),
     ] = (),
+    ramp: Annotated[
+        Duration,
+        Parameter(group=ROLLOUT, show_default="none", help="Spread the updates over this time, such as 10m."),
+    ] = 0.0,
     run: RunOptions = RunOptions(),
+    waves: WaveOptions = WaveOptions(),
+    guards: GuardOptions = GuardOptions(),
     aws: AwsOptions = AwsOptions(),
     runs: RunsOptions = RunsOptions(),
     output: OutputOptions = OutputOptions(),
@@ -56,16 +74,21 @@ def resume_command(
         account_id = region = None
         selection = read_selection(select)
         require_selection(selection)
-    refuse_before_sending(run, runs, stdin_is_data=stdin_is_data)
+    job = Job(command="resume", run=run, waves=waves, guards=guards, runs=runs, output=output, ramp_s=ramp)
+    job.check(stdin_is_data=stdin_is_data)
 
     async def work(bulk: BulkEsm) -> int:
         if region not in (None, bulk.region):
             raise RefusedError(f"{', '.join(run_)} paused mappings in {region}, not in {bulk.region}")
+        await check_account(bulk, guards)
         plan = await bulk.plan(selection, Change({"Enabled": True}), waiting=tell_of_transition)
         bulk.require_account(account_id)
-        for folder in still_paused(run_folders(runs.runs_dir), selection.uuids, account_id, region) if folders else ():
+        if folders and (enabled := plan.count(Action.UNCHANGED)):
+            say(f"note: {enabled:,} of those that were paused have been enabled by someone since, and are left alone")
+        others = _still_paused(run_folders(runs.runs_dir), selection.uuids, account_id, region) if folders else []
+        for folder in others:
             say(f"note: {folder.path.name} paused more, and nothing has resumed that: add --run {folder.path.name}")
-        return await carry_out(bulk, Planned(plan), command="resume", run_options=run, runs=runs, output=output)
+        return await carry_out(bulk, Planned(plan), job)
 
     return with_aws(aws, work)
 
@@ -84,24 +107,12 @@ def _paused(folder: RunFolder) -> frozenset[str]:
     return paused_by(folder.plan().items, folder.results())
 
 
-def still_paused(
+def _still_paused(
     folders: list[RunFolder], resumed: frozenset[str], account_id: str | None, region: str | None
 ) -> list[RunFolder]:
-    """The runs that paused mappings which neither a later run nor this one resumes.
-
-    Args:
-        folders: all runs, the oldest first.
-        resumed: the UUIDs that are being resumed.
-        account_id: the account that this is about.
-        region: the Region.
-    """
-    pausing: dict[str, RunFolder] = {}
-    for folder in folders:
-        record = folder.record()
-        if (record.account_id, record.region) == (account_id, region):
-            pausing.update(dict.fromkeys(_paused(folder), folder))
-            for result in folder.results():
-                if result.request.get("Enabled") is True and result.outcome is Outcome.UPDATED:
-                    pausing.pop(result.uuid, None)
-    left = [folder for uuid, folder in pausing.items() if uuid not in resumed]
-    return [folder for folder in folders if folder in left]
+    """The runs in this account and Region that paused mappings which neither a later run nor this one resumes."""
+    here = [
+        folder for folder in folders if (folder.record().account_id, folder.record().region) == (account_id, region)
+    ]
+    left = still_paused((folder.path.name, _paused(folder), folder.results()) for folder in here)
+    return [folder for folder in here if left.get(folder.path.name, frozenset()) - resumed]

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from cyclopts import Parameter
-
-from bulk_esm.cli.options import OutputOptions, RunsOptions
+from bulk_esm.cli.options import OutputOptions, RunName, RunsOptions
 from bulk_esm.cli.output import Results, form_for
 from bulk_esm.cli.streams import say
 from bulk_esm.cli.summary import RESULT_COLUMNS, result_row, run_summary
@@ -14,7 +10,7 @@ from bulk_esm.runs.store import find_run
 
 
 def show_command(
-    run: Annotated[str, Parameter(help="A run folder's path, a run's id, a unique prefix of it, or last.")],
+    name: RunName,
     /,
     *,
     runs: RunsOptions = RunsOptions(),
@@ -24,12 +20,11 @@ def show_command(
 
     Example: bulk-esm show last
     """
-    folder = find_run(runs.runs_dir, run)
+    folder = find_run(runs.runs_dir, name)
     found = list(folder.results())
     results = Results(form_for(output.output), RESULT_COLUMNS, result_row)
     results.add_all(found)
     results.finish()
-    for line in run_summary(folder.record(), found):
+    for line in run_summary(folder.record(), found, folder=folder.path):
         say(line, quiet=output.quiet)
-    say(f"  folder: {folder.path}", quiet=output.quiet)
     return 0

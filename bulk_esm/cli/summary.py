@@ -6,6 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -26,7 +27,7 @@ LIKELY_LOOKS: Final = 0.1  # for each update; a few more where there are few upd
 def plan_row(item: PlanItem) -> Row:
     """A line of a plan's table."""
     differences = [
-        f"{difference.parameter}: {_short(difference.before)} -> {_short(difference.after)}"
+        f"{difference.parameter}: {short(difference.before)} -> {short(difference.after)}"
         + (" (irreversible)" if difference.irreversible else "")
         for difference in item.diff
     ]
@@ -69,7 +70,7 @@ def plan_summary(plan: Plan, *, max_per_second: float) -> Iterator[str]:
     changes: dict[str, int] = defaultdict(int)
     for item in plan.updates:
         for difference in item.diff:
-            before, after = _short(difference.before), _short(difference.after)
+            before, after = short(difference.before), short(difference.after)
             changes[f"{difference.parameter}: {before} -> {after}"] += 1
     yield from _most(changes)
     if updates:
@@ -85,12 +86,13 @@ def plan_summary(plan: Plan, *, max_per_second: float) -> Iterator[str]:
         yield from _most(reasons)
 
 
-def run_summary(record: RunRecord, results: Iterable[Result]) -> Iterator[str]:
-    """What a run came to, with its failures grouped by cause.
+def run_summary(record: RunRecord, results: Iterable[Result], *, folder: Path) -> Iterator[str]:
+    """What a run came to, with its failures grouped by cause, and how to go on.
 
     Args:
         record: the run.
         results: its results.
+        folder: where it is.
     """
     counts = ", ".join(f"{record.counts[outcome]:,} {outcome}" for outcome in Outcome if record.counts.get(outcome))
     if record.status is RunStatus.RUNNING:
@@ -99,6 +101,21 @@ def run_summary(record: RunRecord, results: Iterable[Result]) -> Iterator[str]:
         yield f"{record.command} {record.status}{_took(record)}: {counts or 'nothing to do'}"
     if record.reason:
         yield f"  because: {record.reason}"
+    yield from _causes(results)
+    requests = record.requests
+    if requests:
+        kinds = ", ".join(f"{requests.get(kind, 0):,} {kind}" for kind in ("list", "get", "update"))
+        yield f"  requests: {kinds}; {requests.get('throttled', 0):,} throttled, {requests.get('errors', 0):,} errors"
+    if record.undoes:
+        yield f"  puts back: {record.undoes}"
+    yield f"  folder: {folder}"
+    if record.status is not RunStatus.FINISHED:
+        yield f"  to finish it: bulk-esm continue {folder}"
+        if record.command != "rollback":
+            yield f"  to put back what it changed: bulk-esm rollback {folder}"
+
+
+def _causes(results: Iterable[Result]) -> Iterator[str]:
     causes: dict[tuple[str, str], list[str]] = defaultdict(list)
     for result in results:
         if result.outcome in TROUBLE and result.error:
@@ -110,16 +127,12 @@ def run_summary(record: RunRecord, results: Iterable[Result]) -> Iterator[str]:
         yield f"    such as {uuids[0]}"
     if len(causes) > _MOST_CAUSES:
         yield f"  and {len(causes) - _MOST_CAUSES} more causes; see results.jsonl"
-    requests = record.requests
-    if requests:
-        kinds = ", ".join(f"{requests.get(kind, 0):,} {kind}" for kind in ("list", "get", "update"))
-        yield f"  requests: {kinds}; {requests.get('throttled', 0):,} throttled, {requests.get('errors', 0):,} errors"
 
 
 def _took(record: RunRecord) -> str:
     if not record.ended_at:
         return ""
-    took = datetime.fromisoformat(record.ended_at) - datetime.fromisoformat(record.started_at)
+    took = datetime.fromisoformat(record.ended_at) - datetime.fromisoformat(record.continued_at or record.started_at)
     return f" in {format_duration(took.total_seconds())}"
 
 
@@ -131,6 +144,7 @@ def _most(counted: dict[str, int]) -> Iterator[str]:
         yield f"  and {len(ordered) - _MOST_CAUSES} more"
 
 
-def _short(value: object) -> str:
+def short(value: object) -> str:
+    """A value in a line's worth of JSON."""
     text = "unset" if value is None else msgspec.json.encode(value).decode()
     return text if len(text) <= 60 else f"{text[:57]}..."  # noqa: PLR2004 - a line's worth

@@ -40,7 +40,7 @@ class Course:
         item: PlanItem,
         *,
         control_plane: ControlPlane,
-        timeout_s: float,
+        deadline: Callable[[], float],
         clock: Clock,
     ) -> None:
         self.item = item
@@ -50,7 +50,7 @@ class Course:
         self.settled_at: datetime | None = None
         self.started_s = clock.monotonic()
         self._control_plane = control_plane
-        self._timeout_s = timeout_s
+        self._deadline = deadline
         self._clock = clock
         self._in_doubt = False  # an update may have arrived although no answer said so
         self._unseen = False  # an update is out, and neither its answer nor a look has told what became of it
@@ -65,12 +65,19 @@ class Course:
         """Whether the update was accepted, or may have been for all that was seen."""
         return self.accepted or self._unseen
 
-    async def send(self, *, before_sending: Callable[[], None], answered: Callable[[], None]) -> Asked | Ending:
+    async def send(
+        self,
+        *,
+        before_sending: Callable[[], None],
+        answered: Callable[[], None],
+        granted_at: float | None = None,
+    ) -> Asked | Ending:
         """Send the update until it is accepted for sure.
 
         Args:
             before_sending: called just before each update goes out; what it raises keeps it from going.
             answered: called when an update has its answer, or has none.
+            granted_at: the pacer's grant for the first update.
 
         Returns:
             What to wait for until it has settled; or how the item ended without that.
@@ -80,7 +87,7 @@ class Course:
             ServiceError: the update was refused, or a look at it failed for good.
         """
         item = self.item
-        deadline = self._clock.monotonic() + self._timeout_s
+        deadline = self._deadline()
 
         def about_to_send() -> None:
             self._unseen = False  # the control plane sends again by itself only what was refused
@@ -91,7 +98,11 @@ class Course:
         for attempt in range(1, _MOST_DOUBTS + 1):
             try:
                 accepted = await self._control_plane.update(
-                    item.uuid, item.request, deadline=deadline, before_sending=about_to_send
+                    item.uuid,
+                    item.request,
+                    deadline=deadline,
+                    before_sending=about_to_send,
+                    granted_at=granted_at if attempt == 1 else None,
                 )
             except AccessError:
                 self._unseen = False
@@ -145,7 +156,8 @@ class Course:
         self.seen = settlement.mapping or self.seen
         if settlement.verdict is Verdict.SETTLED:
             self.settled_at = self._clock.now()
-        return after_settling(settlement, asked, timeout_s=self._timeout_s)
+        waited_s = (self._clock.now() - self.accepted_at).total_seconds() if self.accepted_at else 0.0
+        return after_settling(settlement, asked, waited_s=waited_s)
 
     def _asked(self, *, not_before: float) -> Asked:
         self.accepted_at = self._clock.now()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -12,6 +12,8 @@ from bulk_esm.errors import ServiceError
 from bulk_esm.model.mapping import EventSourceMapping
 from bulk_esm.model.plan import Action, PlanItem, Standing, standing
 from bulk_esm.model.result import ErrorRecord, Outcome
+
+_CHANGED_SINCE: Final = "it is no longer as it was planned; plan it anew"
 
 
 class Ending(msgspec.Struct, frozen=True):
@@ -28,6 +30,11 @@ def without_sending(item: PlanItem) -> Ending:
     return Ending(Outcome.BLOCKED, ErrorRecord(code="Blocked", message="; ".join(item.problems)))
 
 
+def found_done() -> Ending:
+    """The end of an item that an earlier part of this run applied, as a look at it shows."""
+    return Ending(Outcome.UPDATED)
+
+
 def failed(error: ServiceError, request: dict[str, Any], *, perhaps_applied: bool = False) -> Ending:
     """The end of an item that Lambda refused; or, if its update may have been applied, that could not be looked at.
 
@@ -35,7 +42,7 @@ def failed(error: ServiceError, request: dict[str, Any], *, perhaps_applied: boo
     the mapping, unless the request names a function that may be meant.
     """
     if error.code == "ResourceNotFoundException" and "FunctionName" not in request:
-        return _gone()
+        return gone()
     if not perhaps_applied:
         return Ending(Outcome.FAILED, ErrorRecord(code=error.code, message=error.message, request_id=error.request_id))
     what = f"the update was sent, but looking what became of it failed: {error.message}"
@@ -58,20 +65,20 @@ def cut_short(*, perhaps_applied: bool, accepted: bool, why: ErrorRecord | None 
     return Ending(Outcome.TIMED_OUT, why or interrupted)
 
 
-def after_settling(settlement: Settlement, asked: Asked, *, timeout_s: float) -> Ending:
+def after_settling(settlement: Settlement, asked: Asked, *, waited_s: float) -> Ending:
     """The end of an item whose update was accepted.
 
     Args:
         settlement: how the wait for it ended.
         asked: what was asked.
-        timeout_s: how long it was waited for, in seconds.
+        waited_s: how long it was waited for, in seconds.
     """
     seen = settlement.mapping
     match settlement.verdict:
         case Verdict.SETTLED:
             return Ending(Outcome.UPDATED)
         case Verdict.GONE:
-            return _gone()
+            return gone()
         case Verdict.CHANGED if seen:
             return changed(missing_text(asked, seen))
         case Verdict.NOT_APPLIED if seen:
@@ -81,7 +88,7 @@ def after_settling(settlement: Settlement, asked: Asked, *, timeout_s: float) ->
             return failed(settlement.failure, asked.item.request, perhaps_applied=True)
         case _:
             state = seen.state if seen else "not seen"
-            what = f"accepted, but still {state} after {timeout_s:g} s; look again later"
+            what = f"accepted, but still {state} after {waited_s:.0f} s; look again later"
             return Ending(Outcome.TIMED_OUT, ErrorRecord(code="TimedOut", message=what))
 
 
@@ -104,7 +111,7 @@ def after_doubt(
         The end of the item, or None to send again.
     """
     if seen is None:
-        return _gone()
+        return gone()
     if not seen.at_rest:
         what = f"the mapping stayed {seen.state}, so no update was accepted ({failure.message})"
         return Ending(Outcome.TIMED_OUT, ErrorRecord(code=failure.code, message=what, request_id=failure.request_id))
@@ -114,15 +121,16 @@ def after_doubt(
         case Standing.DONE:
             return Ending(Outcome.UPDATED if in_doubt else Outcome.UNCHANGED)
         case Standing.CHANGED:
-            return changed("it is no longer as it was planned; plan it anew")
+            return changed()
 
 
-def _gone() -> Ending:
+def gone() -> Ending:
+    """The end of an item whose mapping does not exist any more."""
     what = "someone deleted the mapping meanwhile"
     return Ending(Outcome.CONFLICT, ErrorRecord(code="ResourceNotFoundException", message=what))
 
 
-def changed(what: str) -> Ending:
+def changed(what: str = _CHANGED_SINCE) -> Ending:
     """The end of an item that someone else changed.
 
     Args:

@@ -2,59 +2,34 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Final
 
 import anyio
-import msgspec
+from anyio.abc import TaskGroup
 
 from bulk_esm.aws.control_plane import ControlPlane
-from bulk_esm.clock import Clock, iso
+from bulk_esm.clock import Clock
 from bulk_esm.engine.course import Course
-from bulk_esm.engine.endings import Ending, changed, cut_short, failed, internal_error, without_sending
+from bulk_esm.engine.endings import Ending, cut_short, failed, internal_error, without_sending
 from bulk_esm.engine.estimates import LIKELY_SETTLE_S
+from bulk_esm.engine.ledger import Ledger
+from bulk_esm.engine.settings import EngineSettings, EngineStatistics
 from bulk_esm.engine.settling import Asked
+from bulk_esm.engine.stopping import Stop
 from bulk_esm.engine.tasks import task_group
 from bulk_esm.engine.waiter import Waiter
 from bulk_esm.engine.waits import Settlement
-from bulk_esm.errors import AccessError, ServiceError
+from bulk_esm.errors import AccessError, RunFolderError, ServiceError
 from bulk_esm.logs import get_logger
+from bulk_esm.model.budget import is_exceeded, places_left
 from bulk_esm.model.plan import Action, PlanItem
-from bulk_esm.model.result import ErrorRecord, Outcome, Result
+from bulk_esm.model.result import TROUBLE, ErrorRecord, Outcome, Result
+from bulk_esm.runs.record import RunStatus
 
 log: Final = get_logger("engine")
-
-
-class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How a plan is carried out.
-
-    Attributes:
-        concurrency: updates being sent at once.
-        most_under_way: mappings sent or waited for at once: so many that only stuck ones can fill it, but bounded.
-        timeout_s: how long a mapping may take to be accepted, and then to settle, in seconds.
-    """
-
-    concurrency: int = 50
-    most_under_way: int = 10_000
-    timeout_s: float = 900.0
-
-
-class EngineStatistics(msgspec.Struct, frozen=True, kw_only=True):
-    """A look at a run.
-
-    Attributes:
-        total: items that need an update.
-        sending: updates on their way to being accepted.
-        settling: accepted and not yet settled.
-        outcomes: results so far, by outcome.
-    """
-
-    total: int
-    sending: int
-    settling: int
-    outcomes: dict[Outcome, int]
 
 
 class _Stopped(Exception):  # noqa: N818 - not an error: the engine was told to send nothing more
@@ -62,7 +37,11 @@ class _Stopped(Exception):  # noqa: N818 - not an error: the engine was told to 
 
 
 class Engine:
-    """Turns plan items into results, one for every item, whatever happens."""
+    """Turns plan items into results, one for every item, whatever happens.
+
+    Attributes:
+        stopped_by: why nothing more is sent, or None.
+    """
 
     def __init__(
         self,
@@ -71,7 +50,9 @@ class Engine:
         run_id: str,
         account_id: str | None,
         settings: EngineSettings | None = None,
-        changed_since: frozenset[str] = frozenset(),
+        known: Mapping[str, Ending] | None = None,
+        total: int | None = None,
+        has_room: Callable[[int], None] = lambda _: None,
         clock: Clock | None = None,
     ) -> None:
         """Prepare one run.
@@ -81,82 +62,155 @@ class Engine:
             run_id: the run, for the results.
             account_id: the account, for the results.
             settings: see `EngineSettings`.
-            changed_since: mappings that someone changed after the plan was made: nothing is sent to them.
+            known: how items end to which nothing is sent, as a look since they were planned has told, by UUID.
+            total: how many items of all that will be carried out need an update, if that is known beforehand.
+            has_room: called before each update with the number of results that may have to be written; raises
+                `RunFolderError` where there is no room for them.
             clock: the time.
         """
+        self.stopped_by: Stop | None = None
         self._control_plane = control_plane
-        self._changed_since = changed_since
-        self._run_id = run_id
-        self._account_id = account_id
+        self._known = known or {}
         self._settings = settings or EngineSettings()
+        self._has_room = has_room
         self._clock = clock or Clock()
-        self._waiter = Waiter(control_plane, clock=self._clock, updates_wait=self._updates_wait)
-        self._sending = anyio.Semaphore(self._settings.concurrency, fast_acquire=True)
+        self._waiter = Waiter(control_plane, clock=self._clock, updates_wait=lambda: self._updates_wait)
+        self._sending = anyio.CapacityLimiter(self._settings.concurrency)
         self._under_way = anyio.Semaphore(self._settings.most_under_way, fast_acquire=True)
-        self._outcomes: Counter[Outcome] = Counter()
-        self._total = 0
+        self._feeding = anyio.CancelScope()
+        self._ledger = Ledger(run_id=run_id, account_id=account_id, region=control_plane.region, clock=self._clock)
+        self._total = total or 0
+        self._grows = total is None
         self._settling: dict[str, Course] = {}
-        self._stopping = self._cannot_record = False
+        self._begun = self._sent = self._failures = self.cut_short = 0
+        self._first_sent_at: float | None = None
+        self._updates_wait = False
         self._refused: ErrorRecord | None = None
 
     def statistics(self) -> EngineStatistics:
         """How the run stands."""
         return EngineStatistics(
             total=self._total,
-            sending=self._settings.concurrency - self._sending.value,
+            sending=self._begun - len(self._settling),
             settling=len(self._settling),
-            outcomes=dict(self._outcomes),
+            outcomes=dict(self._ledger.outcomes),
         )
 
-    def stop(self) -> None:
-        """Send nothing more, and look at all that was accepted. That is still waited for; the rest is `not_started`."""
-        self._stopping = True
-        self._waiter.look_at_all()
-
-    async def run(self, items: Iterable[PlanItem], record: Callable[[Result], None]) -> None:
-        """Carry out a plan that is already on disk.
+    def stop(self, stop: Stop, *, hurry: bool = False) -> None:
+        """Send nothing more: what was accepted is still waited for, and the rest is `not_started`.
 
         Args:
-            items: the plan.
+            stop: why; the first reason stays.
+            hurry: whether to look at once at all that was accepted.
+        """
+        if self.stopped_by is None:
+            log.info("stopped", status=stop.status, reason=stop.reason)
+        self.stopped_by = self.stopped_by or stop
+        self._feeding.cancel()
+        if hurry:
+            self._waiter.look_at_all()
+
+    async def run(
+        self, items: Iterable[PlanItem], record: Callable[[Result], None], *, wave: int = 1, as_given: bool = False
+    ) -> None:
+        """Carry out a plan that is already on disk, or a wave of it.
+
+        Args:
+            items: the items.
             record: called with each result as it ends. What it raises ends the run, and is raised: a result that
                 cannot be recorded must not be followed by another update, nor by another result.
+            wave: its number, for the results.
+            as_given: whether to keep the order of the items; else those that settle slowest go first.
 
         Raises:
             AccessError: the credentials were refused; every item has its result all the same.
         """
+        self._ledger.record, self._ledger.wave = record, wave
         updates: list[PlanItem] = []
         for item in items:
-            if item.action is not Action.UPDATE:
-                self._end(self._course(item), without_sending(item), record)
-            elif item.uuid in self._changed_since:
-                self._end(self._course(item), changed("it is no longer as it was planned; plan it anew"), record)
-            else:
+            ending = self._without_sending(item)
+            if ending is None:
                 updates.append(item)
-        self._total = len(updates)
+            else:
+                self._ledger.end(self._course(item), ending)
+        if self._grows:
+            self._total += len(updates)
         # What settles slowest goes first, so that its wait overlaps the rest. The list is taken from its end.
-        updates.sort(key=lambda item: LIKELY_SETTLE_S[item.source_type])
+        updates.reverse()
+        if not as_given:
+            updates.sort(key=lambda item: LIKELY_SETTLE_S[item.source_type])
+        self._feeding = anyio.CancelScope()
         try:
             async with task_group() as looking:
                 looking.start_soon(self._look)
                 async with task_group() as tasks:
-                    while updates and not self._stopping:
-                        # Room is found before a task starts, so work in flight is bounded, and memory with it.
-                        await self._under_way.acquire()
-                        await self._sending.acquire()
-                        tasks.start_soon(self._send, self._course(updates.pop()), record)
+                    with self._feeding:
+                        await self._feed(updates, tasks)
                 await self._waiter.until_nobody_waits()
                 looking.cancel_scope.cancel()
         finally:
             for course in list(self._settling.values()):
-                self._end_settling(course, self._cut_short(course), record)
-            for item in reversed(updates):
-                self._end(self._course(item), Ending(Outcome.NOT_STARTED), record)
+                self._end_settling(course, self._cut_short(course))
+            self.leave(reversed(updates), record, wave=wave)
 
-    def _updates_wait(self) -> bool:
-        return self._sending.value < self._settings.concurrency
+    def leave(self, items: Iterable[PlanItem], record: Callable[[Result], None], *, wave: int) -> None:
+        """End items to which nothing was sent, as nothing more is."""
+        self._ledger.record, self._ledger.wave = record, wave
+        for item in items:
+            self._ledger.end(self._course(item), self._without_sending(item) or Ending(Outcome.NOT_STARTED))
+
+    def _without_sending(self, item: PlanItem) -> Ending | None:
+        if item.action is not Action.UPDATE:
+            return without_sending(item)
+        return self._known.get(item.uuid)
+
+    async def _feed(self, updates: list[PlanItem], tasks: TaskGroup) -> None:
+        """Start the updates, one for each grant of the pacer, so that a stop leaves none of them in its line."""
+        late: list[PlanItem] = []
+        try:
+            while updates and self.stopped_by is None:
+                if self._would_be_late(updates[-1]):
+                    late.append(updates.pop())
+                    continue
+                await self._until_its_turn()
+                # Room is found before a task starts, so work in flight is bounded, and memory with it. Where there is
+                # none, updates wait for what settles and not for requests.
+                self._updates_wait = self._under_way.value > 0
+                await self._under_way.acquire()
+                self._updates_wait = True
+                await self._sending.acquire_on_behalf_of(updates[-1].uuid)
+                self._has_room(self._begun + 1)
+                granted_at = await self._control_plane.pacer.acquire()
+                self._begun += 1
+                self._sent += 1
+                tasks.start_soon(self._send, self._course(updates.pop()), granted_at)
+        except RunFolderError as error:
+            self.stop(Stop(RunStatus.HALTED, str(error)))
+        finally:
+            self._updates_wait = False
+            updates.extend(reversed(late))
+        if late:
+            what = f"{len(late):,} updates could not have settled before the deadline, so they were not sent"
+            self.stop(Stop(RunStatus.DEADLINE, what))
+
+    async def _until_its_turn(self) -> None:
+        if not self._settings.ramp_s:
+            return
+        now = self._clock.monotonic()
+        if self._first_sent_at is None:
+            self._first_sent_at = now
+        self._updates_wait = False  # looks delay nothing meanwhile
+        turn = self._first_sent_at + self._settings.ramp_s * self._sent / max(1, self._total)
+        await self._clock.sleep(max(0.0, turn - now))
+
+    def _would_be_late(self, item: PlanItem) -> bool:
+        return self._clock.monotonic() + self._waiter.times.most_s(item.source_type) > self._settings.deadline
 
     def _course(self, item: PlanItem) -> Course:
-        return Course(item, control_plane=self._control_plane, timeout_s=self._settings.timeout_s, clock=self._clock)
+        return Course(item, control_plane=self._control_plane, deadline=self._deadline, clock=self._clock)
+
+    def _deadline(self) -> float:
+        return min(self._clock.monotonic() + self._settings.timeout_s, self._settings.deadline)
 
     async def _look(self) -> None:
         try:
@@ -169,12 +223,13 @@ class Engine:
         # Final for the whole account and Region: the others are cancelled, and need not find out one by one.
         self._refused = self._refused or ErrorRecord(code="AccessDenied", message=str(refused))
 
-    async def _send(self, course: Course, record: Callable[[Result], None]) -> None:
+    async def _send(self, course: Course, granted_at: float) -> None:
         """Send one update, and hand it to the waiter; or end it, whatever happens, cancellation included."""
         found: Asked | Ending | None = None
-        place_to_send = _Place(self._sending)
         try:
-            found = await course.send(before_sending=self._unless_stopping, answered=place_to_send.release)
+            found = await course.send(
+                before_sending=self._unless_stopped, answered=partial(self._make_place, course), granted_at=granted_at
+            )
         except _Stopped:
             pass
         except AccessError as refused:
@@ -188,78 +243,52 @@ class Engine:
             found = internal_error(bug, perhaps_applied=course.perhaps_applied)
         finally:
             # Nothing here waits, so that a cancelled item has its result too.
-            place_to_send.release()
+            self._make_place(course)
             if isinstance(found, Asked):
                 self._settling[course.item.uuid] = course
-                ended = partial(self._settled, course, found, record)
-                deadline = self._clock.monotonic() + self._settings.timeout_s
-                self._waiter.wait_for(found, deadline=deadline, ended=ended)
+                ended = partial(self._settled, course, found)
+                self._waiter.wait_for(found, deadline=self._deadline(), ended=ended)
             else:
-                self._under_way.release()
-                self._end(course, found or self._cut_short(course), record)
+                self._end_begun(course, found or self._cut_short(course))
 
-    def _settled(self, course: Course, asked: Asked, record: Callable[[Result], None], settlement: Settlement) -> None:
+    def _make_place(self, course: Course) -> None:
+        with suppress(RuntimeError):  # made already, when the answer came
+            self._sending.release_on_behalf_of(course.item.uuid)
+
+    def _settled(self, course: Course, asked: Asked, settlement: Settlement) -> None:
         try:
             ending = course.settled(settlement, asked)
         except Exception as bug:
             log.exception("internal_error", uuid=course.item.uuid)
             ending = internal_error(bug, perhaps_applied=True)
-        self._end_settling(course, ending, record)
+        if ending.outcome is Outcome.TIMED_OUT and self._clock.monotonic() >= self._settings.deadline:
+            self.cut_short += 1
+            self.stop(Stop(RunStatus.DEADLINE, "the deadline came before all that was accepted had settled"))
+        self._end_settling(course, ending)
 
-    def _end_settling(self, course: Course, ending: Ending, record: Callable[[Result], None]) -> None:
+    def _end_settling(self, course: Course, ending: Ending) -> None:
         del self._settling[course.item.uuid]
+        self._end_begun(course, ending)
+
+    def _end_begun(self, course: Course, ending: Ending) -> None:
+        self._begun -= 1
         self._under_way.release()
-        self._end(course, ending, record)
+        self._ledger.end(course, ending)
+        if ending.outcome in TROUBLE:
+            self._failures += 1
+            most = self._settings.most_failures
+            self._sending.total_tokens = places_left(most, self._failures, self._settings.concurrency)
+            if is_exceeded(most, self._failures):
+                self.stop(Stop(RunStatus.HALTED, f"{self._failures:,} mappings failed, and at most {most:,} may"))
 
     def _cut_short(self, course: Course) -> Ending:
+        self.cut_short += course.perhaps_applied
         return cut_short(
             perhaps_applied=course.perhaps_applied,
             accepted=course.accepted,
             why=self._refused if course.update_calls else None,
         )
 
-    def _unless_stopping(self) -> None:
-        if self._stopping:
+    def _unless_stopped(self) -> None:
+        if self.stopped_by is not None:
             raise _Stopped
-
-    def _end(self, course: Course, ending: Ending, record: Callable[[Result], None]) -> None:
-        """Make the item's one result."""
-        if self._cannot_record:
-            return  # what was raised then ends the run
-        item = course.item
-        result = Result(
-            run_id=self._run_id,
-            uuid=item.uuid,
-            function_arn=item.function_arn,
-            event_source_arn=item.event_source_arn,
-            source_type=item.source_type,
-            account_id=self._account_id,
-            region=self._control_plane.region,
-            wave=1,
-            outcome=ending.outcome,
-            state=course.seen.state if course.seen else item.state,
-            request=item.request,
-            error=ending.error,
-            update_calls=course.update_calls,
-            accepted_at=iso(course.accepted_at),
-            settled_at=iso(course.settled_at),
-            duration_s=round(self._clock.monotonic() - course.started_s, 3),
-        )
-        try:
-            record(result)
-        except BaseException:
-            self._cannot_record = True
-            raise
-        self._outcomes[ending.outcome] += 1
-
-
-class _Place:
-    """A place among the updates that are being sent; released once, by whoever is first."""
-
-    def __init__(self, places: anyio.Semaphore) -> None:
-        self._places: anyio.Semaphore | None = places
-
-    def release(self) -> None:
-        if self._places is not None:
-            self._places.release()
-            self._places = None

@@ -75,6 +75,10 @@ class SettleTimes:
             found = self._median_s[source_type] = math.exp(self._log_median(source_type))
         return found
 
+    def most_s(self, source_type: SourceType) -> float:
+        """The time within which nine in ten settle, in seconds, as far as it is known."""
+        return self.median_s(source_type) * float(9 ** (1 / _STEEPNESS))
+
     def probability(self, source_type: SourceType, *, unsettled_s: float, age_s: float) -> float:
         """How likely a mapping has settled by now, if it had not at an earlier look.
 

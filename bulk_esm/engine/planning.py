@@ -10,9 +10,10 @@ import msgspec
 
 from bulk_esm.aws.session import Connection
 from bulk_esm.clock import Clock
+from bulk_esm.engine.endings import Ending, changed, gone
 from bulk_esm.engine.inventory import Reading, get_if_there
-from bulk_esm.engine.resting import until_at_rest
-from bulk_esm.engine.tasks import task_group
+from bulk_esm.engine.present import read_present
+from bulk_esm.engine.resting import all_at_rest
 from bulk_esm.model.change import Change
 from bulk_esm.model.mapping import EventSourceMapping, State
 from bulk_esm.model.plan import Action, Plan, PlanItem, Standing, plan_item, standing, unknown_item
@@ -71,22 +72,14 @@ async def make_plan(
                     restless.append(mapping)
     if restless:
         waiting(len(restless))
-        deadline = clock.monotonic() + timeout_s
-
-        async def wait_for(mapping: EventSourceMapping) -> None:
-            found = await until_at_rest(
-                connection.control_plane, mapping.uuid, mapping.source_type, deadline=deadline, clock=clock
-            )
-            await decide(found or mapping)
-
-        async with task_group() as tasks:
-            for mapping in restless:
-                tasks.start_soon(wait_for, mapping)
+        found = await all_at_rest(connection.control_plane, restless, timeout_s=timeout_s, clock=clock)
+        for mapping in restless:
+            await decide(found[mapping.uuid] or mapping)
     items.update((uuid, unknown_item(uuid)) for uuid in reading.unknown)
     return Plan(tuple(items.values()))
 
 
-async def renew_plan(connection: Connection, saved: Plan) -> tuple[Plan, frozenset[str]]:
+async def renew_plan(connection: Connection, saved: Plan) -> tuple[Plan, dict[str, Ending]]:
     """Look at what a plan made earlier finds today.
 
     Args:
@@ -94,23 +87,24 @@ async def renew_plan(connection: Connection, saved: Plan) -> tuple[Plan, frozens
         saved: the plan as it was saved.
 
     Returns:
-        The plan to carry out, in which what is already as asked is `unchanged`; and the UUIDs of the mappings that
-        someone changed since, for each of which it would be a silent overwrite.
+        The plan to carry out, in which what is already as asked is `unchanged`; and, by UUID, a `conflict` for each
+        mapping that someone changed since or deleted, as to send to it would be a silent overwrite.
 
     Raises:
         AccessError: the credentials are refused.
         ServiceError: an answer that retrying did not mend.
     """
-    updates = {item.uuid: item for item in saved.items if item.action is Action.UPDATE}
-    found: dict[str, Standing] = {}
-    if updates:
-        async with aclosing(Reading(connection, Selection(uuids=frozenset(updates))).pages()) as pages:
-            async for page in pages:
-                found.update((mapping.uuid, standing(updates[mapping.uuid], mapping)) for mapping in page)
-    changed = frozenset(uuid for uuid in updates if found.get(uuid, Standing.CHANGED) is Standing.CHANGED)
-    done = {uuid for uuid, how in found.items() if how is Standing.DONE}
+    updates = {item.uuid: item for item in saved.updates}
+    known: dict[str, Ending] = {}
+    done: set[str] = set()
+    for uuid, mapping in (await read_present(connection, updates)).items():
+        found = Standing.CHANGED if mapping is None else standing(updates[uuid], mapping)
+        if found is Standing.DONE:
+            done.add(uuid)
+        elif found is Standing.CHANGED:
+            known[uuid] = changed() if mapping else gone()
     items = (
         msgspec.structs.replace(item, action=Action.UNCHANGED, request={}, diff=()) if item.uuid in done else item
         for item in saved.items
     )
-    return Plan(tuple(items)), changed
+    return Plan(tuple(items)), known

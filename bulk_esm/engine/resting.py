@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from bulk_esm.aws.control_plane import ControlPlane
 from bulk_esm.clock import Clock
 from bulk_esm.engine.estimates import SettleTimes
 from bulk_esm.engine.inventory import get_if_there
+from bulk_esm.engine.tasks import task_group
 from bulk_esm.model.mapping import EventSourceMapping, SourceType
 
 _FIRST_PAUSE_SHARE: Final = 0.5  # of the likely settle time: when the transition began is not known
@@ -42,3 +44,35 @@ async def until_at_rest(
         if seen is None or seen.at_rest or clock.monotonic() >= deadline:
             return seen
         pause_s *= _PAUSE_GROWTH
+
+
+async def all_at_rest(
+    control_plane: ControlPlane, mappings: Iterable[EventSourceMapping], *, timeout_s: float, clock: Clock
+) -> dict[str, EventSourceMapping | None]:
+    """Wait until all of some mappings are at rest. Get tells, as List may lag behind.
+
+    Args:
+        control_plane: where to look.
+        mappings: as they were seen on their way.
+        timeout_s: how long to wait, in seconds.
+        clock: the time.
+
+    Returns:
+        Each by UUID, as `until_at_rest` has it.
+
+    Raises:
+        AccessError: the credentials are refused.
+        ServiceError: a look failed for good.
+    """
+    deadline = clock.monotonic() + timeout_s
+    found: dict[str, EventSourceMapping | None] = {}
+
+    async def wait_for(mapping: EventSourceMapping) -> None:
+        found[mapping.uuid] = await until_at_rest(
+            control_plane, mapping.uuid, mapping.source_type, deadline=deadline, clock=clock
+        )
+
+    async with task_group() as tasks:
+        for mapping in mappings:
+            tasks.start_soon(wait_for, mapping)
+    return found

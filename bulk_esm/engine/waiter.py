@@ -54,7 +54,11 @@ class WaiterStatistics(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Waiter:
-    """Waits for mappings to settle."""
+    """Waits for mappings to settle.
+
+    Attributes:
+        times: how long that takes, as far as it was seen.
+    """
 
     def __init__(
         self,
@@ -73,8 +77,8 @@ class Waiter:
         self._control_plane = control_plane
         self._clock = clock or Clock()
         self._updates_wait = updates_wait
-        self._times = SettleTimes(max_per_second=control_plane.pacer.max_per_second)
-        self._waits = Waits(self._times, self._clock)
+        self.times = SettleTimes(max_per_second=control_plane.pacer.max_per_second)
+        self._waits = Waits(self.times, self._clock)
         self._looking_at: set[tuple[str, str]] = set()
         self._someone_waits = anyio.Event()
         self._nobody_waits = anyio.Event()
@@ -118,6 +122,7 @@ class Waiter:
             AccessError: the credentials are refused.
         """
         weighed_at = -math.inf
+        took_s = 0.0
         async with task_group() as tasks:
             while True:
                 if not self._waits:
@@ -126,7 +131,7 @@ class Waiter:
                     await self._someone_waits.wait()
                 now = self._clock.monotonic()
                 kinds = {wait.pending.source_type for wait in self._waits}
-                shortest_s = min((self._times.median_s(kind) for kind in kinds), default=0.0)
+                shortest_s = min((self.times.median_s(kind) for kind in kinds), default=0.0)
                 updates_wait = self._updates_wait()
                 if not updates_wait or now >= weighed_at + shortest_s * _TURN_SHARE_BESIDE_UPDATES:
                     weighed_at = now
@@ -134,8 +139,9 @@ class Waiter:
                         self._looking_at.add((look.kind, look.key))
                         self._looks[look.kind] += 1
                         tasks.start_soon(self._take, look)
-                took_s = self._clock.monotonic() - now
-                rest_s = min(took_s * _REST_AFTER_WEIGHING, shortest_s)
+                took_before_s, took_s = took_s, self._clock.monotonic() - now
+                # The shorter of two, as one may have met a collection of garbage, which is not weighing.
+                rest_s = min(took_before_s, took_s) * _REST_AFTER_WEIGHING
                 await self._clock.sleep(max(rest_s, shortest_s * _TURN_SHARE))
 
     def _choose(self, now: float, *, updates_wait: bool) -> list[Look]:
@@ -145,7 +151,7 @@ class Waiter:
         looks = choose(
             [wait.pending for wait in self._waits if ("get", wait.pending.uuid) not in self._looking_at],
             self._control_plane.census,
-            self._times,
+            self.times,
             now=now,
             list_lag_s=self._waits.list_lag_s,
             updates_wait=updates_wait,

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator
+import resource
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 import msgspec
 
-from bulk_esm.errors import RunFolderError
+from bulk_esm.errors import RecordingError, RunFolderError
 from bulk_esm.model.plan import Plan, PlanItem
 from bulk_esm.model.result import Result
 from bulk_esm.runs.jsonl import cut_torn_end, read_lines, sync_folder, write_durably, writing
@@ -25,6 +26,11 @@ RECORD: Final = "run.json"
 PLAN: Final = "plan.jsonl"
 RESULTS: Final = "results.jsonl"
 LOG: Final = "log.jsonl"
+
+
+_A_LONG_LINE: Final = 2_000  # bytes; a result has about 800
+_FOR_THE_RECORD: Final = 64_000  # bytes, for run.json and the log's last words
+_WHAT_NOW: Final = "make room, and then finish the run with `bulk-esm continue`"
 
 
 class RunFolder:
@@ -106,6 +112,15 @@ class RunFolder:
             return iter(())
         return read_lines(self.path / RESULTS, Result, torn_end_is_cut=True)
 
+    def keep_results(self, kept: Iterable[Result]) -> None:
+        """Replace the results by those that stay, before a run is continued: each mapping has one line at any time.
+
+        Raises:
+            RunFolderError: it cannot be written.
+        """
+        with writing(self.path / RESULTS):
+            write_durably(self.path / RESULTS, kept)
+
     def open_results(self) -> ResultWriter:
         """Open `results.jsonl` for appending; a torn last line is cut off.
 
@@ -121,6 +136,7 @@ class ResultWriter:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._encoder = msgspec.json.Encoder()
+        self._longest = _A_LONG_LINE
         with writing(path):
             cut_torn_end(path)
             self._file: io.RawIOBase = path.open("ab", buffering=0)
@@ -132,13 +148,33 @@ class ResultWriter:
             result: what became of a mapping.
 
         Raises:
-            RunFolderError: it cannot be written; nothing more should be sent.
+            RecordingError: it cannot be written; nothing more should be sent.
         """
         line = self._encoder.encode(result) + b"\n"
-        with writing(self._path):
+        self._longest = max(self._longest, len(line))
+        try:
             written = self._file.write(line)
+        except OSError as error:
+            raise RecordingError(f"{self._path} cannot be written: {error.strerror}; {_WHAT_NOW}") from error
         if written != len(line):
-            raise RunFolderError(f"{self._path} cannot be written: the disk is full")
+            raise RecordingError(f"{self._path} cannot be written: the disk is full; {_WHAT_NOW}")
+
+    def require_room(self, results: int) -> None:
+        """Make sure that so many more results can be written, so that no update is sent that could not be recorded.
+
+        Args:
+            results: how many.
+
+        Raises:
+            RecordingError: there is no room for them.
+        """
+        needed = results * self._longest + _FOR_THE_RECORD
+        disk = os.fstatvfs(self._file.fileno())
+        limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+        if disk.f_bavail * disk.f_frsize < needed:
+            raise RecordingError(f"{self._path}: the disk is full, so nothing more was sent; {_WHAT_NOW}")
+        if limit != resource.RLIM_INFINITY and self._file.seek(0, os.SEEK_END) + needed > limit:
+            raise RecordingError(f"{self._path}: the limit of a file's size is reached (ulimit -f); {_WHAT_NOW}")
 
     def __enter__(self) -> Self:
         return self

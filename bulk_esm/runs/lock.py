@@ -121,7 +121,7 @@ class RunLock:
 
 
 def _file_name(account_id: str | None, region: str, endpoint_url: str | None) -> str:
-    world = f"-{hashlib.sha256(endpoint_url.encode()).hexdigest()[:12]}" if endpoint_url is not None else ""
+    world = f"-{hashlib.sha256(endpoint_url.rstrip('/').encode()).hexdigest()[:12]}" if endpoint_url is not None else ""
     return re.sub(r"[^A-Za-z0-9-]", "_", f"{account_id or 'unknown'}-{region}{world}") + ".lock"
 
 

@@ -6,6 +6,8 @@ from enum import StrEnum
 
 import msgspec
 
+from bulk_esm.model.rollout import RolloutSettings
+
 
 class RunStatus(StrEnum):
     """How a run stands."""
@@ -15,6 +17,22 @@ class RunStatus(StrEnum):
     HALTED = "halted"
     DEADLINE = "deadline"
     INTERRUPTED = "interrupted"
+
+
+class Intent(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run is for, and how it is to go.
+
+    Attributes:
+        command: such as `pause`.
+        argv: the command line.
+        rollout: waves, budget and gates.
+        undoes: the run that this one puts back, or None.
+    """
+
+    command: str = "apply"
+    argv: tuple[str, ...] = ()
+    rollout: RolloutSettings = RolloutSettings()
+    undoes: str | None = None
 
 
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +51,9 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
         counts: results by outcome.
         requests: requests by kind, and how many of them were throttled or failed.
         reason: why it did not finish, or None.
+        rollout: how it goes, beside what it sends.
+        undoes: the run that this one puts back, or None.
+        continued_at: when it was last continued, ISO 8601 in UTC, or None.
     """
 
     run_id: str
@@ -47,3 +68,6 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     counts: dict[str, int] = {}
     requests: dict[str, int] = {}
     reason: str | None = None
+    rollout: RolloutSettings = RolloutSettings()
+    undoes: str | None = None
+    continued_at: str | None = None

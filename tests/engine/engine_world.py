@@ -21,9 +21,11 @@ import anyio
 import botocore.loaders
 import msgspec
 
-from bulk_esm.api import BulkEsm, connect
+from bulk_esm.api import connect
+from bulk_esm.bulk import BulkEsm
 from bulk_esm.clock import Clock
-from bulk_esm.engine.engine import Engine, EngineSettings
+from bulk_esm.engine.engine import Engine
+from bulk_esm.engine.settings import EngineSettings
 from bulk_esm.model.mapping import EventSourceMapping
 from bulk_esm.model.plan import Action, Plan, PlanItem
 from bulk_esm.model.result import Outcome, Result

@@ -20,12 +20,16 @@ from engine_world import (
 
 from bulk_esm import AccessError, BulkEsm, Change, Outcome, Plan, Result, RunFolderError, Selection
 from bulk_esm.engine.course import Course
+from bulk_esm.engine.endings import changed
 from bulk_esm.engine.engine import Engine
+from bulk_esm.engine.stopping import Stop
 from bulk_esm.engine.tasks import task_group
 from bulk_esm.model.plan import Action, unknown_item
+from bulk_esm.runs.record import RunStatus
 from bulk_esm.simulator import Faults, make_fleet
 
 PAUSE = Change({"Enabled": False})
+STOP = Stop(RunStatus.INTERRUPTED, "it was interrupted")
 EVERYTHING = Selection(all=True)
 
 
@@ -88,7 +92,7 @@ async def test_what_someone_changed_since_the_plan_is_a_conflict_and_is_not_sent
             bulk.control_plane,
             run_id="r",
             account_id=None,
-            changed_since=frozenset({since}),
+            known={since: changed()},
             clock=virtual_clock(),
         )
         results: list[Result] = []
@@ -179,7 +183,7 @@ async def test_stop_sends_nothing_more_and_waits_for_what_was_accepted() -> None
         sent: list[int] = []
 
         def stop() -> None:
-            engine.stop()
+            engine.stop(STOP)
             sent.append(simulator.report().count("update"))
 
         async with anyio.create_task_group() as tasks:
@@ -198,7 +202,7 @@ async def test_stop_before_the_start() -> None:
         plan = await bulk.plan(EVERYTHING, PAUSE)
         results: list[Result] = []
         engine = engine_of(bulk)
-        engine.stop()
+        engine.stop(STOP)
         await engine.run(plan.items, results.append)
         check_what_always_holds(plan, results, simulator)
         assert outcomes(results) == {Outcome.NOT_STARTED: 5}
@@ -214,7 +218,7 @@ async def test_what_was_throttled_when_the_stop_came_was_not_started() -> None:
         engine = engine_of(bulk)
         await anyio.sleep(5)
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(later, 30.0, engine.stop)
+            tasks.start_soon(later, 30.0, lambda: engine.stop(STOP))
             await engine.run(plan.items, results.append)
         assert simulator.report().count("update", 429) > 5
         assert not accepted(simulator)
@@ -341,3 +345,16 @@ async def test_tasks_fail_with_their_own_error() -> None:
     async with task_group() as tasks:
         tasks.start_soon(anyio.sleep, 1)
         tasks.cancel_scope.cancel()
+
+
+@in_virtual_time
+async def test_when_all_places_are_taken_looks_make_room() -> None:
+    """Updates wait then for what has settled, and not for requests: a look delays none."""
+    async with world(fleet=queues(1000)) as (simulator, bulk):
+        plan = await bulk.plan(EVERYTHING, PAUSE)
+        items = plan.items[:300]
+        results: list[Result] = []
+        await engine_of(bulk, most_under_way=100).run(items, results.append)
+        check_what_always_holds(Plan(items), results, simulator)
+        assert outcomes(results) == {Outcome.UPDATED: 300}
+        assert anyio.current_time() < 200

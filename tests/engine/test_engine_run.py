@@ -22,7 +22,19 @@ from engine_world import (
     world,
 )
 
-from bulk_esm import AccessError, BulkEsm, Change, Outcome, Plan, Result, Run, RunFolderError, RunStatus, Selection
+from bulk_esm import (
+    AccessError,
+    BulkEsm,
+    Change,
+    Intent,
+    Outcome,
+    Plan,
+    Result,
+    Run,
+    RunFolderError,
+    RunStatus,
+    Selection,
+)
 from bulk_esm.engine.run import least_time_s
 from bulk_esm.model.plan import unknown_item
 from bulk_esm.runs.folder import RunFolder
@@ -33,12 +45,11 @@ EVERYTHING = Selection(all=True)
 
 
 def make_run(bulk: BulkEsm, plan: Plan, runs_dir: Path, **settings: Any) -> Run:
-    return Run(
+    return Run.prepare(
         bulk.control_plane,
         plan,
         runs_dir=runs_dir,
-        command="pause",
-        argv=("pause", "--all"),
+        intent=Intent(command="pause", argv=("pause", "--all")),
         clock=virtual_clock(),
         **settings,
     )
@@ -201,12 +212,12 @@ async def test_a_result_that_cannot_be_told_ends_the_run_with_that_error(tmp_pat
 
 
 @in_virtual_time
-async def test_mappings_changed_since_a_saved_plan_are_left_alone(tmp_path: Path) -> None:
+async def test_mappings_known_a_saved_plan_are_left_alone(tmp_path: Path) -> None:
     async with world(fleet=queues(4)) as (simulator, bulk):
         saved = await bulk.plan(EVERYTHING, PAUSE)
         simulator.change_behind(a_mapping(1)["UUID"], BatchSize=7)
         plan, changed = await bulk.renew(saved)
-        run = bulk.prepare(plan, runs_dir=tmp_path, command="pause", changed_since=changed)
+        run = bulk.prepare(plan, runs_dir=tmp_path, intent=Intent(command="pause"), known=changed)
         record = await run.carry_out()
         check_the_folder(run, plan, simulator)
         assert record.counts == {"conflict": 1, "updated": 3}

@@ -161,7 +161,7 @@ WHAT = asked({"BatchSize": 5})
     ],
 )
 def test_ends_after_settling(settlement: Settlement, outcome: Outcome, code: str | None, words: str) -> None:
-    ending = after_settling(settlement, WHAT, timeout_s=90)
+    ending = after_settling(settlement, WHAT, waited_s=90)
     assert ending.outcome is outcome
     assert (ending.error.code if ending.error else None) == code
     assert words in (ending.error.message if ending.error else "")

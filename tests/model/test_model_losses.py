@@ -103,7 +103,7 @@ def test_within(paused_s: float, lost: str) -> None:
 
 def test_loss_lines() -> None:
     assert list(loss_lines(losses(FLEET))) == [
-        f"  2 x after 1.5 min: {AGE} is 90, so older records are dropped",
+        f"  2 x after 90 s: {AGE} is 90, so older records are dropped",
         "  1 x after 3 h: a DocumentDB change stream keeps 3 h, if nobody set it otherwise",
         "  1 x after 24 h: a DynamoDB stream keeps 24 h",
     ]

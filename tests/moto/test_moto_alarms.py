@@ -79,16 +79,6 @@ async def test_more_alarms_than_one_call_takes(cloudwatch: Any, connection: Conn
     assert [found.name for found in await connection.alarms(names)] == list(names)
 
 
-async def test_composite_alarms(cloudwatch: Any, connection: Connection) -> None:
-    put_alarm(cloudwatch, "errors", "OK", "all is well")
-    cloudwatch.put_composite_alarm(AlarmName="anything", AlarmRule="ALARM(errors)")
-    cloudwatch.set_alarm_state(AlarmName="anything", StateValue="ALARM", StateReason="errors rang")
-    assert await connection.alarms(("anything", "errors")) == [
-        AlarmState("anything", "ALARM", "errors rang"),
-        AlarmState("errors", "OK", "all is well"),
-    ]
-
-
 async def test_a_gate(cloudwatch: Any, connection: Connection) -> None:
     put_alarm(cloudwatch, "errors", "OK", "all is well")
     put_alarm(cloudwatch, "age", "INSUFFICIENT_DATA", "too early to tell")

@@ -21,6 +21,7 @@ from bulk_esm import (
 )
 from bulk_esm.engine.run import Run
 from bulk_esm.model.resuming import paused_by
+from bulk_esm.runs.record import Intent
 
 pytest_plugins = ("moto_fixtures",)
 
@@ -82,7 +83,7 @@ async def test_resuming_a_run_enables_what_it_paused_and_leaves_the_rest(
 ) -> None:
     before = moto.states()
     results: list[Result] = []
-    pause = bulk.prepare(await bulk.plan(EVERYTHING, PAUSE), runs_dir=tmp_path, command="pause")
+    pause = bulk.prepare(await bulk.plan(EVERYTHING, PAUSE), runs_dir=tmp_path, intent=Intent(command="pause"))
     record = await pause.carry_out(results.append)
     assert outcomes(results) == is_(Outcome.UPDATED, fleet.enabled) | is_(
         Outcome.UNCHANGED, {fleet.queue_off, fleet.stream_off}
@@ -95,7 +96,7 @@ async def test_resuming_a_run_enables_what_it_paused_and_leaves_the_rest(
     selection = paused_by_run(pause)
     assert selection.uuids == fleet.enabled
     results.clear()
-    resume = bulk.prepare(await bulk.plan(selection, RESUME), runs_dir=tmp_path, command="resume")
+    resume = bulk.prepare(await bulk.plan(selection, RESUME), runs_dir=tmp_path, intent=Intent(command="resume"))
     await resume.carry_out(results.append)
     assert outcomes(results) == is_(Outcome.UPDATED, fleet.enabled)
     assert moto.states() == before
@@ -104,7 +105,7 @@ async def test_resuming_a_run_enables_what_it_paused_and_leaves_the_rest(
 async def test_what_was_resumed_by_someone_else_is_unchanged(
     moto: MotoAccount, fleet: Fleet, bulk: BulkEsm, tmp_path: Path
 ) -> None:
-    pause = bulk.prepare(await bulk.plan(EVERYTHING, PAUSE), runs_dir=tmp_path, command="pause")
+    pause = bulk.prepare(await bulk.plan(EVERYTHING, PAUSE), runs_dir=tmp_path, intent=Intent(command="pause"))
     await pause.carry_out()
     moto.update(fleet.queue, Enabled=True)
     plan = await bulk.plan(paused_by_run(pause), RESUME)
@@ -272,10 +273,10 @@ async def test_a_mapping_changed_behind_a_saved_plan_is_a_conflict(
     saved = await bulk.plan(Selection(uuids=frozenset(fleet.streams)), Change({"BatchSize": 50}))
     moto.update(fleet.stream, ParallelizationFactor=2)  # someone else's business
     moto.update(fleet.table, BatchSize=50)  # what the plan wants, done already
-    plan, changed_since = await bulk.renew(saved)
-    assert changed_since == {fleet.stream}
+    plan, known = await bulk.renew(saved)
+    assert known.keys() == {fleet.stream}
     results: list[Result] = []
-    await bulk.prepare(plan, runs_dir=tmp_path, changed_since=changed_since).carry_out(results.append)
+    await bulk.prepare(plan, runs_dir=tmp_path, known=known).carry_out(results.append)
     assert outcomes(results) == {
         fleet.stream: Outcome.CONFLICT,
         fleet.stream_off: Outcome.UPDATED,
@@ -289,6 +290,6 @@ async def test_what_is_as_planned_is_carried_out_as_saved(
 ) -> None:
     saved = await bulk.plan(EVERYTHING, PAUSE)
     moto.update(fleet.queue)  # an update of nothing makes only LastModified new
-    plan, changed_since = await bulk.renew(saved)
+    plan, known = await bulk.renew(saved)
     assert plan == saved
-    assert not changed_since
+    assert not known

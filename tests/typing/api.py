@@ -13,6 +13,7 @@ from bulk_esm import (
     BulkEsmError,
     Change,
     EventSourceMapping,
+    Intent,
     Inventory,
     Outcome,
     Plan,
@@ -31,6 +32,7 @@ from bulk_esm import (
     apply,
     connect,
 )
+from bulk_esm.engine.endings import Ending
 from bulk_esm.simulator import (
     AcceptedUpdate,
     ApiError,
@@ -112,9 +114,9 @@ async def asynchronously(selection: Selection, change: Change) -> RunRecord:
         plan = await bulk.plan(selection, change, allow_irreversible=False)
         each_its_own = await bulk.plan(selection, changes())
         assert_type(each_its_own, Plan)
-        renewed, changed_since = await bulk.renew(plan)
-        assert_type(changed_since, frozenset[str])
-        run = bulk.prepare(renewed, runs_dir="runs", command="apply", changed_since=changed_since)
+        renewed, known = await bulk.renew(plan)
+        assert_type(known, dict[str, Ending])
+        run = bulk.prepare(renewed, runs_dir="runs", intent=Intent(command="apply"), known=known)
         assert_type(run, Run)
         assert_type(run.record, RunRecord)
         assert_type(await run.carry_out(print_result), RunRecord)

@@ -1,0 +1,102 @@
+"""What must hold before anything is sent: the account, the alarms, the size, the data, and no other run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from bulk_esm.bulk import BulkEsm
+from bulk_esm.cli.durations import format_duration
+from bulk_esm.cli.job import Job
+from bulk_esm.cli.options import GuardOptions
+from bulk_esm.cli.streams import say
+from bulk_esm.clock import iso
+from bulk_esm.engine.gates import AlarmGate
+from bulk_esm.errors import RefusedError
+from bulk_esm.model.losses import loss_lines, losses, within
+from bulk_esm.model.plan import Plan
+from bulk_esm.runs.lock import Holder, RunLock
+
+
+async def check_account(bulk: BulkEsm, guards: GuardOptions) -> None:
+    """Refuse credentials of another account than `--expect-account`.
+
+    Raises:
+        RefusedError: they are.
+        AccessError: they are refused.
+    """
+    if guards.expect_account is not None and (here := await bulk.account_id()) != guards.expect_account:
+        raise RefusedError(
+            f"these credentials are of account {here}, not of {guards.expect_account} (--expect-account)"
+        )
+
+
+async def check_alarms(bulk: BulkEsm, alarms: tuple[str, ...]) -> None:
+    """Refuse to begin while an alarm is in ALARM, or one that is not there.
+
+    Raises:
+        UsageError: no alarm has that name.
+        RefusedError: one is in ALARM, or they cannot be read.
+    """
+    if not alarms:
+        return
+    await bulk.alarms(alarms)  # a name that no alarm has is the user's mistake, and no reason to wait
+    if (reason := await AlarmGate(alarms, bulk.alarms, say).check()) is not None:
+        raise RefusedError(f"{reason}; nothing was sent")
+
+
+def check_size(bulk: BulkEsm, plan: Plan, job: Job) -> None:
+    """Refuse a plan that updates more than `--max-targets`.
+
+    Raises:
+        RefusedError: it does.
+    """
+    seen = max(bulk.control_plane.census.total, len(plan.items))
+    most, updates = job.most_targets(seen=seen), len(plan.updates)
+    if most is not None and updates > most:
+        raise RefusedError(
+            f"{updates:,} mappings would be updated, of {seen:,} seen, and at most {most:,} may (--max-targets "
+            f"{job.guards.max_targets}); narrow the selection"
+        )
+
+
+def check_losses(plan: Plan, job: Job) -> None:
+    """Warn of what a pause can cost, and refuse one that is longer than some mappings can take.
+
+    Raises:
+        RefusedError: data would be lost, and that was not accepted.
+    """
+    found = losses(plan.items)
+    if not found:
+        return
+    say("data that is lost if the pause takes too long, as far as the API tells:", quiet=job.output.quiet)
+    for line in loss_lines(found):
+        say(line, quiet=job.output.quiet)
+    lost = within(found, job.paused_s) if job.paused_s else []
+    if lost and not job.accept_data_loss:
+        for item, loss in lost:
+            say(f"  {item.uuid} {item.source_type} {item.function_arn}: {loss.reason}")
+        raise RefusedError(
+            f"{len(lost):,} mappings lose data within {format_duration(job.paused_s)}: leave them out, pause for less, "
+            "or say --accept-data-loss; nothing was sent"
+        )
+
+
+@contextmanager
+def one_run_at_a_time(
+    bulk: BulkEsm, account_id: str | None, command: str, guards: GuardOptions
+) -> Iterator[RunLock | None]:
+    """Hold the lock of this account and Region, on this machine.
+
+    Raises:
+        RefusedError: another run holds it.
+    """
+    if guards.no_lock:
+        yield None
+        return
+    endpoint_url = None if bulk.control_plane.is_aws else bulk.control_plane.endpoint_url
+    holder = Holder(pid=os.getpid(), command=command, started_at=iso(datetime.now(UTC)) or "")
+    with RunLock.take(account_id, bulk.region, endpoint_url=endpoint_url, holder=holder) as lock:
+        yield lock

@@ -1,0 +1,163 @@
+"""What a command was asked to do beside its selection and change: parsed, and refused where it makes no sense."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final
+
+from bulk_esm.cli.moments import parse_moment
+from bulk_esm.cli.options import GuardOptions, OutputOptions, RunOptions, RunsOptions, WaveOptions
+from bulk_esm.errors import RefusedError, RunFolderError, UsageError
+from bulk_esm.model.amounts import Amount
+from bulk_esm.model.budget import most_failures
+from bulk_esm.model.rollout import RolloutSettings
+from bulk_esm.model.waves import parse_waves
+
+_ONLY_BETWEEN_WAVES: Final = "comes between waves, and there is one: say --waves 1,10%,100%"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """How a plan is to be carried out.
+
+    Attributes:
+        command: such as `pause`.
+        run: whether to ask, to skip, to do it at all.
+        waves: waves, budget and gates.
+        guards: what must hold before anything is sent.
+        runs: where runs are kept.
+        output: what is shown.
+        as_given: whether the plan's order decides who is in which wave.
+        ramp_s: the time over which the updates are spread, in seconds.
+        paused_s: how long what is paused will stay so, in seconds; 0 if that was not said.
+        accept_data_loss: whether that may lose data.
+        undoes: the run that this one puts back.
+    """
+
+    command: str
+    run: RunOptions
+    waves: WaveOptions = field(default_factory=WaveOptions)
+    guards: GuardOptions = field(default_factory=GuardOptions)
+    runs: RunsOptions = field(default_factory=RunsOptions)
+    output: OutputOptions = field(default_factory=OutputOptions)
+    as_given: bool = False
+    ramp_s: float = 0.0
+    paused_s: float = 0.0
+    accept_data_loss: bool = False
+    undoes: str | None = None
+
+    def check(self, *, stdin_is_data: bool = False) -> None:
+        """Refuse, before anything is sent, what makes no sense, or nobody could be asked about, or be recorded.
+
+        Args:
+            stdin_is_data: whether stdin is read as a file, so that nobody can answer there.
+
+        Raises:
+            UsageError: a flag that makes no sense.
+            RefusedError: there is no terminal to ask at and no `--yes`.
+            RunFolderError: no run folder can be made there.
+        """
+        waves = self.waves
+        sizes = parse_waves(waves.waves) if waves.waves is not None else ()
+        self.deadline()
+        self.most_failures(updates=1)
+        self.most_targets(seen=1)
+        between = {"--soak": waves.soak, "--alarm": waves.alarm, "--gate": waves.gate}
+        for flag, given in {**between, "--confirm-waves": waves.confirm_waves}.items():
+            if given and len(sizes) <= 1:
+                raise UsageError(f"{flag} {_ONLY_BETWEEN_WAVES}")
+        if any(not gate.strip() for gate in waves.gate):
+            raise UsageError("--gate is empty; give it a command, such as --gate './healthy.sh'")
+        if self.as_given and waves.waves is None:
+            raise UsageError("--order given says who comes first in which wave: it goes with --waves")
+        account = self.guards.expect_account
+        if account is not None and not (account.isdecimal() and len(account) == 12):  # noqa: PLR2004 - an account id
+            raise UsageError(f"--expect-account {account}: an account id has 12 digits")
+        if self.run.dry_run:
+            return
+        refuse_without_terminal(self.run, stdin_is_data=stdin_is_data)
+        if waves.confirm_waves and (stdin_is_data or not sys.stdin.isatty()):
+            raise RefusedError(
+                "--confirm-waves asks on a terminal, and there is none; use --gate COMMAND or --alarm NAME"
+            )
+        refuse_without_folder(self.runs)
+
+    def deadline(self) -> datetime | None:
+        """When all should have ended.
+
+        Raises:
+            UsageError: it is no duration or moment, or is over.
+        """
+        return deadline_of(self.guards)
+
+    def most_failures(self, *, updates: int) -> int | None:
+        """How many mappings may fail, of so many updates.
+
+        Raises:
+            UsageError: it is no count or percentage.
+        """
+        text = self.waves.max_failures
+        asked = None if text is None else Amount.parse(text, "--max-failures")
+        return most_failures(asked, updates=updates, in_waves=self.waves.waves is not None)
+
+    def most_targets(self, *, seen: int) -> int | None:
+        """How many mappings may be updated, of so many that there are; None for any number.
+
+        Raises:
+            UsageError: it is no count or percentage.
+        """
+        text = self.guards.max_targets
+        return None if text is None else Amount.parse(text, "--max-targets").of(seen)
+
+    def rollout(self, *, updates: int) -> RolloutSettings:
+        """What `run.json` says of it, for so many updates."""
+        waves = self.waves
+        return RolloutSettings(
+            waves=tuple(part.strip() for part in waves.waves.split(",")) if waves.waves is not None else (),
+            as_given=self.as_given,
+            soak_s=waves.soak,
+            most_failures=self.most_failures(updates=updates),
+            alarms=waves.alarm,
+            gates=waves.gate,
+            confirm_waves=waves.confirm_waves,
+            on_halt=waves.on_halt,
+            ramp_s=self.ramp_s,
+        )
+
+
+def deadline_of(guards: GuardOptions) -> datetime | None:
+    """When all should have ended, or None.
+
+    Raises:
+        UsageError: it is no duration or moment, or is over.
+    """
+    return None if guards.deadline is None else parse_moment(guards.deadline, "--deadline", now=datetime.now(UTC))
+
+
+def refuse_without_terminal(run: RunOptions, *, stdin_is_data: bool = False) -> None:
+    """Refuse what nobody could be asked about.
+
+    Raises:
+        RefusedError: there is no terminal to ask at and no `--yes`.
+    """
+    if not run.yes and (stdin_is_data or not sys.stdin.isatty()):
+        raise RefusedError("there is no terminal to ask at: say --yes, or look first with --dry-run")
+
+
+def refuse_without_folder(runs: RunsOptions) -> None:
+    """Refuse what could not be recorded.
+
+    Raises:
+        RunFolderError: no run folder can be made there.
+    """
+    there = runs.runs_dir.absolute()
+    while not os.path.lexists(there):
+        there = there.parent  # it will be made, but not before it is needed
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        why = "permission denied" if there.is_dir() else f"{there} is not a folder"
+        raise RunFolderError(
+            f"no run can be kept in {runs.runs_dir}: {why}; choose another place with --runs-dir or BULK_ESM_RUNS_DIR"
+        )

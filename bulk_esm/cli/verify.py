@@ -1,0 +1,58 @@
+"""`bulk-esm verify RUN`: does the fleet still have what that run set?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from bulk_esm.bulk import BulkEsm
+from bulk_esm.cli.carry_out import set_up_logs, with_aws
+from bulk_esm.cli.inputs import require_region
+from bulk_esm.cli.options import AwsOptions, OutputOptions, RunName, RunsOptions
+from bulk_esm.cli.output import Results, Row, form_for, tail_of
+from bulk_esm.cli.streams import say
+from bulk_esm.cli.summary import short
+from bulk_esm.model.drift import Drift
+from bulk_esm.runs.store import find_run
+
+_COLUMNS: Final = ("uuid", "function", "source", "type", "state", "drift")
+
+
+def verify_command(
+    name: RunName,
+    /,
+    *,
+    aws: AwsOptions = AwsOptions(),
+    runs: RunsOptions = RunsOptions(),
+    output: OutputOptions = OutputOptions(),
+) -> int:
+    """Tell whether the mappings still have what a run set: a line for each that does not. Exits with 1 if there is one.
+
+    Example: bulk-esm verify last
+    """
+    set_up_logs(output)
+    folder = find_run(runs.runs_dir, name)
+    record = folder.record()
+
+    async def work(bulk: BulkEsm) -> int:
+        require_region(bulk, record)
+        drifts = await bulk.verify(folder)
+        results = Results(form_for(output.output), _COLUMNS, _row)
+        results.add_all(drifts)
+        results.finish()
+        requests = bulk.control_plane.request_counts()
+        say(
+            f"{len(drifts):,} mappings no longer have what {record.run_id} set "
+            f"({requests['list'] + requests['get']:,} requests)",
+            quiet=output.quiet,
+        )
+        return 1 if drifts else 0
+
+    return with_aws(replace(aws, region=aws.region or record.region), work)
+
+
+def _row(drift: Drift) -> Row:
+    found = [f"{one.parameter}: {short(one.found)}, not {short(one.expected)}" for one in drift.differences]
+    what = "; ".join(found) if drift.problem is None else drift.problem
+    function, source = tail_of(drift.function_arn), tail_of(drift.event_source_arn)
+    return (drift.uuid, function, source, drift.source_type, drift.state or "-", what)

@@ -1,0 +1,34 @@
+"""Looks whether a fleet still has what a run set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from bulk_esm.aws.session import Connection
+from bulk_esm.engine.present import read_present
+from bulk_esm.model.drift import Drift, drift_of, needs_get
+from bulk_esm.model.plan import PlanItem
+from bulk_esm.model.result import Result
+from bulk_esm.model.rollback import was_touched
+
+
+async def read_drift(connection: Connection, items: Iterable[PlanItem], results: Iterable[Result]) -> list[Drift]:
+    """Compare what is there now with what a run set. It takes a sweep at most, and a Get where filters are encrypted.
+
+    Args:
+        connection: the account and Region.
+        items: the run's plan.
+        results: its results.
+
+    Returns:
+        One for each mapping that the run changed, or may have, and that does not have it any more.
+
+    Raises:
+        AccessError: the credentials are refused.
+        ServiceError: an answer that retrying did not mend.
+    """
+    by_uuid = {result.uuid: result for result in results}
+    touched = {item.uuid: item for item in items if was_touched(item, by_uuid.get(item.uuid))}
+    now = await read_present(connection, touched, needs_get=lambda seen: needs_get(touched[seen.uuid], seen))
+    found = (drift_of(item, now[uuid]) for uuid, item in touched.items())
+    return [drift for drift in found if drift is not None]

@@ -1,0 +1,77 @@
+"""The results of a run: one for each item, handed on as it ends."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+from bulk_esm.clock import Clock, iso
+from bulk_esm.engine.course import Course
+from bulk_esm.engine.endings import Ending
+from bulk_esm.model.result import Outcome, Result
+
+
+class Ledger:
+    """Makes the results, and counts them.
+
+    Attributes:
+        wave: the wave that is under way, from 1.
+        record: called with each result as it ends.
+        outcomes: results so far, by outcome.
+    """
+
+    def __init__(self, *, run_id: str, account_id: str | None, region: str, clock: Clock) -> None:
+        """Start empty.
+
+        Args:
+            run_id: the run.
+            account_id: the account.
+            region: the Region.
+            clock: the time.
+        """
+        self.wave = 1
+        self.record: Callable[[Result], None] = lambda _: None
+        self.outcomes: Counter[Outcome] = Counter()
+        self._run_id = run_id
+        self._account_id = account_id
+        self._region = region
+        self._clock = clock
+        self._broken = False
+
+    def end(self, course: Course, ending: Ending) -> None:
+        """Make an item's one result.
+
+        Args:
+            course: what was done for it.
+            ending: how it ended.
+
+        Raises:
+            Exception: what `record` raises, once. That ends the run, and no result follows one that was not recorded.
+        """
+        if self._broken:
+            return
+        item = course.item
+        result = Result(
+            run_id=self._run_id,
+            uuid=item.uuid,
+            function_arn=item.function_arn,
+            event_source_arn=item.event_source_arn,
+            source_type=item.source_type,
+            account_id=self._account_id,
+            region=self._region,
+            wave=self.wave,
+            outcome=ending.outcome,
+            state=course.seen.state if course.seen else item.state,
+            request=item.request,
+            error=ending.error,
+            update_calls=course.update_calls,
+            accepted_at=iso(course.accepted_at),
+            settled_at=iso(course.settled_at),
+            duration_s=round(self._clock.monotonic() - course.started_s, 3),
+        )
+        try:
+            self.record(result)
+        except BaseException:
+            self._broken = True
+            raise
+        self.outcomes[ending.outcome] += 1

@@ -1,0 +1,195 @@
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import anyio
+import pytest
+
+from bulk_esm.aws.alarms import AlarmState
+from bulk_esm.engine.gates import AlarmGate, CommandGate, WaveEnd
+from bulk_esm.errors import AccessError, ServiceError, UsageError
+from bulk_esm.model.result import Outcome
+
+END = WaveEnd(wave=2, waves=5, next_updates=400, outcomes={Outcome.UPDATED: 150, Outcome.FAILED: 3})
+RUN_ID = "20260102T030405Z-pause-aaa111"
+
+
+def gate(command: str, folder: Path = Path("/runs/one"), **settings: int) -> CommandGate:
+    return CommandGate(command, run_id=RUN_ID, folder=folder, **settings)
+
+
+def alarms(
+    *answers: list[AlarmState] | Exception,
+) -> tuple[Callable[[tuple[str, ...]], Awaitable[list[AlarmState]]], list[tuple[str, ...]]]:
+    """A fake of `Connection.alarms` that answers in turn, and what it was asked."""
+    left, asked = list(answers), list[tuple[str, ...]]()
+
+    async def read(names: tuple[str, ...]) -> list[AlarmState]:
+        asked.append(names)
+        answer = left.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    return read, asked
+
+
+def written(path: Path) -> bool:
+    return path.exists() and path.read_text().endswith("\n")
+
+
+def is_running(pid: int) -> bool:
+    """Whether there is such a process; one that ended and that nobody has waited for is not running."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+async def comes(happened: Callable[[], bool]) -> bool:
+    """Whether something happens within a few seconds."""
+    for _ in range(300):
+        if happened():
+            return True
+        await anyio.sleep(0.01)
+    return False
+
+
+@pytest.mark.parametrize(
+    ("command", "reason"),
+    [
+        ("true", None),
+        ("exit 0", None),
+        ("false", "gate 'false' exited with 1"),
+        ("exit 7", "gate 'exit 7' exited with 7"),
+        ("kill -9 $$", "gate 'kill -9 $$' exited with -9"),
+        ("exec 2>&-; no-such-command", "gate 'exec 2>&-; no-such-command' exited with 127"),
+    ],
+)
+async def test_the_exit_code_decides(command: str, reason: str | None) -> None:
+    assert await gate(command).check(END) == reason
+
+
+async def test_what_a_command_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OF_THE_USER", "stays")
+    monkeypatch.setenv("BULK_ESM_UPDATED", "of an outer run")
+    monkeypatch.chdir(tmp_path)
+    assert await gate("env > told", folder=Path("runs/one")).check(END) is None
+    told = dict(line.split("=", 1) for line in (tmp_path / "told").read_text().splitlines() if "=" in line)
+    counts = {f"BULK_ESM_{outcome.value.upper()}": "0" for outcome in Outcome}
+    expected = {
+        **counts,
+        "BULK_ESM_RUN_ID": RUN_ID,
+        "BULK_ESM_RUN_FOLDER": str(tmp_path / "runs" / "one"),
+        "BULK_ESM_WAVE": "2",
+        "BULK_ESM_WAVES": "5",
+        "BULK_ESM_UPDATED": "150",
+        "BULK_ESM_FAILED": "3",
+        "OF_THE_USER": "stays",
+    }
+    assert {name: told.get(name) for name in expected} == expected
+    assert all(name.replace("_", "").isalpha() for name in counts)  # so that a shell can name it
+
+
+async def test_output_goes_to_stderr(capfd: pytest.CaptureFixture[str]) -> None:
+    assert await gate("echo result; echo problem >&2").check(END) is None
+    assert capfd.readouterr() == ("", "result\nproblem\n")
+
+
+async def test_output_goes_where_it_is_told_to(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with (tmp_path / "output").open("w") as file:
+        assert await gate("echo result; echo problem >&2", stderr=file.fileno()).check(END) is None
+    assert (tmp_path / "output").read_text() == "result\nproblem\n"
+    assert capfd.readouterr() == ("", "")
+
+
+async def test_a_gate_may_be_asked_again(tmp_path: Path) -> None:
+    once = gate(f"mkdir {tmp_path / 'made'} 2>/dev/null")
+    assert await once.check(END) is None
+    assert await once.check(END) is not None
+
+
+async def test_others_go_on_meanwhile(tmp_path: Path) -> None:
+    async with anyio.create_task_group() as group:
+        group.start_soon(gate(f"until test -e {tmp_path / 'go'}; do sleep 0.01; done").check, END)
+        await anyio.sleep(0.05)
+        (tmp_path / "go").touch()
+
+
+async def cancelled(command: str, pid_file: Path) -> int:
+    """Cancel a gate once its command has written the id of a process that is running; that id."""
+    async with anyio.create_task_group() as group:
+        group.start_soon(gate(command).check, END)
+        assert await comes(lambda: written(pid_file))
+        pid = int(await anyio.Path(pid_file).read_text())
+        assert is_running(pid)
+        group.cancel_scope.cancel()
+    return pid
+
+
+async def test_a_gate_that_is_cancelled_is_killed(tmp_path: Path) -> None:
+    pid = await cancelled(f"echo $$ > {tmp_path / 'pid'}; exec sleep 60", tmp_path / "pid")
+    assert await comes(lambda: not is_running(pid))
+
+
+async def test_what_a_cancelled_gate_has_started_is_killed_too(tmp_path: Path) -> None:
+    pid = await cancelled(f"sleep 60 & echo $! > {tmp_path / 'pid'}; wait", tmp_path / "pid")
+    gone = await comes(lambda: not is_running(pid))
+    if not gone:
+        os.kill(pid, signal.SIGKILL)
+    assert gone
+
+
+async def test_alarms_that_are_well() -> None:
+    read, asked = alarms([AlarmState("a", "OK", "fine"), AlarmState("b", "OK", "fine")], [])
+    told: list[str] = []
+    gate = AlarmGate(["a", "b"], read, told.append)
+    assert await gate.check(END) is None
+    assert await gate.check() is None
+    assert (asked, told) == ([("a", "b")] * 2, [])
+
+
+async def test_alarms_that_ring() -> None:
+    read, _ = alarms(
+        [AlarmState("a", "ALARM", "5 > 1"), AlarmState("b", "OK", "fine"), AlarmState("c", "ALARM", "6 > 1")],
+        [AlarmState("a", "OK", "fine"), AlarmState("b", "ALARM", "7 > 1"), AlarmState("c", "OK", "fine")],
+    )
+    gate = AlarmGate(["a", "b", "c"], read, pytest.fail)
+    assert await gate.check(END) == "in ALARM: a (5 > 1), c (6 > 1)"
+    assert await gate.check(END) == "in ALARM: b (7 > 1)"
+
+
+async def test_an_alarm_without_data_is_told_once_and_does_not_halt() -> None:
+    unsure = AlarmState("a", "INSUFFICIENT_DATA", "too early")
+    read, _ = alarms(
+        [unsure, AlarmState("b", "OK", "fine")],
+        [unsure, AlarmState("b", "INSUFFICIENT_DATA", "too late")],
+        [AlarmState("a", "ALARM", "5 > 1"), AlarmState("b", "OK", "fine")],
+        [unsure, AlarmState("b", "OK", "fine")],
+    )
+    told: list[str] = []
+    gate = AlarmGate(["a", "b"], read, told.append)
+    assert [await gate.check(END) for _ in range(4)] == [None, None, "in ALARM: a (5 > 1)", None]
+    assert told == [f"note: alarm {name} has INSUFFICIENT_DATA, so it says nothing either way" for name in "ab"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        UsageError("--alarm a: no CloudWatch alarm of this name"),
+        AccessError("cloudwatch:DescribeAlarms was refused"),
+        ServiceError(code="InternalFailure", message="sorry", status=500),
+    ],
+)
+async def test_alarms_that_cannot_be_read_halt_too(error: Exception) -> None:
+    read, _ = alarms(error, [AlarmState("a", "OK", "fine")])
+    gate = AlarmGate(["a"], read, pytest.fail)
+    assert await gate.check(END) == f"the alarms cannot be read: {error}"
+    assert await gate.check(END) is None
+
+
+async def test_a_mistake_of_ours_is_not_taken_for_an_alarm() -> None:
+    read, _ = alarms(KeyError("AlarmName"))
+    with pytest.raises(KeyError):
+        await AlarmGate(["a"], read, pytest.fail).check(END)

@@ -1,0 +1,237 @@
+"""Waves, budget, gates, deadlines and ramps against the simulator, in virtual time."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from engine_world import STARTED_AT, accepted, check_what_always_holds, in_virtual_time, queues, virtual_clock, world
+
+from bulk_esm import BulkEsm, Change, Intent, Outcome, Plan, Result, RolloutSettings, Run, RunStatus, Selection
+from bulk_esm.engine.gates import WaveEnd
+from bulk_esm.errors import RecordingError
+from bulk_esm.runs.folder import ResultWriter
+from bulk_esm.simulator import Faults, Simulator
+
+PAUSE = Change({"Enabled": False})
+EVERYTHING = Selection(all=True)
+
+
+class AGate:
+    """A gate that halts when told to, and remembers when it was asked."""
+
+    def __init__(self, *, halts_after: int | None = None, at_check: int = 1) -> None:
+        self.asked: list[tuple[float, int]] = []
+        self.halts_after = halts_after
+        self.at_check = at_check
+
+    async def check(self, end: WaveEnd) -> str | None:
+        self.asked.append((anyio.current_time(), end.wave))
+        checks = sum(wave == end.wave for _, wave in self.asked)
+        return "it is on fire" if end.wave == self.halts_after and checks >= self.at_check else None
+
+
+async def prepare(bulk: BulkEsm, runs_dir: Path, **rollout: Any) -> tuple[Plan, Run]:
+    plan = await bulk.plan(EVERYTHING, PAUSE)
+    deadline = rollout.pop("deadline", None)
+    intent = Intent(command="pause", rollout=RolloutSettings(**rollout))
+    return plan, bulk.prepare(plan, runs_dir=runs_dir, intent=intent, deadline=deadline)
+
+
+def check(run: Run, plan: Plan, simulator: Simulator) -> list[Result]:
+    results = list(run.folder.results())
+    check_what_always_holds(plan, results, simulator)
+    assert run.folder.record() == run.record
+    return results
+
+
+def of(results: Sequence[Result], outcome: Outcome) -> set[str]:
+    return {result.uuid for result in results if result.outcome is outcome}
+
+
+@in_virtual_time
+async def test_waves_come_one_after_another_with_a_soak_between_them(tmp_path: Path) -> None:
+    async with world(fleet=queues(40)) as (simulator, bulk):
+        plan, run = await prepare(bulk, tmp_path, waves=("1", "25%", "100%"), soak_s=60.0)
+        gate = AGate()
+        record = await run.carry_out(gates=[gate])
+        results = check(run, plan, simulator)
+        assert record.status is RunStatus.FINISHED
+        assert [sum(result.wave == wave for result in results) for wave in (1, 2, 3)] == [1, 9, 30]
+        by_wave = {wave: [result for result in results if result.wave == wave] for wave in (1, 2, 3)}
+        for wave in (1, 2):
+            ended = max(result.settled_at or "" for result in by_wave[wave])
+            begun = min(result.accepted_at or "" for result in by_wave[wave + 1])
+            assert begun > ended
+        times = [at for at, wave in gate.asked if wave == 1]
+        assert times[-1] - times[0] == 60  # at its beginning and at its end, and in between
+        assert len(times) == 5
+
+
+@pytest.mark.parametrize("at_check", [1, 3])
+@in_virtual_time
+async def test_a_gate_halts_after_its_wave_and_while_soaking(tmp_path: Path, at_check: int) -> None:
+    async with world(fleet=queues(40)) as (simulator, bulk):
+        plan, run = await prepare(bulk, tmp_path, waves=("1", "100%"), soak_s=60.0)
+        record = await run.carry_out(gates=[AGate(halts_after=1, at_check=at_check)])
+        results = check(run, plan, simulator)
+        assert len(accepted(simulator)) == 1
+        assert record.status is RunStatus.HALTED
+        assert record.reason == "after wave 1, it is on fire"
+        assert (len(of(results, Outcome.UPDATED)), len(of(results, Outcome.NOT_STARTED))) == (1, 39)
+        assert {result.wave for result in results} == {1, 2}
+
+
+@pytest.mark.parametrize("answer", [True, False])
+@in_virtual_time
+async def test_whether_to_go_on_is_asked_before_each_wave_but_the_first(
+    tmp_path: Path,
+    answer: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    asked: list[tuple[int, int]] = []
+
+    async def confirm(end: WaveEnd) -> bool:
+        asked.append((end.wave, end.next_updates))
+        return answer
+
+    async with world(fleet=queues(40)) as (simulator, bulk):
+        plan, run = await prepare(bulk, tmp_path, waves=("1", "10", "100%"))
+        record = await run.carry_out(confirm=confirm)
+        check(run, plan, simulator)
+        assert asked == ([(1, 9), (2, 30)] if answer else [(1, 9)])
+        assert record.status is (RunStatus.FINISHED if answer else RunStatus.HALTED)
+        assert len(accepted(simulator)) == (40 if answer else 1)
+
+
+@pytest.mark.parametrize("most", [0, 3])
+@in_virtual_time
+async def test_beyond_the_budget_nothing_more_is_sent(tmp_path: Path, most: int) -> None:
+    async with world(mappings=300, faults=Faults(refused_share=0.5)) as (simulator, bulk):
+        plan, run = await prepare(bulk, tmp_path, most_failures=most)
+        record = await run.carry_out()
+        results = check(run, plan, simulator)
+        assert len(of(results, Outcome.FAILED)) == most + 1
+        assert record.status is RunStatus.HALTED
+        assert of(results, Outcome.UPDATED) == accepted(simulator)  # what was accepted was waited for
+        assert of(results, Outcome.NOT_STARTED)
+
+
+@in_virtual_time
+async def test_a_run_within_its_budget_goes_on(tmp_path: Path) -> None:
+    async with world(mappings=100, faults=Faults(refused_share=0.1)) as (simulator, bulk):
+        plan, run = await prepare(bulk, tmp_path, most_failures=100)
+        record = await run.carry_out()
+        results = check(run, plan, simulator)
+        assert record.status is RunStatus.FINISHED
+        assert of(results, Outcome.FAILED)
+        assert not of(results, Outcome.NOT_STARTED)
+
+
+@in_virtual_time
+async def test_nothing_is_sent_that_could_not_settle_before_the_deadline(tmp_path: Path) -> None:
+    async with world(fleet=queues(400)) as (simulator, bulk):
+        deadline = STARTED_AT + timedelta(seconds=40)
+        plan, run = await prepare(bulk, tmp_path, deadline=deadline)
+        record = await run.carry_out()
+        results = check(run, plan, simulator)
+        assert record.status is RunStatus.DEADLINE
+        assert 40 <= anyio.current_time() < 50  # a last look at what was accepted
+        assert of(results, Outcome.UPDATED)
+        assert len(of(results, Outcome.NOT_STARTED)) > 10
+        # What is left is finished when there is time.
+        again = await bulk.reopen(run.folder)
+        assert again.to_send == len(of(results, Outcome.NOT_STARTED))
+        finishing = again.begin()
+        record = await finishing.carry_out()
+        assert (record.status, record.counts) == (RunStatus.FINISHED, {"updated": 400})
+        assert len(list(finishing.folder.results())) == 400
+        assert all(mapping.accepted_count == 1 for mapping in simulator.report().mappings)
+
+
+@in_virtual_time
+async def test_a_deadline_in_the_soak(tmp_path: Path) -> None:
+    async with world(fleet=queues(40)) as (simulator, bulk):
+        deadline = STARTED_AT + timedelta(seconds=100)
+        plan, run = await prepare(bulk, tmp_path, waves=("1", "100%"), soak_s=3600.0, deadline=deadline)
+        record = await run.carry_out()
+        check(run, plan, simulator)
+        assert record.status is RunStatus.DEADLINE
+        assert anyio.current_time() < 100
+        assert len(accepted(simulator)) == 1
+
+
+@in_virtual_time
+async def test_a_soak_ends_at_once_when_the_run_is_stopped(tmp_path: Path) -> None:
+    async with world(fleet=queues(40)) as (simulator, bulk):
+        plan, run = await prepare(bulk, tmp_path, waves=("1", "100%"), soak_s=3600.0)
+        async with anyio.create_task_group() as tasks:
+
+            async def stop() -> None:
+                await anyio.sleep(200)
+                assert run.stage.startswith("wave 1 of 2 is done; soaking")
+                run.stop()
+
+            tasks.start_soon(stop)
+            record = await run.carry_out()
+        check(run, plan, simulator)
+        assert anyio.current_time() == 200
+        assert record.status is RunStatus.INTERRUPTED
+        assert len(accepted(simulator)) == 1
+
+
+@in_virtual_time
+async def test_a_ramp_spreads_the_updates_over_its_time(tmp_path: Path) -> None:
+    async with world(fleet=queues(60)) as (simulator, bulk):
+        plan, run = await prepare(bulk, tmp_path, ramp_s=600.0)
+        await run.carry_out()
+        results = check(run, plan, simulator)
+        begun = sorted(result.accepted_at or "" for result in results)
+        assert begun[-1] > f"{STARTED_AT + timedelta(seconds=580):%Y-%m-%dT%H:%M:%S}"
+        halfway = f"{STARTED_AT + timedelta(seconds=300):%Y-%m-%dT%H:%M:%S}"
+        assert 28 <= sum(at < halfway for at in begun) <= 32
+        assert anyio.current_time() < 640
+
+
+@in_virtual_time
+async def test_a_full_disk_halts_before_an_update_that_could_not_be_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with world(fleet=queues(60)) as (simulator, bulk):
+        plan, run = await prepare(bulk, tmp_path)
+        room = 20
+        append = ResultWriter.append
+
+        def require_room(self: ResultWriter, results: int) -> None:
+            if results > room:
+                raise RecordingError("the disk is full")
+
+        def append_if_room(self: ResultWriter, result: Result) -> None:
+            nonlocal room
+            if room == 0:
+                raise RecordingError("the disk is full")
+            room -= 1
+            append(self, result)
+
+        monkeypatch.setattr(ResultWriter, "require_room", require_room)
+        monkeypatch.setattr(ResultWriter, "append", append_if_room)
+        record = await run.carry_out()
+        assert record.status is RunStatus.HALTED
+        assert record.reason == "the disk is full"
+        written = list(run.folder.results())
+        assert {result.uuid for result in written} == accepted(simulator)  # all that was sent has its line
+        assert len(written) == 20
+        monkeypatch.undo()
+        again = (await bulk.reopen(run.folder)).begin()
+        assert (await again.carry_out()).counts == {"updated": 60}
+        check(again, plan, simulator)
+
+
+@in_virtual_time
+async def test_a_clock_that_is_injected_tells_the_deadline(tmp_path: Path) -> None:
+    async with world(fleet=queues(3)) as (simulator, bulk):
+        plan, run = await prepare(bulk, tmp_path, deadline=virtual_clock().now() + timedelta(seconds=1))
+        assert (await run.carry_out()).counts == {"not_started": 3}
+        check(run, plan, simulator)
+        assert not accepted(simulator)
