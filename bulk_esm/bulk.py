@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import aclosing
 from datetime import datetime
 from pathlib import Path
 
@@ -258,6 +259,14 @@ class BulkEsm:
     async def alarms(self, names: tuple[str, ...]) -> Sequence[AlarmState]:
         """The states of CloudWatch alarms; see `read_alarms`."""
         return await self._connection.alarms(names)
+
+    async def account_here(self) -> str | None:
+        """The account as its mappings name it, for one request at most; None if it has none."""
+        if self.control_plane.census.account_id is None:
+            async with aclosing(self.control_plane.list()) as pages:
+                async for _ in pages:
+                    break
+        return self.control_plane.census.account_id
 
     async def account_id(self) -> str:
         """The account of the credentials, by STS."""

@@ -48,6 +48,8 @@ class RecordingError(RunFolderError):
 class ServiceError(BulkEsmError):
     """An answer of the control plane that is not success, or no answer at all.
 
+    Of a mapping it becomes a result; one that leaves this package ended a command before anything was sent.
+
     Attributes:
         code: Lambda's error code, or the client's name for a connection that failed.
         message: the service's own words.
@@ -56,6 +58,8 @@ class ServiceError(BulkEsmError):
         retry_after_s: what the `Retry-After` header asked for, in seconds, or None.
         sent: whether the request may have reached Lambda, so that an update may have been applied.
     """
+
+    exit_code = 2
 
     def __init__(
         self,

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from bulk_esm.bulk import BulkEsm
 from bulk_esm.cli.carry_out import Planned, carry_out, set_up_logs, with_aws
-from bulk_esm.cli.guards import check_account
+from bulk_esm.cli.guards import guarded
 from bulk_esm.cli.inputs import read_change, read_selection, reads_stdin, require_selection
 from bulk_esm.cli.job import Job
 from bulk_esm.cli.options import (
@@ -69,14 +69,14 @@ def apply_command(
     job.check(stdin_is_data=stdin_is_data)
 
     async def work(bulk: BulkEsm) -> int:
-        await check_account(bulk, guards)
-        made = await bulk.plan(
-            selection, wanted, allow_irreversible=change.allow_irreversible, waiting=tell_of_transition
-        )
-        if as_given and not isinstance(wanted, Change):
-            places = {uuid: place for place, uuid in enumerate(wanted)}
-            made = Plan(tuple(sorted(made.items, key=lambda item: places[item.uuid])))
-        return await carry_out(bulk, Planned(made), job)
+        async with guarded(bulk, job) as lock:
+            made = await bulk.plan(
+                selection, wanted, allow_irreversible=change.allow_irreversible, waiting=tell_of_transition
+            )
+            if as_given and not isinstance(wanted, Change):
+                places = {uuid: place for place, uuid in enumerate(wanted)}
+                made = Plan(tuple(sorted(made.items, key=lambda item: places[item.uuid])))
+            return await carry_out(bulk, Planned(made), job, lock)
 
     return with_aws(aws, work)
 
@@ -90,8 +90,8 @@ def _apply_saved(path: Path, job: Job, aws: AwsOptions) -> int:
     async def work(bulk: BulkEsm) -> int:
         if planned_in not in (None, bulk.region):
             raise RefusedError(f"{path} was planned in {planned_in}, not in {bulk.region}")
-        await check_account(bulk, job.guards)
-        plan, known = await bulk.renew(saved)
-        return await carry_out(bulk, Planned(plan, known), job)
+        async with guarded(bulk, job) as lock:
+            plan, known = await bulk.renew(saved)
+            return await carry_out(bulk, Planned(plan, known), job, lock)
 
     return with_aws(replace(aws, region=aws.region or planned_in), work)

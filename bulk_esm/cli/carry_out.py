@@ -11,7 +11,8 @@ import msgspec
 
 from bulk_esm.api import connect
 from bulk_esm.bulk import BulkEsm
-from bulk_esm.cli.guards import check_alarms, check_losses, check_size, one_run_at_a_time
+from bulk_esm.cli.durations import format_duration
+from bulk_esm.cli.guards import check_alarms, check_losses, check_size
 from bulk_esm.cli.job import Job
 from bulk_esm.cli.options import AwsOptions, OutputOptions
 from bulk_esm.cli.output import Results, form_for
@@ -26,6 +27,7 @@ from bulk_esm.model.plan import Action, Plan
 from bulk_esm.model.ramp import ACCOUNT_CONCURRENCY, added_concurrency, ramp_lines
 from bulk_esm.model.rollback import irreversible
 from bulk_esm.model.waves import parse_waves, waves_of
+from bulk_esm.runs.lock import RunLock
 from bulk_esm.runs.record import Intent
 
 QUOTA_PER_SECOND: Final = 15
@@ -79,13 +81,14 @@ def show_plan(plan: Plan, output: OutputOptions, *, max_per_second: float) -> No
         say(line, quiet=output.quiet)
 
 
-async def carry_out(bulk: BulkEsm, planned: Planned, job: Job) -> int:
+async def carry_out(bulk: BulkEsm, planned: Planned, job: Job, lock: RunLock | None) -> int:
     """Show a plan, guard, ask, carry it out and sum up.
 
     Args:
         bulk: the account and Region.
         planned: what to do.
         job: how.
+        lock: what keeps other runs away, to be told the run.
 
     Returns:
         The exit code.
@@ -99,7 +102,7 @@ async def carry_out(bulk: BulkEsm, planned: Planned, job: Job) -> int:
     if job.run.dry_run:
         show_plan(plan, job.output, max_per_second=max_per_second)
     else:
-        for line in plan_summary(plan, max_per_second=max_per_second):
+        for line in plan_summary(plan, max_per_second=max_per_second, left_alone=planned.known):
             say(line, quiet=job.output.quiet)
     to_update = [item for item in plan.updates if item.uuid not in planned.known]
     for line in _how_it_goes(plan, job, updates=len(to_update)):
@@ -112,32 +115,32 @@ async def carry_out(bulk: BulkEsm, planned: Planned, job: Job) -> int:
         return 0
     blocked = plan.count(Action.BLOCKED)
     if blocked and not job.run.skip_blocked:
+        narrower = "" if job.undoes else "narrow the selection, or "
         raise RefusedError(
             f"{blocked:,} of {len(plan.items):,} mappings are blocked, so nothing was sent; "
-            "narrow the selection, or carry out the rest with --skip-blocked"
+            f"{narrower}carry out the rest with --skip-blocked"
         )
     await check_alarms(bulk, job.waves.alarm)
-    with one_run_at_a_time(bulk, plan.account_id, job.command, job.guards) as lock:
-        if to_update and not job.run.yes and not await _consents(bulk, plan, len(to_update)):
-            say("nothing was changed")
-            return 0
-        intent = Intent(
-            command=job.command,
-            argv=tuple(sys.argv[1:]),
-            rollout=job.rollout(updates=len(to_update)),
-            undoes=job.undoes,
-        )
-        run = bulk.prepare(
-            plan,
-            runs_dir=job.runs.runs_dir,
-            intent=intent,
-            skip_blocked=job.run.skip_blocked,
-            known=planned.known,
-            deadline=job.deadline(),
-        )
-        if lock:
-            lock.tell(str(run.folder.path.absolute()))
-        return await run_and_report(bulk, run, job.output)
+    if to_update and not job.run.yes and not await consents(bulk, plan.account_id, len(to_update)):
+        say("nothing was changed")
+        return 0
+    intent = Intent(
+        command=job.command,
+        argv=tuple(sys.argv[1:]),
+        rollout=job.rollout(updates=len(to_update)),
+        undoes=job.undoes,
+    )
+    run = bulk.prepare(
+        plan,
+        runs_dir=job.runs.runs_dir,
+        intent=intent,
+        skip_blocked=job.run.skip_blocked,
+        known=planned.known,
+        deadline=job.deadline,
+    )
+    if lock:
+        lock.tell(str(run.folder.path.absolute()))
+    return await run_and_report(bulk, run, job.output)
 
 
 def _how_it_goes(plan: Plan, job: Job, *, updates: int) -> Iterator[str]:
@@ -145,11 +148,20 @@ def _how_it_goes(plan: Plan, job: Job, *, updates: int) -> Iterator[str]:
     if job.waves.waves is not None:
         waves = waves_of(plan.updates, parse_waves(job.waves.waves), as_given=job.as_given)
         sizes = " + ".join(f"{len(wave):,}" for wave in waves)
-        soak = f", with a soak of {job.waves.soak:g} s between them" if job.waves.soak else ""
+        soaks_s = job.waves.soak * (len(waves) - 1)
+        soak = f", with a soak of {format_duration(job.waves.soak)} between them" if soaks_s else ""
         yield f"in {len(waves)} waves: {sizes}{soak}"
+        asked = [*(f"alarm {name}" for name in job.waves.alarm), *(f"gate {command!r}" for command in job.waves.gate)]
+        asked += ["you"] if job.waves.confirm_waves else []
+        if asked:
+            yield f"asked between waves: {', '.join(asked)}"
+    if job.ramp_s:
+        yield f"spread over {format_duration(job.ramp_s)}"
+    if job.waves.on_halt == "rollback":
+        yield "what it changed is put back if it halts"
     if updates:
         yield budget_line(job.most_failures(updates=updates))
-    if deadline := job.deadline():
+    if deadline := job.deadline:
         yield f"deadline: {deadline:%Y-%m-%d %H:%M:%S} UTC"
     lasting = irreversible(plan.items)
     for item, problems in lasting[:3]:
@@ -163,13 +175,14 @@ def _how_it_goes(plan: Plan, job: Job, *, updates: int) -> Iterator[str]:
 
 
 def _tell_of_conflicts(planned: Planned) -> None:
-    say(f"{len(planned.known):,} were changed by someone since: each is left alone, as a conflict")
+    say(f"{len(planned.known):,} were changed or deleted by someone since: each is left alone, as a conflict")
     for uuid, ending in list(planned.known.items())[:3]:
         say(f"  {uuid}: {ending.error.message if ending.error else ending.outcome}")
 
 
-async def _consents(bulk: BulkEsm, plan: Plan, updates: int) -> bool:
-    where = f"account {plan.account_id}, {bulk.region}"
+async def consents(bulk: BulkEsm, account_id: str | None, updates: int) -> bool:
+    """Ask whether to go on."""
+    where = f"account {account_id}, {bulk.region}"
     if not bulk.control_plane.is_aws:
         where += f", at {bulk.control_plane.endpoint_url}"
     return await ask(f"Update {updates:,} mappings in {where}?")

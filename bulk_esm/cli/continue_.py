@@ -8,19 +8,25 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from bulk_esm.bulk import BulkEsm
-from bulk_esm.cli.carry_out import set_up_logs, with_aws
+from bulk_esm.cli.carry_out import consents, set_up_logs, with_aws
 from bulk_esm.cli.guards import check_account, check_alarms, one_run_at_a_time
 from bulk_esm.cli.inputs import require_region
-from bulk_esm.cli.job import deadline_of, refuse_without_terminal
+from bulk_esm.cli.job import (
+    deadline_of,
+    refuse_no_account,
+    refuse_waves_without_terminal,
+    refuse_without_terminal,
+)
 from bulk_esm.cli.options import RUN, AwsOptions, GuardOptions, OutputOptions, RunName, RunOptions, RunsOptions
 from bulk_esm.cli.plan import tell_of_transition
-from bulk_esm.cli.running import ask, exit_code, run_and_report
+from bulk_esm.cli.running import exit_code, run_and_report
 from bulk_esm.cli.streams import say
 from bulk_esm.engine.continuing import Continuation
-from bulk_esm.errors import UsageError
+from bulk_esm.errors import RefusedError, RunFolderError, UsageError
 from bulk_esm.model.result import Outcome
-from bulk_esm.runs.record import RunStatus
-from bulk_esm.runs.store import find_run
+from bulk_esm.runs.folder import RunFolder
+from bulk_esm.runs.record import RunRecord, RunStatus
+from bulk_esm.runs.store import find_run, run_folders
 
 
 def continue_command(
@@ -45,10 +51,14 @@ def continue_command(
     folder = find_run(runs.runs_dir, name)
     record = folder.record()
     deadline = deadline_of(guards)
+    refuse_no_account(guards)
     if guards.max_targets is not None:
         raise UsageError("--max-targets: a run that is continued has its targets; leave it out")
+    _refuse_if_put_back(folder, record)
     if not dry_run:
         refuse_without_terminal(RunOptions(yes=yes))
+        if record.rollout.confirm_waves:
+            refuse_waves_without_terminal()
 
     async def work(bulk: BulkEsm) -> int:
         require_region(bulk, record)
@@ -64,7 +74,7 @@ def continue_command(
             if not found.left.items and record.status is RunStatus.FINISHED:
                 return exit_code(record)
             await check_alarms(bulk, record.rollout.alarms)
-            if found.to_send and not yes and not await ask(f"Update {found.to_send:,} mappings in {bulk.region}?"):
+            if found.to_send and not yes and not await consents(bulk, record.account_id, found.to_send):
                 say("nothing was changed")
                 return 0
             return await run_and_report(bulk, found.begin(), output)
@@ -72,8 +82,29 @@ def continue_command(
     return with_aws(replace(aws, region=aws.region or record.region), work)
 
 
+def _restless(count: int) -> str:
+    return f", {count:,} have not come to rest" if count else ""
+
+
+def _refuse_if_put_back(folder: RunFolder, record: RunRecord) -> None:
+    """Refuse a run that another one beside it has put back since: that would stay so, and be called updated.
+
+    Raises:
+        RefusedError: one has.
+    """
+    for other in run_folders(folder.path.parent):
+        try:
+            found = other.record()
+        except RunFolderError:
+            continue  # another run's files are not what this is about
+        since = found.started_at >= (record.continued_at or record.started_at)
+        if found.undoes == record.run_id and since and found.counts.get(Outcome.UPDATED):
+            raise RefusedError(f"{record.run_id} was put back by {found.run_id} since: plan the change anew")
+
+
 def _summary(found: Continuation) -> list[str]:
     applied = sum(ending.outcome is Outcome.UPDATED for ending in found.known.values())
+    conflicts = sum(ending.outcome is Outcome.CONFLICT for ending in found.known.values())
     total = len(found.left.items) + len(found.left.kept)
     lines = [
         (
@@ -84,6 +115,6 @@ def _summary(found: Continuation) -> list[str]:
     if found.left.items:
         lines.append(
             f"of these {applied:,} were applied before the end came, {found.to_send:,} are to be sent, "
-            f"{len(found.known) - applied:,} were changed by someone since"
+            f"{conflicts:,} were changed by someone since{_restless(len(found.known) - applied - conflicts)}"
         )
     return lines

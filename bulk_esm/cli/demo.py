@@ -57,7 +57,7 @@ async def _demo(mappings: int) -> int:
             selection = Selection(uuids=paused_by(paused.plan().items, paused.results()))
             await _carry_out(selection, enabled=True, runs_dir=Path(folder))
         after = _states(simulator)
-    say(f"\nResumed: {_counts(after)}")
+    say(f"\nResumed: {_counts(after)} (and the demo's run folders are gone with it)")
     if after != before or set(meanwhile.values()) != {str(State.DISABLED)}:
         say("That is not the fleet of before: please report this.")
         return 1

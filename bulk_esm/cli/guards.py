@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 
 from bulk_esm.bulk import BulkEsm
@@ -14,7 +14,7 @@ from bulk_esm.cli.options import GuardOptions
 from bulk_esm.cli.streams import say
 from bulk_esm.clock import iso
 from bulk_esm.engine.gates import AlarmGate
-from bulk_esm.errors import RefusedError
+from bulk_esm.errors import RefusedError, ServiceError
 from bulk_esm.model.losses import loss_lines, losses, within
 from bulk_esm.model.plan import Plan
 from bulk_esm.runs.lock import Holder, RunLock
@@ -42,7 +42,10 @@ async def check_alarms(bulk: BulkEsm, alarms: tuple[str, ...]) -> None:
     """
     if not alarms:
         return
-    await bulk.alarms(alarms)  # a name that no alarm has is the user's mistake, and no reason to wait
+    try:
+        await bulk.alarms(alarms)  # a name that no alarm has is the user's mistake
+    except ServiceError as error:
+        raise RefusedError(f"--alarm: the alarms cannot be read: {error}; nothing was sent") from error
     if (reason := await AlarmGate(alarms, bulk.alarms, say).check()) is not None:
         raise RefusedError(f"{reason}; nothing was sent")
 
@@ -82,6 +85,23 @@ def check_losses(plan: Plan, job: Job) -> None:
             f"{len(lost):,} mappings lose data within {format_duration(job.paused_s)}: leave them out, pause for less, "
             "or say --accept-data-loss; nothing was sent"
         )
+
+
+@asynccontextmanager
+async def guarded(bulk: BulkEsm, job: Job) -> AsyncIterator[RunLock | None]:
+    """Hold what must hold from before a plan is made: the account is the right one, and no other run is there.
+
+    Raises:
+        RefusedError: it is another account, or another run holds it.
+        AccessError: the credentials are refused.
+    """
+    await check_account(bulk, job.guards)
+    if job.run.dry_run:
+        yield None
+        return
+    # A plan made while another run changes the fleet would be of what is no longer there.
+    with one_run_at_a_time(bulk, await bulk.account_here(), job.command, job.guards) as lock:
+        yield lock
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import os
 import sys
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Final
 
 from bulk_esm.cli.moments import parse_moment
@@ -62,7 +63,7 @@ class Job:
         """
         waves = self.waves
         sizes = parse_waves(waves.waves) if waves.waves is not None else ()
-        self.deadline()
+        _ = self.deadline
         self.most_failures(updates=1)
         self.most_targets(seen=1)
         between = {"--soak": waves.soak, "--alarm": waves.alarm, "--gate": waves.gate}
@@ -73,20 +74,17 @@ class Job:
             raise UsageError("--gate is empty; give it a command, such as --gate './healthy.sh'")
         if self.as_given and waves.waves is None:
             raise UsageError("--order given says who comes first in which wave: it goes with --waves")
-        account = self.guards.expect_account
-        if account is not None and not (account.isdecimal() and len(account) == 12):  # noqa: PLR2004 - an account id
-            raise UsageError(f"--expect-account {account}: an account id has 12 digits")
+        refuse_no_account(self.guards)
         if self.run.dry_run:
             return
         refuse_without_terminal(self.run, stdin_is_data=stdin_is_data)
-        if waves.confirm_waves and (stdin_is_data or not sys.stdin.isatty()):
-            raise RefusedError(
-                "--confirm-waves asks on a terminal, and there is none; use --gate COMMAND or --alarm NAME"
-            )
+        if waves.confirm_waves:
+            refuse_waves_without_terminal(stdin_is_data=stdin_is_data)
         refuse_without_folder(self.runs)
 
+    @cached_property
     def deadline(self) -> datetime | None:
-        """When all should have ended.
+        """When all should have ended: read once, as `30m` and `03:30Z` would mean another moment later.
 
         Raises:
             UsageError: it is no duration or moment, or is over.
@@ -135,6 +133,27 @@ def deadline_of(guards: GuardOptions) -> datetime | None:
         UsageError: it is no duration or moment, or is over.
     """
     return None if guards.deadline is None else parse_moment(guards.deadline, "--deadline", now=datetime.now(UTC))
+
+
+def refuse_no_account(guards: GuardOptions) -> None:
+    """Refuse an account id that is none.
+
+    Raises:
+        UsageError: it is none.
+    """
+    account = guards.expect_account
+    if account is not None and not (account.isdecimal() and len(account) == 12):  # noqa: PLR2004 - an account id
+        raise UsageError(f"--expect-account {account}: an account id has 12 digits")
+
+
+def refuse_waves_without_terminal(*, stdin_is_data: bool = False) -> None:
+    """Refuse waves that nobody could be asked about.
+
+    Raises:
+        RefusedError: there is no terminal to ask at.
+    """
+    if stdin_is_data or not sys.stdin.isatty():
+        raise RefusedError("--confirm-waves asks on a terminal, and there is none; use --gate COMMAND or --alarm NAME")
 
 
 def refuse_without_terminal(run: RunOptions, *, stdin_is_data: bool = False) -> None:

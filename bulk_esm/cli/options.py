@@ -157,7 +157,9 @@ class WaveOptions:
     ] = ()
     gate: Annotated[
         tuple[str, ...],
-        Parameter(help="COMMAND that halts it with an exit code that is not 0; see the README for its environment."),
+        Parameter(
+            help="COMMAND, run after each wave and while soaking, that halts it with an exit code that is not 0."
+        ),
     ] = ()
     confirm_waves: Annotated[bool, Parameter(help="Ask before each wave but the first.")] = False
     on_halt: Annotated[

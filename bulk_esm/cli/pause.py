@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from bulk_esm.bulk import BulkEsm
 from bulk_esm.cli.carry_out import Planned, carry_out, set_up_logs, with_aws
-from bulk_esm.cli.guards import check_account
+from bulk_esm.cli.guards import guarded
 from bulk_esm.cli.inputs import read_selection, reads_stdin, require_selection
 from bulk_esm.cli.job import Job
 from bulk_esm.cli.options import (
@@ -72,8 +72,8 @@ def pause_command(
     job.check(stdin_is_data=stdin_is_data)
 
     async def work(bulk: BulkEsm) -> int:
-        await check_account(bulk, guards)
-        plan = await bulk.plan(selection, Change({"Enabled": False}), waiting=tell_of_transition)
-        return await carry_out(bulk, Planned(plan), job)
+        async with guarded(bulk, job) as lock:
+            plan = await bulk.plan(selection, Change({"Enabled": False}), waiting=tell_of_transition)
+            return await carry_out(bulk, Planned(plan), job, lock)
 
     return with_aws(aws, work)

@@ -51,6 +51,8 @@ def plan_command(
             except OSError as error:
                 raise RunFolderError(f"--save {save}: {error.strerror}") from error
         show_plan(plan, output, max_per_second=aws.rate)
+        if save:
+            say(f"saved: carry it out with bulk-esm apply --plan {save}", quiet=output.quiet)
         return _CHANGES if detailed_exitcode and plan.count(Action.UPDATE) else 0
 
     return with_aws(aws, work)

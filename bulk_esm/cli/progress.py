@@ -125,7 +125,9 @@ async def progress(
         return
     async with anyio.create_task_group() as tasks:
         if console.is_terminal:
-            with Live(console=console, refresh_per_second=1 / _REFRESH_S, transient=True) as live:
+            with Live(
+                console=console, refresh_per_second=1 / _REFRESH_S, transient=True, redirect_stdout=False
+            ) as live:
 
                 async def refresh() -> None:
                     while True:

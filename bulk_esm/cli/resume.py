@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from bulk_esm.bulk import BulkEsm
 from bulk_esm.cli.carry_out import Planned, carry_out, set_up_logs, with_aws
-from bulk_esm.cli.guards import check_account
+from bulk_esm.cli.guards import guarded
 from bulk_esm.cli.inputs import read_selection, reads_stdin, require_selection
 from bulk_esm.cli.job import Job
 from bulk_esm.cli.options import (
@@ -27,7 +27,8 @@ from bulk_esm.cli.plan import tell_of_transition
 from bulk_esm.cli.streams import say
 from bulk_esm.errors import RefusedError, UsageError
 from bulk_esm.model.change import Change
-from bulk_esm.model.plan import Action
+from bulk_esm.model.plan import Action, Plan
+from bulk_esm.model.result import Outcome
 from bulk_esm.model.resuming import paused_by, still_paused
 from bulk_esm.model.selection import Selection
 from bulk_esm.runs.folder import RunFolder
@@ -80,15 +81,17 @@ def resume_command(
     async def work(bulk: BulkEsm) -> int:
         if region not in (None, bulk.region):
             raise RefusedError(f"{', '.join(run_)} paused mappings in {region}, not in {bulk.region}")
-        await check_account(bulk, guards)
-        plan = await bulk.plan(selection, Change({"Enabled": True}), waiting=tell_of_transition)
-        bulk.require_account(account_id)
-        if folders and (enabled := plan.count(Action.UNCHANGED)):
-            say(f"note: {enabled:,} of those that were paused have been enabled by someone since, and are left alone")
-        others = _still_paused(run_folders(runs.runs_dir), selection.uuids, account_id, region) if folders else []
-        for folder in others:
-            say(f"note: {folder.path.name} paused more, and nothing has resumed that: add --run {folder.path.name}")
-        return await carry_out(bulk, Planned(plan), job)
+        async with guarded(bulk, job) as lock:
+            plan = await bulk.plan(selection, Change({"Enabled": True}), waiting=tell_of_transition)
+            bulk.require_account(account_id)
+            enabled = _enabled_since(plan, folders)
+            if enabled:
+                what = "of those that were paused have been enabled by someone since, and are left alone"
+                say(f"note: {enabled:,} {what}")
+            others = _still_paused(run_folders(runs.runs_dir), selection.uuids, account_id, region) if folders else []
+            for folder in others:
+                say(f"note: {folder.path.name} paused more, and nothing has resumed that: add --run {folder.path.name}")
+            return await carry_out(bulk, Planned(plan), job, lock)
 
     return with_aws(aws, work)
 
@@ -116,3 +119,10 @@ def _still_paused(
     ]
     left = still_paused((folder.path.name, _paused(folder), folder.results()) for folder in here)
     return [folder for folder in here if left.get(folder.path.name, frozenset()) - resumed]
+
+
+def _enabled_since(plan: Plan, folders: list[RunFolder]) -> int:
+    """How many that were seen paused are enabled now; one that a killed run may not have got to does not count."""
+    enabled = {item.uuid for item in plan.items if item.action is Action.UNCHANGED}
+    paused = {result.uuid for folder in folders for result in folder.results() if result.outcome is Outcome.UPDATED}
+    return len(enabled & paused)

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from bulk_esm.bulk import BulkEsm
 from bulk_esm.cli.carry_out import Planned, carry_out, set_up_logs, with_aws
-from bulk_esm.cli.guards import check_account
+from bulk_esm.cli.guards import guarded
 from bulk_esm.cli.inputs import require_region
 from bulk_esm.cli.job import Job
 from bulk_esm.cli.options import (
@@ -55,16 +55,16 @@ def rollback_command(
 
     async def work(bulk: BulkEsm) -> int:
         require_region(bulk, record)
-        await check_account(bulk, guards)
-        plan, known = await bulk.plan_rollback(folder, force=force, waiting=tell_of_transition)
-        if not plan.items:
-            say(f"{record.run_id} changed nothing, so there is nothing to put back", quiet=output.quiet)
-            return 0
-        stays = [item for item in plan.items if item.action is not Action.BLOCKED and item.problems]
-        for item in stays[:3]:
-            say(f"warning: {item.uuid}: {'; '.join(item.problems)}")
-        if len(stays) > 3:  # noqa: PLR2004 - as many as are shown
-            say(f"warning: and {len(stays) - 3:,} more that cannot be put back wholly")
-        return await carry_out(bulk, Planned(plan, known), job)
+        async with guarded(bulk, job) as lock:
+            plan, known = await bulk.plan_rollback(folder, force=force, waiting=tell_of_transition)
+            if not plan.items:
+                say(f"{record.run_id} changed nothing, so there is nothing to put back", quiet=output.quiet)
+                return 0
+            stays = [item for item in plan.items if item.action is not Action.BLOCKED and item.problems]
+            for item in stays[:3]:
+                say(f"warning: {item.uuid}: {'; '.join(item.problems)}")
+            if len(stays) > 3:  # noqa: PLR2004 - as many as are shown
+                say(f"warning: and {len(stays) - 3:,} more that cannot be put back wholly")
+            return await carry_out(bulk, Planned(plan, known), job, lock)
 
     return with_aws(replace(aws, region=aws.region or record.region), work)

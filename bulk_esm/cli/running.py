@@ -77,10 +77,17 @@ async def _put_back(bulk: BulkEsm, halted: Run, output: OutputOptions) -> None:
     say("\nputting back what it changed (--on-halt rollback)")
     try:
         plan, known = await bulk.plan_rollback(halted.folder)
-        intent = Intent(command="rollback", argv=tuple(sys.argv[1:]), undoes=halted.record.run_id)
+        intent = Intent(command="rollback", undoes=halted.record.run_id)
         runs_dir = halted.folder.path.parent
         back = bulk.prepare(plan, runs_dir=runs_dir, intent=intent, skip_blocked=True, known=known)
-        await run_to_the_end(bulk, back, quiet=output.quiet)
+        record = await run_to_the_end(bulk, back, quiet=output.quiet)
+        left = (
+            sum(record.counts.values())
+            - record.counts.get(Outcome.UPDATED, 0)
+            - record.counts.get(Outcome.UNCHANGED, 0)
+        )
+        if left:
+            say(f"{left:,} are not as they were: look why, then bulk-esm rollback {halted.folder.path} --skip-blocked")
     except BulkEsmError as error:
         say(f"bulk-esm: it could not all be put back: {error}; try again with bulk-esm rollback {halted.folder.path}")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -21,6 +21,8 @@ from bulk_esm.runs.record import RunRecord, RunStatus
 PLAN_COLUMNS: Final = ("uuid", "function", "source", "type", "state", "action", "what")
 RESULT_COLUMNS: Final = ("uuid", "function", "source", "type", "outcome", "state", "why")
 _MOST_CAUSES: Final = 8
+_IN_WORDS: Final = {RunStatus.DEADLINE: "stopped by its deadline"}
+_EXPLAINED: Final = TROUBLE | {Outcome.BLOCKED}
 LIKELY_LOOKS: Final = 0.1  # for each update; a few more where there are few updates
 
 
@@ -55,13 +57,16 @@ def result_row(result: Result) -> Row:
     )
 
 
-def plan_summary(plan: Plan, *, max_per_second: float) -> Iterator[str]:
+def plan_summary(plan: Plan, *, max_per_second: float, left_alone: Collection[str] = ()) -> Iterator[str]:
     """What a plan comes to: how many of what, its requests, and the least time they take.
 
     Args:
         plan: the plan.
         max_per_second: requests/s.
+        left_alone: UUIDs to which nothing is sent all the same, as someone changed them since.
     """
+    items = [item for item in plan.items if item.uuid not in left_alone]
+    plan = Plan(tuple(items))
     updates = plan.count(Action.UPDATE)
     yield (
         f"{len(plan.items):,} mappings selected: {updates:,} to update, {plan.count(Action.UNCHANGED):,} already as "
@@ -98,7 +103,8 @@ def run_summary(record: RunRecord, results: Iterable[Result], *, folder: Path) -
     if record.status is RunStatus.RUNNING:
         yield f"{record.command} did not end: it was killed, or is still running; results.jsonl has what ended before"
     else:
-        yield f"{record.command} {record.status}{_took(record)}: {counts or 'nothing to do'}"
+        ended = _IN_WORDS.get(record.status, record.status)
+        yield f"{record.command} {ended}{_took(record)}: {counts or 'nothing to do'}"
     if record.reason:
         yield f"  because: {record.reason}"
     yield from _causes(results)
@@ -110,7 +116,8 @@ def run_summary(record: RunRecord, results: Iterable[Result], *, folder: Path) -
         yield f"  puts back: {record.undoes}"
     yield f"  folder: {folder}"
     if record.status is not RunStatus.FINISHED:
-        yield f"  to finish it: bulk-esm continue {folder}"
+        if record.status is not RunStatus.HALTED or record.rollout.on_halt != "rollback":
+            yield f"  to finish it: bulk-esm continue {folder}"
         if record.command != "rollback":
             yield f"  to put back what it changed: bulk-esm rollback {folder}"
 
@@ -118,7 +125,7 @@ def run_summary(record: RunRecord, results: Iterable[Result], *, folder: Path) -
 def _causes(results: Iterable[Result]) -> Iterator[str]:
     causes: dict[tuple[str, str], list[str]] = defaultdict(list)
     for result in results:
-        if result.outcome in TROUBLE and result.error:
+        if result.outcome in _EXPLAINED and result.error:
             # Numbers and names differ from mapping to mapping; the code and the first words are the cause.
             example = f"{result.uuid} ({tail_of(result.function_arn)})"
             causes[result.outcome, f"{result.error.code}: {result.error.message}"].append(example)

@@ -42,7 +42,7 @@ def verify_command(
         results.finish()
         requests = bulk.control_plane.request_counts()
         say(
-            f"{len(drifts):,} mappings no longer have what {record.run_id} set "
+            f"{len(drifts):,} mappings do not have what {record.run_id} set "
             f"({requests['list'] + requests['get']:,} requests)",
             quiet=output.quiet,
         )

@@ -9,12 +9,12 @@ import msgspec
 from bulk_esm.aws.control_plane import ControlPlane
 from bulk_esm.aws.session import Connection
 from bulk_esm.clock import Clock, iso
-from bulk_esm.engine.endings import Ending, changed, found_done, gone
+from bulk_esm.engine.endings import Ending, changed, found_done, gone, still_on_its_way
 from bulk_esm.engine.present import read_present
 from bulk_esm.engine.run import Run
 from bulk_esm.engine.settings import EngineSettings
 from bulk_esm.model.continuing import Left
-from bulk_esm.model.mapping import EventSourceMapping
+from bulk_esm.model.mapping import EventSourceMapping, State
 from bulk_esm.model.plan import Plan, PlanItem, Standing, standing
 from bulk_esm.runs.folder import RunFolder
 from bulk_esm.runs.record import RunStatus
@@ -84,6 +84,8 @@ class Continuation:
             self._plan,
             ended=self.left.kept,
             known=self.known,
+            # List may lag: what it showed as planned may be on its way by an update of this run.
+            in_doubt={item.uuid for item in self.left.updates},
             settings=self._settings,
             clock=self._clock,
         )
@@ -108,8 +110,8 @@ async def look_again(
         waiting: called with the number of mappings in transition, before they are waited for.
 
     Returns:
-        By UUID: `updated` where the mapping has all that was asked, `conflict` where someone changed it or it is gone.
-        The others are as they were planned.
+        By UUID: `updated` where the mapping has all that was asked, `conflict` where someone changed it or it is gone,
+        `timed_out` where it is on its way even now. The others are as they were planned.
 
     Raises:
         AccessError: the credentials are refused.
@@ -136,5 +138,7 @@ def _ending(item: PlanItem, seen: EventSourceMapping | None) -> Ending | None:
             return found_done()
         case Standing.CHANGED if seen.at_rest:
             return changed()
+        case _ if not seen.at_rest and seen.state != State.DELETING:
+            return still_on_its_way(seen.state)
         case _:
-            return None  # as it was planned; or still on its way, and then Lambda says that it is in use
+            return None  # as it was planned

@@ -42,6 +42,7 @@ class Course:
         control_plane: ControlPlane,
         deadline: Callable[[], float],
         clock: Clock,
+        in_doubt: bool = False,
     ) -> None:
         self.item = item
         self.seen: EventSourceMapping | None = None
@@ -52,7 +53,7 @@ class Course:
         self._control_plane = control_plane
         self._deadline = deadline
         self._clock = clock
-        self._in_doubt = False  # an update may have arrived although no answer said so
+        self._in_doubt = in_doubt  # an update may have arrived although no answer said so
         self._unseen = False  # an update is out, and neither its answer nor a look has told what became of it
 
     @property

@@ -35,6 +35,16 @@ def found_done() -> Ending:
     return Ending(Outcome.UPDATED)
 
 
+def still_on_its_way(state: str | None) -> Ending:
+    """The end of an item that did not come to rest, perhaps after an update of an earlier part of this run.
+
+    Args:
+        state: as last seen.
+    """
+    what = f"the mapping is {state} and did not come to rest; continue the run when it has"
+    return Ending(Outcome.TIMED_OUT, ErrorRecord(code="TimedOut", message=what))
+
+
 def failed(error: ServiceError, request: dict[str, Any], *, perhaps_applied: bool = False) -> Ending:
     """The end of an item that Lambda refused; or, if its update may have been applied, that could not be looked at.
 

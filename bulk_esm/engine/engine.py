@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from functools import partial
 from typing import Final
@@ -43,7 +44,7 @@ class Engine:
         stopped_by: why nothing more is sent, or None.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keyword-only, all with defaults
         self,
         control_plane: ControlPlane,
         *,
@@ -51,6 +52,7 @@ class Engine:
         account_id: str | None,
         settings: EngineSettings | None = None,
         known: Mapping[str, Ending] | None = None,
+        in_doubt: AbstractSet[str] = frozenset(),
         total: int | None = None,
         has_room: Callable[[int], None] = lambda _: None,
         clock: Clock | None = None,
@@ -63,6 +65,7 @@ class Engine:
             account_id: the account, for the results.
             settings: see `EngineSettings`.
             known: how items end to which nothing is sent, as a look since they were planned has told, by UUID.
+            in_doubt: to which items an update may have been sent before, by UUID: what is found there is this run's.
             total: how many items of all that will be carried out need an update, if that is known beforehand.
             has_room: called before each update with the number of results that may have to be written; raises
                 `RunFolderError` where there is no room for them.
@@ -71,11 +74,13 @@ class Engine:
         self.stopped_by: Stop | None = None
         self._control_plane = control_plane
         self._known = known or {}
+        self._in_doubt = in_doubt
         self._settings = settings or EngineSettings()
         self._has_room = has_room
         self._clock = clock or Clock()
         self._waiter = Waiter(control_plane, clock=self._clock, updates_wait=lambda: self._updates_wait)
-        self._sending = anyio.CapacityLimiter(self._settings.concurrency)
+        places = places_left(self._settings.most_failures, 0, self._settings.concurrency)
+        self._sending = anyio.CapacityLimiter(places)
         self._under_way = anyio.Semaphore(self._settings.most_under_way, fast_acquire=True)
         self._feeding = anyio.CancelScope()
         self._ledger = Ledger(run_id=run_id, account_id=account_id, region=control_plane.region, clock=self._clock)
@@ -160,9 +165,9 @@ class Engine:
             self._ledger.end(self._course(item), self._without_sending(item) or Ending(Outcome.NOT_STARTED))
 
     def _without_sending(self, item: PlanItem) -> Ending | None:
-        if item.action is not Action.UPDATE:
-            return without_sending(item)
-        return self._known.get(item.uuid)
+        if item.uuid in self._known:
+            return self._known[item.uuid]
+        return None if item.action is Action.UPDATE else without_sending(item)
 
     async def _feed(self, updates: list[PlanItem], tasks: TaskGroup) -> None:
         """Start the updates, one for each grant of the pacer, so that a stop leaves none of them in its line."""
@@ -179,6 +184,10 @@ class Engine:
                 await self._under_way.acquire()
                 self._updates_wait = True
                 await self._sending.acquire_on_behalf_of(updates[-1].uuid)
+                while self._sending.borrowed_tokens > self._sending.total_tokens:
+                    # What freed the place was a failure, after which there is one place less.
+                    self._sending.release_on_behalf_of(updates[-1].uuid)
+                    await self._sending.acquire_on_behalf_of(updates[-1].uuid)
                 self._has_room(self._begun + 1)
                 granted_at = await self._control_plane.pacer.acquire()
                 self._begun += 1
@@ -190,7 +199,7 @@ class Engine:
             self._updates_wait = False
             updates.extend(reversed(late))
         if late:
-            what = f"{len(late):,} updates could not have settled before the deadline, so they were not sent"
+            what = "what could not have settled before the deadline was not sent"
             self.stop(Stop(RunStatus.DEADLINE, what))
 
     async def _until_its_turn(self) -> None:
@@ -207,7 +216,13 @@ class Engine:
         return self._clock.monotonic() + self._waiter.times.most_s(item.source_type) > self._settings.deadline
 
     def _course(self, item: PlanItem) -> Course:
-        return Course(item, control_plane=self._control_plane, deadline=self._deadline, clock=self._clock)
+        return Course(
+            item,
+            control_plane=self._control_plane,
+            deadline=self._deadline,
+            clock=self._clock,
+            in_doubt=item.uuid in self._in_doubt,
+        )
 
     def _deadline(self) -> float:
         return min(self._clock.monotonic() + self._settings.timeout_s, self._settings.deadline)

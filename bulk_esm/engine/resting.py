@@ -10,6 +10,7 @@ from bulk_esm.clock import Clock
 from bulk_esm.engine.estimates import SettleTimes
 from bulk_esm.engine.inventory import get_if_there
 from bulk_esm.engine.tasks import task_group
+from bulk_esm.errors import ServiceError
 from bulk_esm.model.mapping import EventSourceMapping, SourceType
 
 _FIRST_PAUSE_SHARE: Final = 0.5  # of the likely settle time: when the transition began is not known
@@ -37,9 +38,16 @@ async def until_at_rest(
     """
     times = SettleTimes(max_per_second=control_plane.pacer.max_per_second)
     pause_s = times.median_s(source_type) * _FIRST_PAUSE_SHARE
+    seen: EventSourceMapping | None = None
     while True:
         await clock.sleep(max(0.0, min(pause_s, deadline - clock.monotonic())))
-        seen = await get_if_there(control_plane, uuid, deadline=deadline)
+        try:
+            seen = await get_if_there(control_plane, uuid, deadline=deadline)
+        except ServiceError:
+            # At the deadline nothing is retried: what was seen before then stands, and the others are not lost for it.
+            if seen is None or clock.monotonic() < deadline:
+                raise
+            return seen
         # The deadline counts after a look only, as only a look can tell that it is gone.
         if seen is None or seen.at_rest or clock.monotonic() >= deadline:
             return seen

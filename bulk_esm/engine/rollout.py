@@ -76,8 +76,8 @@ class Rollout:
             for number, wave in enumerate(self._waves, start=1):
                 if not wave:
                     continue  # a run that is continued has been through it
-                if ended and self._engine.stopped_by is None:
-                    await self._pause(ended, number)
+                if number > 1 and self._engine.stopped_by is None:
+                    await self._pause(number - 1, soaks=ended > 0)
                 begun = number
                 await self._engine.run(wave, record, wave=number, as_given=self._as_given)
                 ended = number
@@ -90,23 +90,22 @@ class Rollout:
         self._engine.stop(stop, hurry=True)
         self._between.cancel()
 
-    async def _pause(self, wave: int, following: int) -> None:
+    async def _pause(self, wave: int, *, soaks: bool) -> None:
+        """Soak, and ask; a run that is continued has soaked, but what halted it may still be so."""
         outcomes = self._engine.statistics().outcomes
-        end = WaveEnd(
-            wave=wave, waves=len(self._waves), next_updates=len(self._waves[following - 1]), outcomes=outcomes
-        )
+        end = WaveEnd(wave=wave, waves=len(self._waves), next_updates=len(self._waves[wave]), outcomes=outcomes)
         with anyio.CancelScope() as self._between:
-            reason = await self._soak(end)
-            if reason is None and self._confirm is not None:
+            reason = await self._soak(end, soak_s=self._soak_s if soaks else 0.0)
+            if reason is None and self._confirm is not None and soaks:
                 self.stage = f"wave {wave} of {end.waves} is done; asking whether to go on"
                 reason = None if await self._confirm(end) else f"after wave {wave} the answer was not to go on"
             if reason is not None:
                 self._engine.stop(Stop(RunStatus.HALTED, reason))
         self.stage = ""
 
-    async def _soak(self, end: WaveEnd) -> str | None:
+    async def _soak(self, end: WaveEnd, *, soak_s: float) -> str | None:
         """Wait, and ask the gates at the beginning, at the end, and in between."""
-        until = self._clock.monotonic() + self._soak_s
+        until = self._clock.monotonic() + soak_s
         if until > self._deadline:
             self._engine.stop(Stop(RunStatus.DEADLINE, f"the deadline comes before wave {end.wave + 1} could begin"))
             return None
@@ -118,4 +117,4 @@ class Rollout:
             left_s = until - self._clock.monotonic()
             if left_s <= 0:
                 return None
-            await self._clock.sleep(min(left_s, self._soak_s / _CHECKS_IN_A_SOAK, _CHECK_AT_LEAST_EVERY_S))
+            await self._clock.sleep(min(left_s, soak_s / _CHECKS_IN_A_SOAK, _CHECK_AT_LEAST_EVERY_S))

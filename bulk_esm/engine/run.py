@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Self
 
@@ -39,7 +40,7 @@ class Run:
         record: how the run stands; `run.json` says the same.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keyword-only, all with defaults
         self,
         control_plane: ControlPlane,
         folder: RunFolder,
@@ -48,6 +49,7 @@ class Run:
         *,
         ended: Sequence[Result] = (),
         known: Mapping[str, Ending] | None = None,
+        in_doubt: AbstractSet[str] = frozenset(),
         settings: EngineSettings | None = None,
         clock: Clock | None = None,
     ) -> None:
@@ -60,6 +62,7 @@ class Run:
             plan: its plan.
             ended: the results that it has already, and that stay.
             known: how items end to which nothing is sent, by UUID.
+            in_doubt: to which items an update may have been sent before, by UUID.
             settings: see `EngineSettings`; budget and ramp are the record's.
             clock: the time.
         """
@@ -84,6 +87,7 @@ class Run:
             account_id=record.account_id,
             settings=self._settings,
             known=known,
+            in_doubt=in_doubt,
             total=sum(item.uuid not in known and item.uuid not in gone_through for item in plan.updates),
             has_room=self._require_room,
             clock=self._clock,

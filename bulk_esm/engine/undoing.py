@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final
 
+import msgspec
+
 from bulk_esm.aws.session import Connection
 from bulk_esm.clock import Clock
 from bulk_esm.engine.endings import Ending, changed, gone
+from bulk_esm.engine.inventory import get_if_there
 from bulk_esm.engine.present import read_present
-from bulk_esm.model.plan import Plan, PlanItem
+from bulk_esm.model.plan import Action, Plan, PlanItem
 from bulk_esm.model.result import Result
 from bulk_esm.model.rollback import rollback_item, was_touched
 
@@ -59,11 +62,25 @@ async def make_rollback_plan(
     for uuid, item in touched.items():
         seen = now[uuid]
         if seen is None:
-            plan.append(item)
+            plan.append(_gone_item(item))
             known[uuid] = gone()
             continue
         reversal = rollback_item(item, seen, force=force)
+        result = by_uuid.get(uuid)
+        if result and result.accepted_at and seen.last_modified <= item.before.last_modified:
+            # As if nothing had been accepted since it was planned: List lags behind, and a Get tells.
+            seen = await get_if_there(connection.control_plane, uuid)
+            if seen is None:
+                plan.append(_gone_item(item))
+                known[uuid] = gone()
+                continue
+            reversal = rollback_item(item, seen, force=force)
         plan.append(reversal.item)
         if reversal.conflict:
             known[uuid] = changed(reversal.conflict)
     return Plan(tuple(plan)), known
+
+
+def _gone_item(item: PlanItem) -> PlanItem:
+    what = ("the mapping does not exist any more",)
+    return msgspec.structs.replace(item, action=Action.UNCHANGED, state=None, request={}, diff=(), problems=what)

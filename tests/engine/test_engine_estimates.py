@@ -13,7 +13,7 @@ from bulk_esm.engine.estimates import LIKELY_SETTLE_S, SettleTimes
 from bulk_esm.model.mapping import SourceType
 
 SOURCE_TYPES = st.sampled_from(sorted(SourceType))
-AGES = st.floats(0, 1e5)
+AGES = st.floats(0, 1e5, allow_subnormal=False)
 OBSERVED = st.lists(st.tuples(SOURCE_TYPES, AGES, AGES), max_size=20)
 DUE = 0.4
 

@@ -84,6 +84,22 @@ async def test_a_gate_halts_after_its_wave_and_while_soaking(tmp_path: Path, at_
         assert {result.wave for result in results} == {1, 2}
 
 
+@in_virtual_time
+async def test_a_gate_that_halted_a_run_is_asked_before_that_goes_on(tmp_path: Path) -> None:
+    async with world(fleet=queues(40)) as (simulator, bulk):
+        plan, run = await prepare(bulk, tmp_path, waves=("1", "10", "100%"), soak_s=3600.0)
+        await run.carry_out(gates=[AGate(halts_after=1)])
+        began_at = anyio.current_time()
+        again = (await bulk.reopen(run.folder)).begin()
+        record = await again.carry_out(gates=[AGate(halts_after=1)])
+        assert (record.status, record.counts) == (RunStatus.HALTED, {"updated": 1, "not_started": 39})
+        assert anyio.current_time() - began_at < 60  # it has soaked
+        finishing = (await bulk.reopen(run.folder)).begin()
+        record = await finishing.carry_out(gates=[AGate()])
+        assert (record.status, record.counts) == (RunStatus.FINISHED, {"updated": 40})
+        check(finishing, plan, simulator)
+
+
 @pytest.mark.parametrize("answer", [True, False])
 @in_virtual_time
 async def test_whether_to_go_on_is_asked_before_each_wave_but_the_first(
