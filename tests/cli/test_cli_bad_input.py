@@ -98,6 +98,40 @@ CASES: list[tuple[tuple[str, ...], tuple[str, ...]]] = [
     (("apply", "--yes", "--plan", "empty-plan.jsonl"), ("plan is empty",)),
     (("apply", "--plan", "broken-plan.jsonl", *ALL), ("--plan", "without those flags")),
     (("plan", "--all", *TO_FIVE, "--save", "nowhere/plan.jsonl"), ("--save nowhere/plan.jsonl", "no folder nowhere")),
+    # waves
+    (("pause", *ALL, "--waves", "5%,1%"), ("--waves 5%,1%", "cumulative")),
+    (("pause", *ALL, "--waves", "5%,5%,100%"), ("--waves", "cumulative")),
+    (("resume", *ALL, "--waves", "1,10"), ("--waves 1,10", "end it with 100%")),
+    (("pause", *ALL, "--waves", "abc"), ("--waves", "'abc'", "10", "2%")),
+    (("pause", *ALL, "--waves", ""), ("--waves", "10", "2%")),
+    (("pause", *ALL, "--waves", "1,200%"), ("--waves", "200%", "at most 100%")),
+    (("pause", *ALL, "--waves", "0,100%"), ("--waves 0,100%", "leave it out")),
+    (("pause", *ALL, "--soak", "5m"), ("--soak", "--waves 1,10%,100%")),
+    (("pause", *ALL, "--soak", "5m", "--waves", "100%"), ("--soak", "--waves 1,10%,100%")),
+    (("pause", *ALL, "--soak", "5", "--waves", "1,100%"), ("--soak", "15m")),
+    (("pause", *ALL, "--gate", "true"), ("--gate", "--waves 1,10%,100%")),
+    (("pause", *ALL, "--gate", " ", "--waves", "1,100%"), ("--gate is empty", "./healthy.sh")),
+    (("pause", *ALL, "--alarm", "lag"), ("--alarm", "--waves 1,10%,100%")),
+    (("pause", *ALL, "--confirm-waves"), ("--confirm-waves", "--waves 1,10%,100%")),
+    (("pause", *ALL, "--confirm-waves", "--waves", "1,100%"), ("--confirm-waves", "terminal", "--gate", "--alarm")),
+    (("pause", *ALL, "--max-failures", "-1"), ("--max-failures", "'-1'", "10", "2%")),
+    (("pause", *ALL, "--max-failures", "200%"), ("--max-failures", "200%", "at most 100%")),
+    (("pause", *ALL, "--max-failures", "few"), ("--max-failures", "'few'", "10", "2%")),
+    (("pause", *ALL, "--on-halt", "explode"), ("--on-halt", "rollback", "bulk-esm pause --help")),
+    (("apply", "--yes", "--requests", "good.jsonl", "--order", "given"), ("--order given", "--waves")),
+    (("apply", *ALL, *TO_FIVE, "--order", "given", "--waves", "1,100%"), ("--order given", "--requests", "--plan")),
+    (("resume", *ALL, "--ramp", "fast"), ("--ramp", "fast", "15m")),
+    # guards
+    (("pause", *ALL, "--max-targets", "some"), ("--max-targets", "'some'", "10", "2%")),
+    (("pause", *ALL, "--max-targets", "101%"), ("--max-targets", "101%", "at most 100%")),
+    (("pause", *ALL, "--deadline", "2020-01-01T00:00Z"), ("--deadline 2020-01-01T00:00Z is over",)),
+    (("pause", *ALL, "--deadline", "2099-01-01T00:00"), ("--deadline", "say the zone", "03:30Z")),
+    (("pause", *ALL, "--deadline", "03:30"), ("--deadline", "say the zone", "03:30Z")),
+    (("pause", *ALL, "--deadline", "yesterday"), ("--deadline 'yesterday'", "30m", "03:30Z")),
+    (("pause", *ALL, "--expect-account", "12"), ("--expect-account 12", "12 digits")),
+    (("pause", *ALL, "--expect-account", "my-account!!"), ("--expect-account my-account!!", "12 digits")),
+    (("pause", *ALL, "--accept-data-loss"), ("--accept-data-loss", "--for 4h")),
+    (("pause", *ALL, "--for", "long"), ("--for", "long", "15m")),
     # durations and numbers
     (("pause", *ALL, "--timeout", "soon"), ("--timeout", "soon", "15m")),
     (("pause", *ALL, "--timeout", "90"), ("--timeout", "90", "15m")),
@@ -122,6 +156,16 @@ CASES: list[tuple[tuple[str, ...], tuple[str, ...]]] = [
     (("show", "2025", "--runs-dir", "runs"), ("fits 2 runs", "20250101T000000Z-pause-aaaaaa", "more of the id")),
     (("resume", "--yes", "--run", "2025", "--runs-dir", "runs"), ("fits 2 runs", "more of the id")),
     (("show", "", "--runs-dir", "runs"), ("no run",)),
+    *(
+        ((command, name, *where), says)
+        for command in ("rollback", "continue", "verify")
+        for name, where, says in (
+            ("last", (), ("there are no runs", "--runs-dir")),
+            ("2020", ("--runs-dir", "runs"), ("no run '2020'", "bulk-esm runs")),
+            ("2025", ("--runs-dir", "runs"), ("fits 2 runs", "more of the id")),
+            ("last", ("--runs-dir", "runs"), ("run.json", "run_id")),
+        )
+    ),
     (("pause", *ALL, "--runs-dir", "a-file"), ("a-file", "not a folder", "--runs-dir", "BULK_ESM_RUNS_DIR")),
     (("pause", *ALL, "--runs-dir", "a-file/runs"), ("a-file", "not a folder", "--runs-dir")),
     (("apply", *ALL, *TO_FIVE, "--runs-dir", "a-file"), ("a-file", "not a folder", "--runs-dir")),
@@ -141,6 +185,8 @@ CASES: list[tuple[tuple[str, ...], tuple[str, ...]]] = [
     (("list", "--output", "xml"), ("--output", "jsonl", "bulk-esm list --help")),
     (("list", "--region"), ("--region", "bulk-esm list --help")),
     (("show",), ("RUN", "bulk-esm show --help")),
+    *(((command,), ("RUN", f"bulk-esm {command} --help")) for command in ("rollback", "continue", "verify")),
+    (("continue", "last", "--waves", "1,100%"), ("--waves", "bulk-esm continue --help")),
 ]
 
 

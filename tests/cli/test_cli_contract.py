@@ -396,7 +396,8 @@ def test_a_saved_plan_is_carried_out(tmp_path: Path, simulated: Simulated, insid
 
     dry = inside(simulated.environment, "apply", "--plan", "plan.jsonl", "--dry-run", *FAST)
     assert (dry.code, simulated.report().count(Kind.UPDATE)) == (0, 0)
-    assert "2 were changed since the plan was saved" in dry.stderr
+    assert "2 were changed or deleted by someone since: each is left alone, as a conflict" in dry.stderr
+    assert all(f"  {uuid}: " in dry.stderr for uuid in (changed, deleted))
 
     applied = inside(simulated.environment, "apply", "--plan", "plan.jsonl", *YES)
     assert applied.code == 1  # there are conflicts
@@ -430,7 +431,7 @@ def test_a_saved_plan_that_is_done_is_no_news(simulated: Simulated, inside: Insi
 
 def test_refused_updates_are_failures(tmp_path: Path) -> None:
     with Simulated(mappings=60, faults=Faults(refused_share=0.2)) as simulated:
-        done = Cli(tmp_path, simulated.environment)("pause", "--all", *YES)
+        done = Cli(tmp_path, simulated.environment)("pause", "--all", *YES, "--max-failures", "100%")
         failed = [result for result in done.records if result["outcome"] == "failed"]
         assert (done.code, bool(failed)) == (1, True)
         assert {result["error"]["code"] for result in failed} == {"InvalidParameterValueException"}

@@ -22,9 +22,10 @@ from bulk_esm.cli.inputs import check_uuid, read_change, read_selection, reads_s
 from bulk_esm.cli.options import AwsOptions, ChangeOptions, SelectOptions
 from bulk_esm.cli.output import Results, form_for, tail_of
 from bulk_esm.cli.progress import Standing, counts_text, progress, rate_text
+from bulk_esm.cli.running import exit_code
 from bulk_esm.cli.streams import say
 from bulk_esm.cli.summary import plan_row, plan_summary, result_row, run_summary
-from bulk_esm.engine.engine import EngineStatistics
+from bulk_esm.engine.settings import EngineStatistics
 from bulk_esm.model.change import Difference
 from bulk_esm.model.result import ErrorRecord
 
@@ -259,23 +260,31 @@ def test_the_summary_of_a_run_groups_failures_by_cause() -> None:
         counts={"timed_out": 1, "updated": 1234, "failed": 2, "blocked": 1},
         requests={"list": 3, "get": 4, "update": 5, "throttled": 6, "errors": 7},
     )
-    assert list(run_summary(record, results)) == [
+    assert list(run_summary(record, results, folder=Path("runs/x"))) == [
         "pause finished in 2:14: 1,234 updated, 1 blocked, 2 failed, 1 timed_out",
         "  2 failed: InvalidParameterValueException: too small",
         f"    such as {UUIDS[2]} (orders:live)",
         "  1 timed_out: TimedOut: still Disabling",
         f"    such as {UUIDS[1]} (orders:live)",
+        "  1 blocked: Blocked: cannot",
+        f"    such as {UUIDS[4]} (orders:live)",
         "  requests: 3 list, 4 get, 5 update; 6 throttled, 7 errors",
+        "  folder: runs/x",
     ]
 
 
 def test_the_summary_of_a_run_keeps_to_a_page() -> None:
     results = [result(n, Outcome.FAILED, ErrorRecord(code=f"Code{n}", message="x")) for n in range(20)]
-    lines = list(run_summary(record_of(reason="the token expired"), results))
+    lines = list(run_summary(record_of(reason="the token expired"), results, folder=Path("runs/x")))
     assert lines[0].startswith("pause did not end: it was killed, or is still running")
     assert lines[1] == "  because: the token expired"
-    assert lines[-1] == "  and 12 more causes; see results.jsonl"
-    assert len(lines) == 2 + 2 * 8 + 1
+    assert lines[-4:] == [
+        "  and 12 more causes; see results.jsonl",
+        "  folder: runs/x",
+        "  to finish it: bulk-esm continue runs/x",
+        "  to put back what it changed: bulk-esm rollback runs/x",
+    ]
+    assert len(lines) == 2 + 2 * 8 + 4
 
 
 # Progress
@@ -392,10 +401,12 @@ def test_a_rate_above_the_quota_is_warned_of_at_aws_only(monkeypatch: pytest.Mon
         (RunStatus.FINISHED, {"timed_out": 1}, 1),
         (RunStatus.FINISHED, {"conflict": 1}, 1),
         (RunStatus.INTERRUPTED, {"failed": 1, "not_started": 1}, 130),
+        (RunStatus.HALTED, {"failed": 1, "not_started": 1}, 3),
+        (RunStatus.DEADLINE, {"failed": 1, "not_started": 1}, 4),
     ],
 )
 def test_exit_codes(status: RunStatus, counts: dict[str, int], code: int) -> None:
-    assert carry_out.exit_code(record_of(status=status, counts=counts)) == code
+    assert exit_code(record_of(status=status, counts=counts)) == code
 
 
 def test_a_folder_that_is_not_there_yet_is_not_made_too_soon(tmp_path: Path, inside: Inside) -> None:

@@ -7,7 +7,7 @@ import re
 import select
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -24,8 +24,10 @@ def simulated() -> Iterator[Simulated]:
         yield found
 
 
-def at_terminal(cli: Cli, *arguments: str, answer: bytes | None = None) -> tuple[int, str]:
-    """Run a command at a terminal, and answer its question; `\\x03` is Ctrl-C, `\\x04` the end of input."""
+def at_terminal(cli: Cli, *arguments: str, answers: Iterable[bytes] = ()) -> tuple[int, str]:
+    """Run a command at a terminal, and answer its questions; `\\x03` is Ctrl-C, `\\x04` the end of input."""
+    to_say = list(answers)
+    answered = 0
     ours, theirs = pty.openpty()
     environment = cli.whole_environment() | {"TERM": "xterm", "COLUMNS": str(COLUMNS), "LINES": "24"}
     with subprocess.Popen(
@@ -52,9 +54,9 @@ def at_terminal(cli: Cli, *arguments: str, answer: bytes | None = None) -> tuple
             if not chunk:
                 break
             shown += chunk
-            if answer is not None and b"[y/N] " in shown:
-                os.write(ours, answer)
-                answer = None
+            if to_say and shown.count(b"[y/N] ") > answered:
+                os.write(ours, to_say.pop(0))
+                answered += 1
         code = process.wait(LONGEST_S)
     os.close(ours)
     text = shown.decode().replace("\r\n", "\n")
@@ -73,7 +75,7 @@ main()
 
 @pytest.mark.parametrize(("answer", "code"), [(b"\n", 0), (b"\x04", 0), (b"\x03", 130)], ids=repr)
 def test_no_consent(answer: bytes, code: int, tmp_path: Path, simulated: Simulated) -> None:
-    found, shown = at_terminal(Cli(tmp_path, simulated.environment), "pause", "--all", *FAST, answer=answer)
+    found, shown = at_terminal(Cli(tmp_path, simulated.environment), "pause", "--all", *FAST, answers=[answer])
     enabled = sum(state == "Enabled" for state in simulated.states().values())
     question = f"Update {enabled} mappings in account 123456789012, us-east-1, at {simulated.simulator.endpoint_url}?"
     assert found == code
@@ -85,7 +87,7 @@ def test_no_consent(answer: bytes, code: int, tmp_path: Path, simulated: Simulat
 
 def test_consent(tmp_path: Path, simulated: Simulated) -> None:
     cli = Cli(tmp_path, simulated.environment)
-    code, shown = at_terminal(cli, "pause", "--all", *FAST, answer=b"Yes\n")
+    code, shown = at_terminal(cli, "pause", "--all", *FAST, answers=[b"Yes\n"])
     assert code == 0
     assert set(simulated.states().values()) == {"Disabled"}
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown)
@@ -109,3 +111,30 @@ def test_nothing_to_do_asks_nothing(tmp_path: Path, simulated: Simulated) -> Non
     code, shown = at_terminal(Cli(tmp_path, simulated.environment), "pause", "--state", "Disabled", *FAST)
     assert code == 0
     assert "[y/N]" not in shown
+
+
+@pytest.mark.parametrize(
+    ("answers", "code", "updated"),
+    [([b"y\n", b"y\n", b"yes\n"], 0, 32), ([b"y\n", b"y\n", b"n\n"], 3, 4), ([b"y\n", b"\n"], 3, 1)],
+    ids=["yes", "no", "neither"],
+)
+def test_asked_before_each_wave(
+    answers: list[bytes], code: int, updated: int, tmp_path: Path, simulated: Simulated
+) -> None:
+    enabled = sum(state == "Enabled" for state in simulated.states().values())
+    cli = Cli(tmp_path, simulated.environment)
+    found, shown = at_terminal(
+        cli, "pause", "--all", "--waves", "1,10%,100%", "--confirm-waves", *FAST, answers=list(answers)
+    )
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown)
+    updated = enabled if found == 0 else updated
+    assert found == code
+    assert plain.count("[y/N]") == len(answers)
+    assert "wave 1 of 3 is done: " in plain
+    assert re.search(r"Go on with wave 2, \d+ updates\?", plain)
+    assert sum(simulated.accepted().values()) == updated
+    assert list(cli.last_run().outcomes.values()).count("updated") == updated
+    record = cli.last_run().record
+    if code:
+        assert record["reason"] == f"after wave {len(answers) - 1} the answer was not to go on"
+        assert "to finish it: bulk-esm continue" in plain
