@@ -28,7 +28,8 @@ async def read_drift(connection: Connection, items: Iterable[PlanItem], results:
         ServiceError: an answer that retrying did not mend.
     """
     by_uuid = {result.uuid: result for result in results}
-    touched = {item.uuid: item for item in items if was_touched(item, by_uuid.get(item.uuid))}
+    # A run that was killed has not set what has no result: `continue` tells what became of that.
+    touched = {item.uuid: item for item in items if item.uuid in by_uuid and was_touched(item, by_uuid[item.uuid])}
     now = await read_present(connection, touched, needs_get=lambda seen: needs_get(touched[seen.uuid], seen))
     found = (drift_of(item, now[uuid]) for uuid, item in touched.items())
     return [drift for drift in found if drift is not None]

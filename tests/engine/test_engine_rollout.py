@@ -251,3 +251,15 @@ async def test_a_clock_that_is_injected_tells_the_deadline(tmp_path: Path) -> No
         assert (await run.carry_out()).counts == {"not_started": 3}
         check(run, plan, simulator)
         assert not accepted(simulator)
+
+
+@in_virtual_time
+async def test_what_a_run_did_not_get_to_has_not_drifted(tmp_path: Path) -> None:
+    async with world(fleet=queues(5)) as (simulator, bulk):
+        _, run = await prepare(bulk, tmp_path)
+        assert await bulk.verify(run.folder) == ()
+        await run.carry_out()
+        assert await bulk.verify(run.folder) == ()
+        someone = simulator.snapshot()[2]["UUID"]
+        simulator.change_behind(someone, State="Enabled")
+        assert [drift.uuid for drift in await bulk.verify(run.folder)] == [someone]
