@@ -44,7 +44,6 @@ class Verdict(StrEnum):
     TIMED_OUT = "timed out"
 
 
-FINAL: Final = frozenset({Verdict.SETTLED, Verdict.GONE})
 MISMATCH: Final = frozenset({Verdict.NOT_APPLIED, Verdict.CHANGED})
 
 

@@ -10,8 +10,8 @@ import msgspec
 from bulk_esm.aws.session import Connection
 from bulk_esm.clock import Clock
 from bulk_esm.engine.endings import Ending, changed, gone
-from bulk_esm.engine.inventory import get_if_there
 from bulk_esm.engine.present import read_present
+from bulk_esm.model.mapping import EventSourceMapping
 from bulk_esm.model.plan import Action, Plan, PlanItem
 from bulk_esm.model.result import Result
 from bulk_esm.model.rollback import rollback_item, was_touched
@@ -49,13 +49,16 @@ async def make_rollback_plan(
     """
     by_uuid = {result.uuid: result for result in results}
     touched = {item.uuid: item for item in items if was_touched(item, by_uuid.get(item.uuid))}
+
+    def needs_get(seen: EventSourceMapping) -> bool:
+        item, result = touched[seen.uuid], by_uuid.get(seen.uuid)
+        hides = seen.has_hidden_filters and not _FILTERS.isdisjoint(item.request)
+        # As if nothing had been accepted since it was planned: List lags behind.
+        lags = bool(result and result.accepted_at) and seen.last_modified <= item.before.last_modified
+        return hides or lags
+
     now = await read_present(
-        connection,
-        touched,
-        needs_get=lambda seen: seen.has_hidden_filters and not _FILTERS.isdisjoint(touched[seen.uuid].request),
-        timeout_s=timeout_s,
-        clock=clock,
-        waiting=waiting,
+        connection, touched, needs_get=needs_get, timeout_s=timeout_s, clock=clock, waiting=waiting
     )
     plan: list[PlanItem] = []
     known: dict[str, Ending] = {}
@@ -66,15 +69,6 @@ async def make_rollback_plan(
             known[uuid] = gone()
             continue
         reversal = rollback_item(item, seen, force=force)
-        result = by_uuid.get(uuid)
-        if result and result.accepted_at and seen.last_modified <= item.before.last_modified:
-            # As if nothing had been accepted since it was planned: List lags behind, and a Get tells.
-            seen = await get_if_there(connection.control_plane, uuid)
-            if seen is None:
-                plan.append(_gone_item(item))
-                known[uuid] = gone()
-                continue
-            reversal = rollback_item(item, seen, force=force)
         plan.append(reversal.item)
         if reversal.conflict:
             known[uuid] = changed(reversal.conflict)
