@@ -59,6 +59,12 @@ def command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "bulk_esm", *arguments, "--rate", str(FAST), "--yes"]
 
 
+def finished(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(*arguments), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LONGEST_S, check=False
+    )
+
+
 @pytest.mark.parametrize("on_halt", ["stop", "rollback"])
 def test_an_alarm_in_the_first_soak(moto: MotoAccount, queues: set[str], alarm: Any, on_halt: str) -> None:
     waves = ("--waves", "1,10%,100%", "--soak", "8s", "--alarm", "lag", "--on-halt", on_halt)
@@ -88,14 +94,7 @@ def test_an_alarm_in_the_first_soak(moto: MotoAccount, queues: set[str], alarm: 
 
 def test_an_alarm_that_rings_before_the_start(moto: MotoAccount, fleet: Fleet, alarm: Any) -> None:
     alarm.set_alarm_state(AlarmName="lag", StateValue="ALARM", StateReason="messages grow old")
-    done = subprocess.run(
-        command("pause", "--all", "--waves", "1,100%", "--alarm", "lag"),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=LONGEST_S,
-        check=False,
-    )
+    done = finished("pause", "--all", "--waves", "1,100%", "--alarm", "lag")
     assert done.returncode == 2
     assert "in ALARM: lag (messages grow old); nothing was sent" in done.stderr
     assert sum(state == "Enabled" for state in moto.states().values()) == len(fleet.enabled)
@@ -103,14 +102,7 @@ def test_an_alarm_that_rings_before_the_start(moto: MotoAccount, fleet: Fleet, a
 
 
 def test_an_alarm_that_is_not_there(moto: MotoAccount, fleet: Fleet) -> None:
-    done = subprocess.run(
-        command("pause", "--all", "--waves", "1,100%", "--alarm", "lagg"),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=LONGEST_S,
-        check=False,
-    )
+    done = finished("pause", "--all", "--waves", "1,100%", "--alarm", "lagg")
     assert done.returncode == 2
     assert "--alarm lagg: no CloudWatch alarm of this name" in done.stderr
     assert sum(state == "Enabled" for state in moto.states().values()) == len(fleet.enabled)
