@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from typing import Final
 
 import anyio
@@ -72,12 +72,12 @@ def with_aws(options: AwsOptions, work: Callable[[BulkEsm], Awaitable[int]]) -> 
     return anyio.run(main)
 
 
-def show_plan(plan: Plan, output: OutputOptions, *, max_per_second: float) -> None:
+def show_plan(plan: Plan, output: OutputOptions, *, max_per_second: float, left_alone: Collection[str] = ()) -> None:
     """Show a plan: its lines on stdout, its summary on stderr."""
     results = Results(form_for(output.output), PLAN_COLUMNS, plan_row)
     results.add_all(plan.items)
     results.finish()
-    for line in plan_summary(plan, max_per_second=max_per_second):
+    for line in plan_summary(plan, max_per_second=max_per_second, left_alone=left_alone):
         say(line, quiet=output.quiet)
 
 
@@ -100,7 +100,7 @@ async def carry_out(bulk: BulkEsm, planned: Planned, job: Job, lock: RunLock | N
     plan = planned.plan
     max_per_second = bulk.control_plane.pacer.max_per_second
     if job.run.dry_run:
-        show_plan(plan, job.output, max_per_second=max_per_second)
+        show_plan(plan, job.output, max_per_second=max_per_second, left_alone=planned.known)
     else:
         for line in plan_summary(plan, max_per_second=max_per_second, left_alone=planned.known):
             say(line, quiet=job.output.quiet)
