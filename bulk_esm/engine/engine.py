@@ -13,6 +13,7 @@ from anyio.abc import TaskGroup
 
 from bulk_esm.aws.control_plane import ControlPlane
 from bulk_esm.clock import Clock
+from bulk_esm.engine.budget import Budget
 from bulk_esm.engine.course import Course
 from bulk_esm.engine.endings import Ending, cut_short, failed, internal_error, without_sending
 from bulk_esm.engine.estimates import LIKELY_SETTLE_S
@@ -25,7 +26,6 @@ from bulk_esm.engine.waiter import Waiter
 from bulk_esm.engine.waits import Settlement
 from bulk_esm.errors import AccessError, RunFolderError, ServiceError
 from bulk_esm.logs import get_logger
-from bulk_esm.model.budget import is_exceeded, places_left
 from bulk_esm.model.plan import Action, PlanItem
 from bulk_esm.model.result import TROUBLE, ErrorRecord, Outcome, Result
 from bulk_esm.runs.record import RunStatus
@@ -55,6 +55,7 @@ class Engine:
         in_doubt: AbstractSet[str] = frozenset(),
         total: int | None = None,
         has_room: Callable[[int], None] = lambda _: None,
+        budget: Budget | None = None,
         clock: Clock | None = None,
     ) -> None:
         """Prepare one run.
@@ -69,6 +70,7 @@ class Engine:
             total: how many items of all that will be carried out need an update, if that is known beforehand.
             has_room: called before each update with the number of results that may have to be written; raises
                 `RunFolderError` where there is no room for them.
+            budget: what is shared with other engines; of its own, from the settings, if left out.
             clock: the time.
         """
         self.stopped_by: Stop | None = None
@@ -79,15 +81,15 @@ class Engine:
         self._has_room = has_room
         self._clock = clock or Clock()
         self._waiter = Waiter(control_plane, clock=self._clock, updates_wait=lambda: self._updates_wait)
-        places = places_left(self._settings.most_failures, 0, self._settings.concurrency)
-        self._sending = anyio.CapacityLimiter(places)
+        self._budget = budget or Budget(self._settings.most_failures)
+        self._sending = anyio.CapacityLimiter(self._budget.places(self._settings.concurrency))
         self._under_way = anyio.Semaphore(self._settings.most_under_way, fast_acquire=True)
         self._feeding = anyio.CancelScope()
         self._ledger = Ledger(run_id=run_id, account_id=account_id, region=control_plane.region, clock=self._clock)
         self._total = total or 0
         self._grows = total is None
         self._settling: dict[str, Course] = {}
-        self._begun = self._sent = self._failures = self.cut_short = 0
+        self._begun = self._sent = self.cut_short = 0
         self._first_sent_at: float | None = None
         self._updates_wait = False
         self._refused: ErrorRecord | None = None
@@ -146,13 +148,14 @@ class Engine:
             updates.sort(key=lambda item: LIKELY_SETTLE_S[item.source_type])
         self._feeding = anyio.CancelScope()
         try:
-            async with task_group() as looking:
-                looking.start_soon(self._look)
-                async with task_group() as tasks:
-                    with self._feeding:
-                        await self._feed(updates, tasks)
-                await self._waiter.until_nobody_waits()
-                looking.cancel_scope.cancel()
+            with self._budget.watched(self._heed_budget):
+                async with task_group() as looking:
+                    looking.start_soon(self._look)
+                    async with task_group() as tasks:
+                        with self._feeding:
+                            await self._feed(updates, tasks)
+                    await self._waiter.until_nobody_waits()
+                    looking.cancel_scope.cancel()
         finally:
             for course in list(self._settling.values()):
                 self._end_settling(course, self._cut_short(course))
@@ -290,11 +293,12 @@ class Engine:
         self._under_way.release()
         self._ledger.end(course, ending)
         if ending.outcome in TROUBLE:
-            self._failures += 1
-            most = self._settings.most_failures
-            self._sending.total_tokens = places_left(most, self._failures, self._settings.concurrency)
-            if is_exceeded(most, self._failures):
-                self.stop(Stop(RunStatus.HALTED, f"{self._failures:,} mappings failed, and at most {most:,} may"))
+            self._budget.fail()
+
+    def _heed_budget(self) -> None:
+        self._sending.total_tokens = self._budget.places(self._settings.concurrency)
+        if self._budget.is_exceeded:
+            self.stop(Stop(RunStatus.HALTED, self._budget.reason))
 
     def _cut_short(self, course: Course) -> Ending:
         self.cut_short += course.perhaps_applied

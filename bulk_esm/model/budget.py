@@ -34,7 +34,7 @@ def is_exceeded(most: int | None, failures: int) -> bool:
     return most is not None and failures > most
 
 
-def places_left(most: int | None, failures: int, concurrency: int) -> int:
+def places_left(most: int | None, failures: int, concurrency: int, *, sharing: int = 1) -> int:
     """How many updates may wait for their answer at once.
 
     With `most - failures + 1` of them, even if Lambda refused every one the budget would be exceeded by one at most.
@@ -43,11 +43,12 @@ def places_left(most: int | None, failures: int, concurrency: int) -> int:
         most: the budget.
         failures: failures so far.
         concurrency: how many there may be at the most.
+        sharing: how many engines share the budget, each of which may exceed it by one.
 
     Returns:
         At least 1: a run whose budget is exceeded halts anyway.
     """
-    return concurrency if most is None else max(1, min(concurrency, most - failures + 1))
+    return concurrency if most is None else max(1, min(concurrency, (most - failures + sharing) // sharing))
 
 
 def budget_line(most: int | None) -> str:
