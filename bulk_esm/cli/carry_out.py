@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import anyio
@@ -16,14 +16,14 @@ from bulk_esm.cli.guards import check_alarms, check_losses, check_size
 from bulk_esm.cli.job import Job
 from bulk_esm.cli.options import AwsOptions, OutputOptions
 from bulk_esm.cli.output import Results, form_for
-from bulk_esm.cli.running import ask, run_and_report
+from bulk_esm.cli.running import SingleConduct, ask, run_and_report
 from bulk_esm.cli.streams import say
 from bulk_esm.cli.summary import PLAN_COLUMNS, plan_row, plan_summary
 from bulk_esm.engine.endings import Ending
 from bulk_esm.errors import RefusedError
 from bulk_esm.logs import log_to_stderr
 from bulk_esm.model.budget import budget_line
-from bulk_esm.model.plan import Action, Plan
+from bulk_esm.model.plan import Action, Plan, PlanItem
 from bulk_esm.model.ramp import ACCOUNT_CONCURRENCY, added_concurrency, ramp_lines
 from bulk_esm.model.rollback import irreversible
 from bulk_esm.model.waves import parse_waves, waves_of
@@ -72,13 +72,11 @@ def with_aws(options: AwsOptions, work: Callable[[BulkEsm], Awaitable[int]]) -> 
     return anyio.run(main)
 
 
-def show_plan(plan: Plan, output: OutputOptions, *, max_per_second: float, left_alone: Collection[str] = ()) -> None:
-    """Show a plan: its lines on stdout, its summary on stderr."""
+def show_items(items: Iterable[PlanItem], output: OutputOptions) -> None:
+    """Show a plan's lines on stdout."""
     results = Results(form_for(output.output), PLAN_COLUMNS, plan_row)
-    results.add_all(plan.items)
+    results.add_all(items)
     results.finish()
-    for line in plan_summary(plan, max_per_second=max_per_second, left_alone=left_alone):
-        say(line, quiet=output.quiet)
 
 
 async def carry_out(bulk: BulkEsm, planned: Planned, job: Job, lock: RunLock | None) -> int:
@@ -100,26 +98,20 @@ async def carry_out(bulk: BulkEsm, planned: Planned, job: Job, lock: RunLock | N
     plan = planned.plan
     max_per_second = bulk.control_plane.pacer.max_per_second
     if job.run.dry_run:
-        show_plan(plan, job.output, max_per_second=max_per_second, left_alone=planned.known)
-    else:
-        for line in plan_summary(plan, max_per_second=max_per_second, left_alone=planned.known):
-            say(line, quiet=job.output.quiet)
+        show_items(plan.items, job.output)
+    for line in plan_summary(plan.items, max_per_second=max_per_second, left_alone=planned.known):
+        say(line, quiet=job.output.quiet)
     to_update = [item for item in plan.updates if item.uuid not in planned.known]
-    for line in _how_it_goes(plan, job, updates=len(to_update)):
+    waves = waves_of(plan.updates, parse_waves(job.waves.waves), as_given=job.as_given) if job.waves.waves else []
+    for line in how_it_goes(plan.items, job, waves=[len(wave) for wave in waves], updates=len(to_update)):
         say(line, quiet=job.output.quiet)
     if planned.known:
-        _tell_of_conflicts(planned)
-    check_size(bulk, plan, job)
-    check_losses(plan, job)
+        tell_of_conflicts(planned.known)
+    check_size(job, updates=len(plan.updates), seen=max(bulk.control_plane.census.total, len(plan.items)))
+    check_losses(plan.items, job)
     if job.run.dry_run:
         return 0
-    blocked = plan.count(Action.BLOCKED)
-    if blocked and not job.run.skip_blocked:
-        narrower = "" if job.undoes else "narrow the selection, or "
-        raise RefusedError(
-            f"{blocked:,} of {len(plan.items):,} mappings are blocked, so nothing was sent; "
-            f"{narrower}carry out the rest with --skip-blocked"
-        )
+    refuse_blocked(job, plan.count(Action.BLOCKED), len(plan.items))
     await check_alarms(bulk, job.waves.alarm)
     if to_update and not job.run.yes and not await consents(bulk, plan.account_id, len(to_update)):
         say("nothing was changed")
@@ -140,14 +132,34 @@ async def carry_out(bulk: BulkEsm, planned: Planned, job: Job, lock: RunLock | N
     )
     if lock:
         lock.tell(str(run.folder.path.absolute()))
-    return await run_and_report(bulk, run, job.output)
+    return await run_and_report(SingleConduct(bulk, run), job.output)
 
 
-def _how_it_goes(plan: Plan, job: Job, *, updates: int) -> Iterator[str]:
-    """Waves, budget and what there is to know before one says yes."""
-    if job.waves.waves is not None:
-        waves = waves_of(plan.updates, parse_waves(job.waves.waves), as_given=job.as_given)
-        sizes = " + ".join(f"{len(wave):,}" for wave in waves)
+def refuse_blocked(job: Job, blocked: int, items: int) -> None:
+    """Refuse a plan in which mappings are blocked, unless they are to be skipped.
+
+    Raises:
+        RefusedError: some are.
+    """
+    if blocked and not job.run.skip_blocked:
+        narrower = "" if job.undoes else "narrow the selection, or "
+        raise RefusedError(
+            f"{blocked:,} of {items:,} mappings are blocked, so nothing was sent; "
+            f"{narrower}carry out the rest with --skip-blocked"
+        )
+
+
+def how_it_goes(items: Sequence[PlanItem], job: Job, *, waves: Sequence[int], updates: int) -> Iterator[str]:
+    """Waves, budget and what there is to know before one says yes.
+
+    Args:
+        items: the plan's.
+        job: what was asked.
+        waves: how many updates each wave has; none where there are no waves.
+        updates: how many there are in all.
+    """
+    if waves:
+        sizes = " + ".join(f"{size:,}" for size in waves)
         soaks_s = job.waves.soak * (len(waves) - 1)
         soak = f", with a soak of {format_duration(job.waves.soak)} between them" if soaks_s else ""
         yield f"in {len(waves)} waves: {sizes}{soak}"
@@ -163,26 +175,28 @@ def _how_it_goes(plan: Plan, job: Job, *, updates: int) -> Iterator[str]:
         yield budget_line(job.most_failures(updates=updates))
     if deadline := job.deadline:
         yield f"deadline: {deadline:%Y-%m-%d %H:%M:%S} UTC"
-    lasting = irreversible(plan.items)
+    lasting = irreversible(items)
     for item, problems in lasting[:3]:
         yield f"warning: {item.uuid}: {'; '.join(problems)}"
     if len(lasting) > 3:  # noqa: PLR2004 - as many as are shown
         yield f"warning: and {len(lasting) - 3:,} more that no rollback can put back wholly"
-    added = added_concurrency(plan.items)
+    added = added_concurrency(items)
     if added:
         yield f"concurrent invocations that resuming adds (an account has {ACCOUNT_CONCURRENCY:,} by default):"
         yield from ramp_lines(added)
 
 
-def _tell_of_conflicts(planned: Planned) -> None:
-    say(f"{len(planned.known):,} were changed or deleted by someone since: each is left alone, as a conflict")
-    for uuid, ending in list(planned.known.items())[:3]:
+def tell_of_conflicts(known: Mapping[str, Ending]) -> None:
+    """Say what is left alone, as someone changed it since."""
+    say(f"{len(known):,} were changed or deleted by someone since: each is left alone, as a conflict")
+    for uuid, ending in list(known.items())[:3]:
         say(f"  {uuid}: {ending.error.message if ending.error else ending.outcome}")
 
 
 async def consents(bulk: BulkEsm, account_id: str | None, updates: int) -> bool:
-    """Ask whether to go on."""
-    where = f"account {account_id}, {bulk.region}"
-    if not bulk.control_plane.is_aws:
-        where += f", at {bulk.control_plane.endpoint_url}"
-    return await ask(f"Update {updates:,} mappings in {where}?")
+    """Ask whether to go on in one account and Region."""
+    return await ask(f"Update {updates:,} mappings in account {account_id}, {bulk.region}{_elsewhere(bulk)}?")
+
+
+def _elsewhere(bulk: BulkEsm) -> str:
+    return "" if bulk.control_plane.is_aws else f", at {bulk.control_plane.endpoint_url}"

@@ -19,7 +19,7 @@ from bulk_esm.cli.job import (
 )
 from bulk_esm.cli.options import RUN, AwsOptions, GuardOptions, OutputOptions, RunName, RunOptions, RunsOptions
 from bulk_esm.cli.plan import tell_of_transition
-from bulk_esm.cli.running import exit_code, run_and_report
+from bulk_esm.cli.running import SingleConduct, exit_code, run_and_report
 from bulk_esm.cli.streams import say
 from bulk_esm.engine.continuing import Continuation
 from bulk_esm.errors import RefusedError, RunFolderError, UsageError
@@ -77,7 +77,7 @@ def continue_command(
             if found.to_send and not yes and not await consents(bulk, record.account_id, found.to_send):
                 say("nothing was changed")
                 return 0
-            return await run_and_report(bulk, found.begin(), output)
+            return await run_and_report(SingleConduct(bulk, found.begin()), output)
 
     return with_aws(replace(aws, region=aws.region or record.region), work)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 
@@ -16,7 +16,7 @@ from bulk_esm.clock import iso
 from bulk_esm.engine.gates import AlarmGate
 from bulk_esm.errors import RefusedError, ServiceError
 from bulk_esm.model.losses import loss_lines, losses, within
-from bulk_esm.model.plan import Plan
+from bulk_esm.model.plan import PlanItem
 from bulk_esm.runs.lock import Holder, RunLock
 
 
@@ -50,14 +50,18 @@ async def check_alarms(bulk: BulkEsm, alarms: tuple[str, ...]) -> None:
         raise RefusedError(f"{reason}; nothing was sent")
 
 
-def check_size(bulk: BulkEsm, plan: Plan, job: Job) -> None:
+def check_size(job: Job, *, updates: int, seen: int) -> None:
     """Refuse a plan that updates more than `--max-targets`.
+
+    Args:
+        job: what was asked.
+        updates: how many mappings would be updated.
+        seen: how many there are.
 
     Raises:
         RefusedError: it does.
     """
-    seen = max(bulk.control_plane.census.total, len(plan.items))
-    most, updates = job.most_targets(seen=seen), len(plan.updates)
+    most = job.most_targets(seen=seen)
     if most is not None and updates > most:
         raise RefusedError(
             f"{updates:,} mappings would be updated, of {seen:,} seen, and at most {most:,} may (--max-targets "
@@ -65,13 +69,13 @@ def check_size(bulk: BulkEsm, plan: Plan, job: Job) -> None:
         )
 
 
-def check_losses(plan: Plan, job: Job) -> None:
+def check_losses(items: Iterable[PlanItem], job: Job) -> None:
     """Warn of what a pause can cost, and refuse one that is longer than some mappings can take.
 
     Raises:
         RefusedError: data would be lost, and that was not accepted.
     """
-    found = losses(plan.items)
+    found = losses(items)
     if not found:
         return
     say("data that is lost if the pause takes too long, as far as the API tells:", quiet=job.output.quiet)
@@ -116,7 +120,16 @@ def one_run_at_a_time(
     if guards.no_lock:
         yield None
         return
+    with take_lock(bulk, account_id, bulk.region, command) as lock:
+        yield lock
+
+
+def take_lock(bulk: BulkEsm, account_id: str | None, region: str, command: str) -> RunLock:
+    """Take the lock of an account and Region on this machine, where this connection's requests go.
+
+    Raises:
+        RefusedError: another run holds it.
+    """
     endpoint_url = None if bulk.control_plane.is_aws else bulk.control_plane.endpoint_url
     holder = Holder(pid=os.getpid(), command=command, started_at=iso(datetime.now(UTC)) or "")
-    with RunLock.take(account_id, bulk.region, endpoint_url=endpoint_url, holder=holder) as lock:
-        yield lock
+    return RunLock.take(account_id, region, endpoint_url=endpoint_url, holder=holder)

@@ -8,10 +8,11 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from bulk_esm.bulk import BulkEsm
-from bulk_esm.cli.carry_out import set_up_logs, show_plan, with_aws
+from bulk_esm.cli.carry_out import set_up_logs, show_items, with_aws
 from bulk_esm.cli.inputs import read_change, read_selection, reads_stdin, require_selection
 from bulk_esm.cli.options import AwsOptions, ChangeOptions, OutputOptions, SelectOptions
 from bulk_esm.cli.streams import say
+from bulk_esm.cli.summary import plan_summary
 from bulk_esm.errors import RunFolderError, UsageError
 from bulk_esm.model.change import Change
 from bulk_esm.model.plan import Action
@@ -50,7 +51,9 @@ def plan_command(
                 write_durably(save, plan.items)
             except OSError as error:
                 raise RunFolderError(f"--save {save}: {error.strerror}") from error
-        show_plan(plan, output, max_per_second=aws.rate)
+        show_items(plan.items, output)
+        for line in plan_summary(plan.items, max_per_second=aws.rate):
+            say(line, quiet=output.quiet)
         if save:
             say(f"saved: carry it out with bulk-esm apply --plan {save}", quiet=output.quiet)
         return _CHANGES if detailed_exitcode and plan.count(Action.UPDATE) else 0

@@ -6,8 +6,10 @@ import gc
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable
-from typing import Final
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Final, Protocol
 
 import anyio
 from rich.console import Console
@@ -39,12 +41,104 @@ def exit_code(record: RunRecord) -> int:
     return _EXIT_BY_STATUS.get(record.status, 1 if trouble else 0)
 
 
-async def run_and_report(bulk: BulkEsm, run: Run, output: OutputOptions) -> int:
+class Runnable(Protocol):
+    """A run that is ready to start: of one account and Region, or of a fleet."""
+
+    record: RunRecord
+
+    @property
+    def path(self) -> Path:
+        """Its folder."""
+
+    @property
+    def stage(self) -> str:
+        """What is being done between two waves; empty during a wave."""
+
+    def stop(self) -> None:
+        """Send nothing more, and end as interrupted."""
+
+    async def carry_out(
+        self,
+        on_result: Callable[[Result], None],
+        *,
+        gates: Sequence[Gate],
+        confirm: Callable[[WaveEnd], Awaitable[bool]] | None,
+    ) -> RunRecord:
+        """Carry it out."""
+
+
+class Conduct(Protocol):
+    """A run, and what a person sees of it and may ask of it.
+
+    Attributes:
+        run: the run.
+        home: where alarms are read.
+    """
+
+    @property
+    def run(self) -> Runnable:
+        """The run."""
+
+    @property
+    def home(self) -> BulkEsm:
+        """Where alarms are read."""
+
+    def progress(self, console: Console, title: str) -> AbstractAsyncContextManager[Display]:
+        """The display while it is carried out."""
+
+    def summary(self) -> Iterable[str]:
+        """What it came to."""
+
+    def exit_code(self) -> int:
+        """The exit code that it ends with."""
+
+    async def undo(self) -> Conduct:
+        """Prepare the run that puts back what this one did."""
+
+
+class SingleConduct:
+    """The conduct of a run in one account and Region."""
+
+    def __init__(self, bulk: BulkEsm, run: Run) -> None:
+        """Take a run that is ready.
+
+        Args:
+            bulk: the account and Region.
+            run: the run.
+        """
+        self.home = bulk
+        self.run = run
+
+    def progress(self, console: Console, title: str) -> AbstractAsyncContextManager[Display]:
+        """The display while it is carried out."""
+
+        def statistics() -> tuple[EngineStatistics, PacerStatistics]:
+            return self.run.statistics(), self.home.control_plane.pacer.statistics()
+
+        return progress(statistics, stage=lambda: self.run.stage, title=title, clock=time.monotonic, console=console)
+
+    def summary(self) -> Iterable[str]:
+        """What it came to."""
+        return run_summary(self.run.record, self.run.folder.results(), folder=self.run.path)
+
+    def exit_code(self) -> int:
+        """The exit code that it ends with."""
+        return exit_code(self.run.record)
+
+    async def undo(self) -> SingleConduct:
+        """Prepare the run that puts back what this one did."""
+        plan, known = await self.home.plan_rollback(self.run.folder)
+        intent = Intent(command="rollback", undoes=self.run.record.run_id)
+        runs_dir = self.run.path.parent
+        back = self.home.prepare(plan, runs_dir=runs_dir, intent=intent, skip_blocked=True, known=known)
+        return SingleConduct(self.home, back)
+
+
+async def run_and_report(conduct: Conduct, output: OutputOptions) -> int:
     """Carry out a run, with its results on stdout; put it back if it halts and was to be put back then.
 
     Args:
-        bulk: the account and Region.
-        run: the run.
+        conduct: the run.
         output: what to show.
 
     Returns:
@@ -64,37 +158,33 @@ async def run_and_report(bulk: BulkEsm, run: Run, output: OutputOptions) -> int:
         try:
             results.finish()
         except BulkEsmError as error:  # the exit code is about the mappings
-            say(f"warning: {error}; they are in {run.folder.path}")
+            say(f"warning: {error}; they are in {conduct.run.path}")
 
-    record = await run_to_the_end(bulk, run, on_result, at_the_end=finish, quiet=output.quiet)
+    record = await run_to_the_end(conduct, on_result, at_the_end=finish, quiet=output.quiet)
     if record.status is RunStatus.HALTED and record.rollout.on_halt == "rollback":
-        await _put_back(bulk, run, output)
-    return exit_code(record)
+        await _put_back(conduct, output)
+    return conduct.exit_code()
 
 
-async def _put_back(bulk: BulkEsm, halted: Run, output: OutputOptions) -> None:
+async def _put_back(halted: Conduct, output: OutputOptions) -> None:
     """Put back what a halted run changed, as a run of its own. That it halted stays the exit code."""
     say("\nputting back what it changed (--on-halt rollback)")
+    path = halted.run.path
     try:
-        plan, known = await bulk.plan_rollback(halted.folder)
-        intent = Intent(command="rollback", undoes=halted.record.run_id)
-        runs_dir = halted.folder.path.parent
-        back = bulk.prepare(plan, runs_dir=runs_dir, intent=intent, skip_blocked=True, known=known)
-        record = await run_to_the_end(bulk, back, quiet=output.quiet)
+        record = await run_to_the_end(await halted.undo(), quiet=output.quiet)
         left = (
             sum(record.counts.values())
             - record.counts.get(Outcome.UPDATED, 0)
             - record.counts.get(Outcome.UNCHANGED, 0)
         )
         if left:
-            say(f"{left:,} are not as they were: look why, then bulk-esm rollback {halted.folder.path} --skip-blocked")
+            say(f"{left:,} are not as they were: look why, then bulk-esm rollback {path} --skip-blocked")
     except BulkEsmError as error:
-        say(f"bulk-esm: it could not all be put back: {error}; try again with bulk-esm rollback {halted.folder.path}")
+        say(f"bulk-esm: it could not all be put back: {error}; try again with bulk-esm rollback {path}")
 
 
 async def run_to_the_end(
-    bulk: BulkEsm,
-    run: Run,
+    conduct: Conduct,
     on_result: Callable[[Result], None] = lambda _: None,
     *,
     at_the_end: Callable[[], None] = lambda: None,
@@ -103,8 +193,7 @@ async def run_to_the_end(
     """Carry out a run that is ready to start, with its progress, its summary, and an ear for signals.
 
     Args:
-        bulk: the account and Region.
-        run: the run.
+        conduct: the run.
         on_result: called with each result.
         at_the_end: called when there are no more, before the summary.
         quiet: whether to show neither progress nor summary.
@@ -115,40 +204,35 @@ async def run_to_the_end(
     Raises:
         BulkEsmError: whatever ended the run; its summary has been shown.
     """
-
-    def statistics() -> tuple[EngineStatistics, PacerStatistics]:
-        return run.statistics(), bulk.control_plane.pacer.statistics()
-
+    run = conduct.run
     console = Console(stderr=True, highlight=False, quiet=quiet)
-    title = f"{run.record.command} {run.record.run_id}"
     failure: BulkEsmError | None = None
     # What is there now stays to the end: to search it for garbage again and again would stop the sending meanwhile.
     gc.collect()
     gc.freeze()
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_stop_on_signal, run, tasks.cancel_scope)
-        async with progress(
-            statistics, stage=lambda: run.stage, title=title, clock=time.monotonic, console=console
-        ) as display:
+        async with conduct.progress(console, f"{run.record.command} {run.record.run_id}") as display:
             confirm = _confirming(display) if run.record.rollout.confirm_waves else None
             try:
-                await run.carry_out(on_result, gates=_gates(bulk, run), confirm=confirm)
+                await run.carry_out(on_result, gates=_gates(conduct), confirm=confirm)
             except BulkEsmError as error:  # carried past the task groups, which would wrap it
                 failure = error
         tasks.cancel_scope.cancel()
     at_the_end()
     if not quiet:
-        for line in run_summary(run.record, run.folder.results(), folder=run.folder.path):
+        for line in conduct.summary():
             say(line)
     if failure is not None:
         raise failure
     return run.record
 
 
-def _gates(bulk: BulkEsm, run: Run) -> list[Gate]:
-    rollout = run.record.rollout
-    gates: list[Gate] = [AlarmGate(rollout.alarms, bulk.alarms, say)] if rollout.alarms else []
-    commands = (CommandGate(command, run_id=run.record.run_id, folder=run.folder.path) for command in rollout.gates)
+def _gates(conduct: Conduct) -> list[Gate]:
+    record = conduct.run.record
+    rollout = record.rollout
+    gates: list[Gate] = [AlarmGate(rollout.alarms, conduct.home.alarms, say)] if rollout.alarms else []
+    commands = (CommandGate(command, run_id=record.run_id, folder=conduct.run.path) for command in rollout.gates)
     return [*gates, *commands]
 
 
@@ -170,7 +254,7 @@ async def ask(question: str) -> bool:
     return sys.stdin.readline().strip().casefold() in {"y", "yes"}
 
 
-async def _stop_on_signal(run: Run, scope: anyio.CancelScope) -> None:
+async def _stop_on_signal(run: Runnable, scope: anyio.CancelScope) -> None:
     """The first signal stops sending and waits for what is in flight; a second one, or a long wait, ends it."""
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
         async for _ in signals:

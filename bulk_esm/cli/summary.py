@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -13,8 +13,7 @@ import msgspec
 
 from bulk_esm.cli.durations import format_duration
 from bulk_esm.cli.output import Row, tail_of
-from bulk_esm.engine.run import least_time_s
-from bulk_esm.model.plan import Action, Plan, PlanItem
+from bulk_esm.model.plan import Action, PlanItem
 from bulk_esm.model.result import TROUBLE, Outcome, Result
 from bulk_esm.runs.record import RunRecord, RunStatus
 
@@ -57,35 +56,43 @@ def result_row(result: Result) -> Row:
     )
 
 
-def plan_summary(plan: Plan, *, max_per_second: float, left_alone: Collection[str] = ()) -> Iterator[str]:
+def plan_summary(
+    items: Iterable[PlanItem],
+    *,
+    max_per_second: float,
+    left_alone: Collection[str] = (),
+    at_once: int = 1,
+) -> Iterator[str]:
     """What a plan comes to: how many of what, its requests, and the least time they take.
 
     Args:
-        plan: the plan.
-        max_per_second: requests/s.
+        items: the plan's.
+        max_per_second: requests/s, in each shard.
         left_alone: UUIDs to which nothing is sent all the same, as someone changed them since.
+        at_once: of a fleet, how many times as many requests/s its shards make together.
     """
-    items = [item for item in plan.items if item.uuid not in left_alone]
-    plan = Plan(tuple(items))
-    updates = plan.count(Action.UPDATE)
+    actions: Counter[Action] = Counter()
+    changes: Counter[str] = Counter()
+    reasons: Counter[str] = Counter()
+    for item in items:
+        if item.uuid in left_alone:
+            continue
+        actions[item.action] += 1
+        reasons.update(item.problems)
+        if item.action is Action.UPDATE:
+            changes.update(f"{one.parameter}: {short(one.before)} -> {short(one.after)}" for one in item.diff)
+    updates = actions[Action.UPDATE]
     yield (
-        f"{len(plan.items):,} mappings selected: {updates:,} to update, {plan.count(Action.UNCHANGED):,} already as "
-        f"asked, {plan.count(Action.BLOCKED):,} blocked"
+        f"{actions.total():,} mappings selected: {updates:,} to update, {actions[Action.UNCHANGED]:,} already as "
+        f"asked, {actions[Action.BLOCKED]:,} blocked"
     )
-    changes: dict[str, int] = defaultdict(int)
-    for item in plan.updates:
-        for difference in item.diff:
-            before, after = short(difference.before), short(difference.after)
-            changes[f"{difference.parameter}: {before} -> {after}"] += 1
     yield from _most(changes)
     if updates:
-        least = format_duration(least_time_s(plan, max_per_second) * (1 + LIKELY_LOOKS))
+        least = format_duration(updates / max_per_second / at_once * (1 + LIKELY_LOOKS))
         looks = math.ceil(updates * LIKELY_LOOKS)
-        yield f"{updates:,} updates and about {looks:,} looks take at least {least} at {max_per_second:g} requests/s"
-    reasons: dict[str, int] = defaultdict(int)
-    for item in plan.items:
-        for problem in item.problems:
-            reasons[problem] += 1
+        where = " in each shard" if at_once > 1 else ""
+        what = f"{updates:,} updates and about {looks:,} looks"
+        yield f"{what} take at least {least} at {max_per_second:g} requests/s{where}"
     if reasons:
         yield "blocked:"
         yield from _most(reasons)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
+from typing import Final, Generic, Protocol, TypeVar
 
 import anyio
 
 from bulk_esm.clock import Clock
-from bulk_esm.engine.engine import Engine
 from bulk_esm.engine.gates import Gate, WaveEnd
+from bulk_esm.engine.settings import EngineStatistics
 from bulk_esm.engine.stopping import Stop
-from bulk_esm.model.plan import PlanItem
 from bulk_esm.model.result import Result
 from bulk_esm.runs.record import RunStatus
 
@@ -20,18 +19,45 @@ _CHECKS_IN_A_SOAK: Final = 4
 _CHECK_AT_LEAST_EVERY_S: Final = 15.0
 
 
-class Rollout:
+Part = TypeVar("Part")
+Part_contra = TypeVar("Part_contra", contravariant=True)
+
+
+class Carrier(Protocol[Part_contra]):
+    """What carries a wave out: the engine of one account and Region, or that of a fleet."""
+
+    @property
+    def stopped_by(self) -> Stop | None:
+        """Why nothing more is sent, or None."""
+
+    def statistics(self) -> EngineStatistics:
+        """How the run stands."""
+
+    def stop(self, stop: Stop, *, hurry: bool = False) -> None:
+        """Send nothing more."""
+
+    async def run(
+        self, items: Sequence[Part_contra], record: Callable[[Result], None], *, wave: int, as_given: bool
+    ) -> None:
+        """Carry out a wave."""
+
+    def leave(self, items: Sequence[Part_contra], record: Callable[[Result], None], *, wave: int) -> None:
+        """End what a wave would have had, as nothing more is sent."""
+
+
+class Rollout(Generic[Part]):
     """One run's waves.
 
     Attributes:
         stage: what is being done between two waves, for the display; empty during a wave.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keyword-only, all with defaults
         self,
-        engine: Engine,
-        waves: Sequence[Sequence[PlanItem]],
+        engine: Carrier[Part],
+        waves: Sequence[Sequence[Part]],
         *,
+        size_of: Callable[[Part], int] = lambda _: 1,
         gates: Sequence[Gate] = (),
         confirm: Callable[[WaveEnd], Awaitable[bool]] | None = None,
         soak_s: float = 0.0,
@@ -43,7 +69,8 @@ class Rollout:
 
         Args:
             engine: carries each wave out.
-            waves: the items of each.
+            waves: the parts of each: items, or shares of shards.
+            size_of: how many updates a part has.
             gates: asked between waves, and again and again while soaking.
             confirm: asked last, before each wave but the first, whether to go on.
             soak_s: the pause between waves, in seconds.
@@ -54,6 +81,7 @@ class Rollout:
         self.stage = ""
         self._engine = engine
         self._waves = waves
+        self._size_of = size_of
         self._gates = gates
         self._confirm = confirm
         self._soak_s = soak_s
@@ -93,7 +121,8 @@ class Rollout:
     async def _pause(self, wave: int, *, soaks: bool) -> None:
         """Soak, and ask; a run that is continued has soaked, but what halted it may still be so."""
         outcomes = self._engine.statistics().outcomes
-        end = WaveEnd(wave=wave, waves=len(self._waves), next_updates=len(self._waves[wave]), outcomes=outcomes)
+        updates = sum(map(self._size_of, self._waves[wave]))
+        end = WaveEnd(wave=wave, waves=len(self._waves), next_updates=updates, outcomes=outcomes)
         with anyio.CancelScope() as self._between:
             reason = await self._soak(end, soak_s=self._soak_s if soaks else 0.0)
             if reason is None and self._confirm is not None and soaks:

@@ -92,7 +92,7 @@ class Run:
             has_room=self._require_room,
             clock=self._clock,
         )
-        self._rollout: Rollout | None = None
+        self._rollout: Rollout[PlanItem] | None = None
 
     @classmethod
     def prepare(
@@ -135,6 +135,11 @@ class Run:
         )
         folder = RunFolder.create(runs_dir, record, plan)
         return cls(control_plane, folder, record, plan, known=known, settings=settings, clock=clock)
+
+    @property
+    def path(self) -> Path:
+        """Its folder's path."""
+        return self.folder.path
 
     @property
     def stage(self) -> str:
@@ -237,13 +242,3 @@ def _waves(plan: Plan, settings: RolloutSettings, gone_through: set[str]) -> lis
     waves = [list(wave) for wave in waves_of(plan.updates, sizes, as_given=settings.as_given)] or [[]]
     waves[0] = [*(item for item in plan.items if item.action is not Action.UPDATE), *waves[0]]
     return [[item for item in wave if item.uuid not in gone_through] for wave in waves]
-
-
-def least_time_s(plan: Plan, max_per_second: float) -> float:
-    """The least time that a plan can take at a rate: one request for each update, and none to look.
-
-    Args:
-        plan: the plan.
-        max_per_second: requests/s.
-    """
-    return len(plan.updates) / max_per_second

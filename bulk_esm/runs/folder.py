@@ -49,18 +49,19 @@ class RunFolder:
         self.path = path
 
     @classmethod
-    def create(cls, runs_dir: Path, record: RunRecord, plan: Plan) -> RunFolder:
+    def create(cls, runs_dir: Path, record: RunRecord, plan: Plan, *, name: str | None = None) -> RunFolder:
         """Make the folder of a new run, with its record and its plan safely on disk.
 
         Args:
             runs_dir: where runs are kept; made if it is not there.
             record: the run.
             plan: the whole plan.
+            name: the folder's; the run's id if left out.
 
         Raises:
             RunFolderError: the folder cannot be written.
         """
-        folder = cls(runs_dir / record.run_id)
+        folder = cls(runs_dir / (name or record.run_id))
         try:
             runs_dir.mkdir(parents=True, exist_ok=True)
             folder.path.mkdir(mode=0o700)  # configurations name queues, functions and secrets

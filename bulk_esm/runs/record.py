@@ -17,6 +17,7 @@ class RunStatus(StrEnum):
     HALTED = "halted"
     DEADLINE = "deadline"
     INTERRUPTED = "interrupted"
+    UNREACHABLE = "unreachable"  # of a shard of a fleet
 
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,8 +44,8 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
         command: such as `pause`.
         argv: the command line.
         version: of this package.
-        account_id: the account, as the mappings' ARNs name it.
-        region: the Region.
+        account_id: the account, as the mappings' ARNs name it; None for a fleet.
+        region: the Region; those of a fleet, with commas between them.
         started_at: ISO 8601 in UTC.
         ended_at: likewise, or None while it runs.
         status: see `RunStatus`.
@@ -54,6 +55,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
         rollout: how it goes, beside what it sends.
         undoes: the run that this one puts back, or None.
         continued_at: when it was last continued, ISO 8601 in UTC, or None.
+        shards: how many shards of a fleet stand how; empty for a single account and Region.
     """
 
     run_id: str
@@ -71,3 +73,4 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     rollout: RolloutSettings = RolloutSettings()
     undoes: str | None = None
     continued_at: str | None = None
+    shards: dict[str, int] = {}

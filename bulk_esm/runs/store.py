@@ -28,7 +28,8 @@ def run_folders(runs_dir: Path) -> list[RunFolder]:
     """
     if not runs_dir.is_dir():
         return []
-    return [RunFolder(path) for path in sorted(runs_dir.iterdir()) if (path / RECORD).is_file()]
+    paths = (path for path in sorted(runs_dir.iterdir()) if not path.name.startswith("."))  # of a fleet being planned
+    return [RunFolder(path) for path in paths if (path / RECORD).is_file()]
 
 
 def find_run(runs_dir: Path, wanted: str) -> RunFolder:

@@ -35,7 +35,6 @@ from bulk_esm import (
     RunStatus,
     Selection,
 )
-from bulk_esm.engine.run import least_time_s
 from bulk_esm.model.plan import unknown_item
 from bulk_esm.runs.folder import RunFolder
 from bulk_esm.simulator import Faults, Simulator
@@ -258,12 +257,6 @@ def test_the_account_is_that_of_the_mappings() -> None:
     assert Plan(()).account_id is None
     assert Plan((unknown_item("0" * 36),)).account_id is None
     assert Plan((unknown_item("0" * 36), an_item())).account_id == "123456789012"
-
-
-def test_the_least_time_counts_the_updates() -> None:
-    items = [an_item(number) for number in range(30)]
-    assert least_time_s(Plan((*items, unknown_item("0" * 36))), max_per_second=12) == 2.5
-    assert least_time_s(Plan(()), max_per_second=12) == 0
 
 
 @in_virtual_time
