@@ -1,0 +1,1 @@
+from bulk_esm.model.shard import Shard as Shard

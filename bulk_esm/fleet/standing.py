@@ -1,0 +1,68 @@
+"""How a shard of a run stands, for the display and the summary."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from bulk_esm.fleet.tasks import Stands
+from bulk_esm.model.result import Outcome
+from bulk_esm.model.shard import Problem, Shard
+from bulk_esm.runs.fleet_folder import ShardEntry
+
+
+class ShardStanding:
+    """How a shard stands.
+
+    Attributes:
+        shard: the shard.
+        items: how many mappings its plan has.
+        updates: to how many of them something is to be sent.
+        outcomes: results so far, by outcome.
+        problem: why it could not be worked in, or None.
+        at_work: whether somebody works in it now.
+        stands: what whoever works in it told last; None while nobody does.
+        requests: requests that were counted in it, by kind.
+        cut_short: how many accepted updates were not waited for to the end.
+    """
+
+    def __init__(self, entry: ShardEntry) -> None:
+        """Begin before the run.
+
+        Args:
+            entry: the shard's.
+        """
+        self.shard: Shard = entry.shard
+        self.items = entry.items
+        self.updates = entry.updates
+        self.problem: Problem | None = entry.problem
+        self.outcomes: Counter[Outcome] = Counter()
+        self.requests: Counter[str] = Counter()
+        self.at_work = False
+        self.stands: Stands | None = None
+        self.cut_short = 0
+
+    @property
+    def name(self) -> str:
+        """The shard's name."""
+        return self.shard.name
+
+    @property
+    def sending(self) -> int:
+        """Updates on their way to being accepted."""
+        return self.stands.sending if self.stands else 0
+
+    @property
+    def settling(self) -> int:
+        """Updates that were accepted and have not settled yet."""
+        return self.stands.settling if self.stands else 0
+
+    @property
+    def done(self) -> int:
+        """Updates that have ended."""
+        unsent = self.outcomes[Outcome.UNCHANGED] + self.outcomes[Outcome.BLOCKED]
+        return max(0, self.outcomes.total() - unsent)
+
+    def rest(self) -> None:
+        """Nobody works in it for now."""
+        self.at_work = False
+        self.stands = None

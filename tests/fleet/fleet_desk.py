@@ -1,0 +1,131 @@
+"""A fleet whose crew is the test: what each shard answers is said beforehand, and nothing is ever sent."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import anyio
+
+from bulk_esm.engine.budget import Budget
+from bulk_esm.engine.stopping import Stop
+from bulk_esm.fleet.crew import Desk
+from bulk_esm.fleet.fleet import Fleet
+from bulk_esm.fleet.planning import FleetPlan, make_fleet_plan
+from bulk_esm.fleet.tasks import Assignment, CarryOut, PlanChange, Reach, Resulted, ShardEnd, Task
+from bulk_esm.model.change import Change
+from bulk_esm.model.mapping import EventSourceMapping, SourceType
+from bulk_esm.model.plan import Plan, PlanItem, plan_item, unknown_item
+from bulk_esm.model.result import TROUBLE, Outcome, Result
+from bulk_esm.model.selection import Selection
+from bulk_esm.model.shard import Problem, Shard
+from bulk_esm.runs.record import Intent
+
+PAUSE = Change({"Enabled": False})
+Answer = Callable[["ToyCrew", Desk, Assignment, CarryOut], None]
+
+
+def shard(number: int, *, region: str = "eu-west-1") -> Shard:
+    return Shard(account_id=f"{number:012}", region=region)
+
+
+def item_of(where: Shard, number: int, *, state: str = "Enabled") -> PlanItem:
+    """A line of a plan that pauses a mapping; unchanged if it is paused already."""
+    arn = f"arn:aws:{{}}:{where.region}:{where.account_id}:{{}}"
+    mapping = EventSourceMapping(
+        {
+            "UUID": f"{int(where.account_id):08}-0000-4000-8000-{number:012}",
+            "FunctionArn": arn.format("lambda", f"function:orders-{number}"),
+            "EventSourceArn": arn.format("sqs", "orders"),
+            "State": state,
+        }
+    )
+    return plan_item(PAUSE, mapping)
+
+
+def result_of(item: PlanItem, assignment: Assignment, outcome: Outcome = Outcome.UPDATED) -> Result:
+    assert isinstance(assignment.task, CarryOut)
+    return Result(
+        run_id=assignment.task.run_id,
+        uuid=item.uuid,
+        function_arn=item.function_arn,
+        event_source_arn=item.event_source_arn,
+        source_type=SourceType.SQS,
+        account_id=assignment.shard.account_id,
+        region=assignment.shard.region,
+        wave=assignment.task.wave,
+        outcome=outcome,
+        state="Disabled",
+        request=item.request,
+    )
+
+
+def all_updated(crew: ToyCrew, desk: Desk, assignment: Assignment, task: CarryOut) -> None:
+    """Everything goes well."""
+    for item in task.items:
+        desk.heard(Resulted(assignment.shard.name, result_of(item, assignment)))
+    desk.ended(ShardEnd(shard=assignment.shard.name, requests={"update": len(task.items)}))
+
+
+class ToyCrew:
+    """Answers for each shard as the test says; a shard of which nothing is said goes well.
+
+    Attributes:
+        asked: what was handed out, in order.
+        stops: what it was told to stop for.
+        budget: the fleet's.
+    """
+
+    def __init__(self, plans: dict[str, Plan | Problem], answers: dict[str, list[Answer]] | None = None) -> None:
+        self.asked: list[Assignment] = []
+        self.stops: list[Stop] = []
+        self.budget = Budget(None)
+        self._plans = plans
+        self._answers = answers or {}
+        self._turns: Counter[str] = Counter()
+
+    async def do(self, desk: Desk) -> None:
+        while (assignment := desk.next()) is not None:
+            await anyio.lowlevel.checkpoint()
+            name = assignment.shard.name
+            if not isinstance(assignment.task, CarryOut):
+                found = self._plans[name]
+                if isinstance(found, Problem):
+                    desk.ended(ShardEnd(shard=name, problem=found))
+                else:
+                    desk.ended(ShardEnd(shard=name, plan=found, seen=len(found.items)))
+                continue
+            self.asked.append(assignment)
+            answers = self._answers.get(name, [])
+            answer = answers[self._turns[name]] if self._turns[name] < len(answers) else all_updated
+            self._turns[name] += 1
+            answer(self, desk, assignment, assignment.task)
+
+    def share(self, budget: Budget) -> None:
+        self.budget = budget
+
+    def stop(self, stop: Stop, *, hurry: bool = False) -> None:  # noqa: ARG002 - a Crew's
+        self.stops.append(stop)
+
+    def tell(self, desk: Desk, assignment: Assignment, item: PlanItem, outcome: Outcome) -> None:
+        """One mapping ends, and counts as a crew's do."""
+        if outcome in TROUBLE:
+            self.budget.fail()
+        desk.heard(Resulted(assignment.shard.name, result_of(item, assignment, outcome)))
+
+
+def plan_of(where: Shard, updates: int, *, unchanged: int = 0, unknown: tuple[str, ...] = ()) -> Plan:
+    paused = [item_of(where, 1_000 + number, state="Disabled") for number in range(unchanged)]
+    return Plan((*paused, *(item_of(where, n) for n in range(updates)), *map(unknown_item, unknown)))
+
+
+def fleet_of(crew: ToyCrew, shards: tuple[Shard, ...]) -> Fleet:
+    return Fleet(shards=shards, crew=crew, reach=Reach())
+
+
+async def planned(fleet: Fleet, runs_dir: Path, intent: Intent | None = None) -> FleetPlan:
+    def task_of(_: Shard) -> Task:
+        return PlanChange.of(Selection(all=True), PAUSE)
+
+    return await make_fleet_plan(fleet, task_of, runs_dir=runs_dir, intent=intent or Intent(command="pause"))

@@ -1,0 +1,323 @@
+"""A run over many shards, whatever its workers do: exactly one result for each mapping, and nothing lost."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from fleet_desk import Answer, ToyCrew, all_updated, fleet_of, plan_of, planned, result_of, shard
+
+from bulk_esm.engine.gates import WaveEnd
+from bulk_esm.engine.stopping import Stop
+from bulk_esm.errors import RecordingError
+from bulk_esm.fleet.crew import Desk
+from bulk_esm.fleet.run import FleetRun
+from bulk_esm.fleet.tasks import Assignment, CarryOut, Resulted, ShardEnd
+from bulk_esm.model.result import Outcome, Result
+from bulk_esm.model.rollout import RolloutSettings
+from bulk_esm.model.shard import Problem, Shard
+from bulk_esm.runs.fleet_folder import FleetFolder
+from bulk_esm.runs.folder import ResultWriter
+from bulk_esm.runs.record import Intent, RunRecord, RunStatus
+from bulk_esm.runs.store import find_run, run_folders
+
+A, B, C = shard(1), shard(2), shard(3)
+
+
+class Done:
+    """A run that came to its end, and its files."""
+
+    def __init__(self, crew: ToyCrew, run: FleetRun, record: RunRecord, seen: list[Result]) -> None:
+        self.crew, self.run, self.record, self.seen = crew, run, record, seen
+
+    @property
+    def outcomes(self) -> dict[str, Counter[str]]:
+        """Outcomes by shard: one line for each line of the plan."""
+        found: dict[str, Counter[str]] = {}
+        for name in self.run.folder.names():
+            folder = self.run.folder.shard(name)
+            results = {result.uuid: result.outcome.value for result in folder.results()}
+            assert len(results) == sum(1 for _ in folder.results())
+            assert results.keys() == {item.uuid for item in folder.plan().items}
+            found[name] = Counter(results.values())
+        return found
+
+
+async def carried_out(
+    runs_dir: Path,
+    *,
+    updates: dict[str, int] | None = None,
+    answers: dict[str, list[Answer]] | None = None,
+    problems: dict[str, Problem] | None = None,
+    rollout: RolloutSettings | None = None,
+    groups: list[list[Shard]] | None = None,
+    most_failed: int | None = None,
+    unchanged: int = 0,
+) -> Done:
+    shards = (A, B, C)
+    sizes = updates or {each.name: 4 for each in shards}
+    crew = ToyCrew(
+        {each.name: plan_of(each, sizes[each.name], unchanged=unchanged) for each in shards} | (problems or {}), answers
+    )
+    fleet = fleet_of(crew, shards)
+    intent = Intent(command="pause", rollout=rollout or RolloutSettings())
+    seen: list[Result] = []
+    with await planned(fleet, runs_dir, intent) as plan:
+        plan.publish(intent, groups or [list(shards)], most_failed)
+        run = FleetRun(fleet, plan.folder, known=plan.known)
+        record = await run.carry_out(seen.append)
+    return Done(crew, run, record, seen)
+
+
+def names_in(path: Path) -> list[str]:
+    return [each.name for each in path.iterdir()]
+
+
+async def test_every_mapping_of_every_shard_has_one_result(tmp_path: Path) -> None:
+    done = await carried_out(tmp_path, unchanged=2)
+    assert done.outcomes == {each.name: {"updated": 4, "unchanged": 2} for each in (A, B, C)}
+    assert done.record.status is RunStatus.FINISHED
+    assert done.record.counts == {"updated": 12, "unchanged": 6}
+    assert done.record.shards == {"finished": 3}
+    assert {(result.account_id, result.region) for result in done.seen} == {
+        (each.account_id, "eu-west-1") for each in (A, B, C)
+    }
+    assert done.run.folder.shard(A.name).record().counts == {"updated": 4, "unchanged": 2}
+
+
+async def test_a_run_is_found_only_when_all_its_plans_are_on_disk(tmp_path: Path) -> None:
+    crew = ToyCrew({A.name: plan_of(A, 2)})
+    intent = Intent(command="pause")
+    with await planned(fleet_of(crew, (A,)), tmp_path, intent) as plan:
+        assert run_folders(tmp_path) == []
+        plan.publish(intent, [[A]], None)
+        assert FleetFolder.is_one(find_run(tmp_path, "last").path)
+    assert [folder.path.name for folder in run_folders(tmp_path)] == [plan.run_id]
+
+
+async def test_a_plan_that_nobody_wants_leaves_nothing(tmp_path: Path) -> None:
+    with await planned(fleet_of(ToyCrew({A.name: plan_of(A, 2)}), (A,)), tmp_path):
+        pass
+    assert names_in(tmp_path) == []
+
+
+async def test_a_uuid_is_nowhere_only_if_no_shard_has_it(tmp_path: Path) -> None:
+    here, nowhere = "0" * 8, "f" * 8
+    crew = ToyCrew(
+        {
+            A.name: plan_of(A, 1, unknown=(here, nowhere)),
+            B.name: plan_of(B, 1, unknown=(nowhere,)),
+            C.name: plan_of(C, 0),
+        }
+    )
+    with await planned(fleet_of(crew, (A, B)), tmp_path) as plan:
+        assert plan.nowhere == [nowhere]
+        assert sum(1 for _ in plan.items()) == 2
+    with await planned(fleet_of(crew, (A, B, C)), tmp_path) as plan:
+        assert plan.nowhere == []
+    crew = ToyCrew({A.name: plan_of(A, 1, unknown=(nowhere,)), B.name: Problem(reason="denied")})
+    with await planned(fleet_of(crew, (A, B)), tmp_path) as plan:
+        assert plan.nowhere == []  # nobody knows what the other has
+
+
+async def test_a_shard_out_of_reach_hurts_no_other(tmp_path: Path) -> None:
+    done = await carried_out(tmp_path, problems={B.name: Problem(reason="it was refused", is_access=True)})
+    assert done.outcomes == {A.name: {"updated": 4}, B.name: {}, C.name: {"updated": 4}}
+    assert done.record.shards == {"finished": 2, "unreachable": 1}
+    assert done.record.status is RunStatus.FINISHED
+    found = done.run.folder.shard(B.name).record()
+    assert (found.status, found.reason) == (RunStatus.UNREACHABLE, "it was refused")
+
+
+def then_denied(crew: ToyCrew, desk: Desk, assignment: Assignment, task: CarryOut) -> None:
+    crew.tell(desk, assignment, task.items[0], Outcome.UPDATED)
+    desk.ended(ShardEnd(shard=assignment.shard.name, problem=Problem(reason="expired", is_access=True)))
+
+
+async def test_what_a_shard_could_not_do_is_not_started_and_says_why(tmp_path: Path) -> None:
+    done = await carried_out(tmp_path, answers={B.name: [then_denied]})
+    assert done.outcomes[B.name] == {"updated": 1, "not_started": 3}
+    reasons = {result.error.message for result in done.seen if result.outcome is Outcome.NOT_STARTED and result.error}
+    assert reasons == {"expired; bulk-esm continue looks at it again"}
+    assert done.outcomes[A.name] == done.outcomes[C.name] == {"updated": 4}
+
+
+def dies_after_one(_: ToyCrew, desk: Desk, assignment: Assignment, task: CarryOut) -> None:
+    desk.heard(Resulted(assignment.shard.name, result_of(task.items[0], assignment)))
+    desk.lost(assignment.shard.name, "killed")
+
+
+async def test_a_lost_workers_shard_is_given_to_another_that_looks_first(tmp_path: Path) -> None:
+    done = await carried_out(tmp_path, answers={B.name: [dies_after_one]})
+    assert done.outcomes[B.name] == {"updated": 4}
+    first, second = (each.task for each in done.crew.asked if each.shard == B)
+    assert isinstance(first, CarryOut)
+    assert isinstance(second, CarryOut)
+    assert (first.looks_first, second.looks_first) == (False, True)
+    assert len(first.items) == 4
+    assert second.items == first.items[1:]
+
+
+async def test_a_shard_that_loses_worker_after_worker_is_given_up(tmp_path: Path) -> None:
+    done = await carried_out(tmp_path, answers={B.name: [dies_after_one] * 3})
+    assert done.outcomes[B.name] == {"updated": 3, "timed_out": 1}
+    assert done.record.shards == {"finished": 2, "unreachable": 1}
+
+
+def tells_all_but_the_last(_: ToyCrew, desk: Desk, assignment: Assignment, task: CarryOut) -> None:
+    for item in task.items[:-1]:
+        desk.heard(Resulted(assignment.shard.name, result_of(item, assignment)))
+    desk.ended(ShardEnd(shard=assignment.shard.name))
+
+
+async def test_what_did_not_arrive_is_looked_at_again(tmp_path: Path) -> None:
+    done = await carried_out(tmp_path, answers={C.name: [tells_all_but_the_last]})
+    assert done.outcomes[C.name] == {"updated": 4}
+    again = done.crew.asked[-1].task
+    assert isinstance(again, CarryOut)
+    assert again.looks_first
+    assert len(again.items) == 1
+
+
+def tells_twice(crew: ToyCrew, desk: Desk, assignment: Assignment, task: CarryOut) -> None:
+    for item in task.items:
+        desk.heard(Resulted(assignment.shard.name, result_of(item, assignment)))
+    all_updated(crew, desk, assignment, task)
+    desk.heard(Resulted(assignment.shard.name, result_of(task.items[0], assignment)))
+
+
+async def test_a_result_that_comes_twice_counts_once(tmp_path: Path) -> None:
+    done = await carried_out(tmp_path, answers={A.name: [tells_twice]})
+    assert done.outcomes[A.name] == {"updated": 4}
+    assert done.record.counts == {"updated": 12}
+
+
+def all_fail(crew: ToyCrew, desk: Desk, assignment: Assignment, task: CarryOut) -> None:
+    for item in task.items:
+        crew.tell(desk, assignment, item, Outcome.FAILED)
+    desk.ended(ShardEnd(shard=assignment.shard.name))
+
+
+async def test_the_budget_is_that_of_the_whole_fleet(tmp_path: Path) -> None:
+    done = await carried_out(
+        tmp_path, answers={A.name: [all_fail], B.name: [all_fail]}, rollout=RolloutSettings(most_failures=5)
+    )
+    assert done.record.status is RunStatus.HALTED
+    assert done.record.reason == "6 mappings failed, and at most 5 may"
+    assert done.outcomes[C.name] == {"not_started": 4}
+    assert [each.shard for each in done.crew.asked] == [A, B]
+    assert isinstance(done.crew.asked[1].task, CarryOut)
+    assert done.crew.asked[1].task.most_failures == 1
+    assert done.crew.stops == [Stop(RunStatus.HALTED, "6 mappings failed, and at most 5 may")]
+
+
+async def test_too_many_failed_shards_halt_it(tmp_path: Path) -> None:
+    done = await carried_out(
+        tmp_path, problems={A.name: Problem(reason="denied")}, answers={B.name: [then_denied]}, most_failed=1
+    )
+    assert done.record.status is RunStatus.HALTED
+    assert done.record.reason == "2 shards failed, and at most 1 may"
+    assert done.outcomes[C.name] == {"not_started": 4}
+
+
+class Watch:
+    """A gate that lets everything pass, and remembers."""
+
+    def __init__(self, *, halts_after: int = 99) -> None:
+        self.ends: list[WaveEnd] = []
+        self._halts_after = halts_after
+
+    async def check(self, end: WaveEnd) -> str | None:
+        self.ends.append(end)
+        return "it is red" if end.wave >= self._halts_after else None
+
+
+async def test_waves_and_gates_are_those_of_the_fleet(tmp_path: Path) -> None:
+    crew = ToyCrew({each.name: plan_of(each, 4) for each in (A, B, C)})
+    fleet = fleet_of(crew, (A, B, C))
+    intent = Intent(command="pause", rollout=RolloutSettings(waves=("1", "50%", "100%")))
+    gate = Watch(halts_after=2)
+    with await planned(fleet, tmp_path, intent) as plan:
+        plan.publish(intent, [(A, B, C)], None)
+        run = FleetRun(fleet, plan.folder)
+        record = await run.carry_out(gates=[gate])
+    assert [(end.wave, end.waves, end.next_updates) for end in gate.ends] == [(1, 3, 5), (2, 3, 6)]
+    assert record.status is RunStatus.HALTED
+    assert record.counts == {"updated": 6, "not_started": 6}
+    waves = Counter(result.wave for result in run.folder.results() if result.outcome is Outcome.UPDATED)
+    assert waves == {1: 1, 2: 5}
+    # What was left is continued: the waves that are done are not asked about again.
+    again = Watch()
+    run = FleetRun.again(fleet, run.folder)
+    record = await run.carry_out(gates=[again])
+    assert record.counts == {"updated": 12}
+    assert record.status is RunStatus.FINISHED
+    looked = [each.task for each in crew.asked[-3:] if isinstance(each.task, CarryOut)]
+    assert all(task.looks_first and task.wave == 3 for task in looked)
+    assert sum(len(task.items) for task in looked) == 6
+
+
+async def test_accounts_go_one_after_another(tmp_path: Path) -> None:
+    done = await carried_out(tmp_path, groups=[[B], [A, C]])
+    assert [each.shard for each in done.crew.asked] == [B, A, C]
+    assert [each.task.wave for each in done.crew.asked if isinstance(each.task, CarryOut)] == [1, 2, 2]
+
+
+async def test_a_killed_driver_left_plans_and_some_results(tmp_path: Path) -> None:
+    done = await carried_out(tmp_path, unchanged=1)
+    folder = done.run.folder
+    for name, keep in ((A.name, 0), (B.name, 3)):
+        path = folder.shard(name).path / "results.jsonl"
+        lines = path.read_bytes().splitlines(keepends=True)
+        path.write_bytes(b"".join(lines[:keep]) + b'{"torn": ')
+    asked = len(done.crew.asked)
+    run = FleetRun.again(fleet_of(done.crew, (A, B, C)), folder)
+    record = await run.carry_out()
+    again = Done(done.crew, run, record, [])
+    assert again.outcomes == {each.name: {"updated": 4, "unchanged": 1} for each in (A, B, C)}
+    assert record.counts == {"updated": 12, "unchanged": 3}
+    assert [each.shard for each in done.crew.asked[asked:]] == [A, B]
+
+
+async def test_a_full_disk_halts_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    appended = ResultWriter.append
+    writes = Counter[str]()
+
+    def fills_up(self: ResultWriter, result: Result) -> None:
+        writes["all"] += 1
+        if writes["all"] > 5:
+            raise RecordingError("the disk is full")
+        appended(self, result)
+
+    def heard_nobody(_: ToyCrew, desk: Desk, assignment: Assignment, task: CarryOut) -> None:
+        for item in task.items:
+            with pytest.raises(RecordingError):
+                desk.heard(Resulted(assignment.shard.name, result_of(item, assignment)))
+            break
+        desk.ended(ShardEnd(shard=assignment.shard.name, problem=Problem(reason="the disk is full")))
+
+    def first_then_full(crew: ToyCrew, desk: Desk, assignment: Assignment, task: CarryOut) -> None:
+        desk.heard(Resulted(assignment.shard.name, result_of(task.items[0], assignment)))
+        heard_nobody(crew, desk, assignment, CarryOut(run_id=task.run_id, items=task.items[1:]))
+
+    monkeypatch.setattr(ResultWriter, "append", fills_up)
+    done = await carried_out(tmp_path, answers={B.name: [first_then_full]})
+    assert done.record.status is RunStatus.HALTED
+    assert done.record.reason == "the disk is full"
+    assert [each.shard for each in done.crew.asked] == [A, B]
+    assert sum(1 for _ in done.run.folder.results()) == 5
+
+
+async def test_interrupted_before_anything_was_sent(tmp_path: Path) -> None:
+    crew = ToyCrew({A.name: plan_of(A, 3)})
+    fleet = fleet_of(crew, (A,))
+    intent = Intent(command="pause")
+    with await planned(fleet, tmp_path, intent) as plan:
+        plan.publish(intent, [[A]], None)
+        run = FleetRun(fleet, plan.folder)
+        run.stop()
+        record = await run.carry_out()
+    assert record.status is RunStatus.INTERRUPTED
+    assert record.counts == {"not_started": 3}
+    assert crew.asked == []
