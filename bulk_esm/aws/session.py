@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final
@@ -10,17 +9,21 @@ from typing import Any, Final
 import aiobotocore
 import msgspec
 from aiobotocore.config import AioConfig
-from aiobotocore.httpsession import AIOHTTPSession
 from aiobotocore.session import AioSession
 
 from bulk_esm._version import __version__
 from bulk_esm.aws.alarms import AlarmState, read_alarms
 from bulk_esm.aws.control_plane import ControlPlane
 from bulk_esm.aws.errors import translated
+from bulk_esm.aws.http import HttpSession, SendOnceSession
+from bulk_esm.aws.logins import Logins
+from bulk_esm.aws.organizations import accounts_under, active_accounts
 from bulk_esm.aws.pacing import Pacer
+from bulk_esm.aws.regions import enabled_regions
+from bulk_esm.aws.roles import LONGEST_S, SHORTEST_S, Role
 from bulk_esm.aws.tags import read_tags
 from bulk_esm.clock import Clock
-from bulk_esm.errors import AccessError, ServiceError, UsageError
+from bulk_esm.errors import ServiceError, UsageError
 
 # Who did it, in CloudTrail's words. Given whole, as botocore composes its own anew for each request, which is a tenth
 # of what a request costs in CPU.
@@ -36,6 +39,9 @@ class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
         endpoint_url: another endpoint than AWS's own, for every service that is called.
         max_per_second: requests/s to Lambda's control plane.
         concurrency: requests in flight at once; the connection pool is as large.
+        role_arn: a role to assume with the credentials found; None for these themselves.
+        external_id: what the role's trust policy asks for, or None.
+        role_duration_s: how long the role's credentials are asked to last, in seconds; they are renewed in time.
     """
 
     region: str | None = None
@@ -43,19 +49,16 @@ class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
     endpoint_url: str | None = None
     max_per_second: float = 12.0
     concurrency: int = 50
+    role_arn: str | None = None
+    external_id: str | None = None
+    role_duration_s: int = 3600
 
-
-class _SendOnceSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore is untyped
-    """aiohttp by itself sends a PUT again when its connection breaks, as HTTP calls PUT idempotent.
-
-    An update that was applied before the connection broke would so be accepted twice, unseen. Whether to send again
-    is for the engine to say, after a look.
-    """
-
-    async def _get_session(self, proxy_url: str | None) -> Any:
-        session = await super()._get_session(proxy_url)
-        session._retry_connection = False  # noqa: SLF001 - aiohttp has no public switch
-        return session
+    @property
+    def role(self) -> Role | None:
+        """The role to assume, if there is one."""
+        if self.role_arn is None:
+            return None
+        return Role(arn=self.role_arn, external_id=self.external_id, duration_s=self.role_duration_s)
 
 
 class Connection:
@@ -93,6 +96,30 @@ class Connection:
         async with self._client("sts", "sts:GetCallerIdentity") as client:
             return str((await client.get_caller_identity())["Account"])
 
+    async def organization_accounts(self, ou: str | None = None) -> list[str]:
+        """The accounts in use of the organization; see `active_accounts` and `accounts_under`.
+
+        Args:
+            ou: an organizational unit or a root, of which all below counts; None for the whole organization.
+
+        Raises:
+            UsageError: there is no such unit.
+            AccessError: the credentials are refused.
+            ServiceError: an answer that retrying did not mend.
+        """
+        async with self._client("organizations", "organizations:ListAccounts") as client:
+            return await (active_accounts(client) if ou is None else accounts_under(client, ou))
+
+    async def enabled_regions(self) -> list[str]:
+        """The Regions that the account may use; see `bulk_esm.aws.regions.enabled_regions`.
+
+        Raises:
+            AccessError: the credentials are refused.
+            ServiceError: an answer that retrying did not mend.
+        """
+        async with self._client("ec2", "ec2:DescribeRegions") as client:
+            return await enabled_regions(client)
+
     @asynccontextmanager
     async def _client(self, service: str, action: str) -> AsyncIterator[Any]:
         """A client of another service than Lambda, for a question or two. Its quota is not ours: botocore retries."""
@@ -101,49 +128,46 @@ class Connection:
                 service,
                 region_name=self.region,
                 endpoint_url=self._settings.endpoint_url,
-                config=AioConfig(
-                    retries={"mode": "standard", "total_max_attempts": 10},
-                    connect_timeout=10,
-                    user_agent=USER_AGENT,
-                ),
+                config=_for_questions(),
             ) as client:
                 yield client
 
 
 @asynccontextmanager
-async def connect(settings: ConnectionSettings, *, clock: Clock | None = None) -> AsyncIterator[Connection]:
-    """Open a client for one account and Region. Nothing is sent yet.
+async def connect(
+    settings: ConnectionSettings, *, clock: Clock | None = None, logins: Logins | None = None
+) -> AsyncIterator[Connection]:
+    """Open a client for one account and Region. Nothing is sent to Lambda yet.
 
     Args:
         settings: see `ConnectionSettings`.
         clock: the time.
+        logins: what was loaded before for others; see `Sessions`.
 
     Raises:
-        UsageError: no Region, no such profile, an impossible endpoint, or a rate or concurrency that is not above 0.
-        AccessError: no credentials.
+        UsageError: no Region, no such profile, an impossible endpoint, or a rate, a concurrency or a duration that is
+            out of bounds.
+        AccessError: no credentials, or a role that cannot be assumed.
+        ServiceError: STS did not answer when the role was to be assumed.
     """
     if settings.concurrency < 1:
         raise UsageError(f"the concurrency is at least 1, not {settings.concurrency}")
+    if not SHORTEST_S <= settings.role_duration_s <= LONGEST_S:
+        raise UsageError(f"a role is assumed for {SHORTEST_S} to {LONGEST_S} s, not {settings.role_duration_s}")
     pacer = Pacer(max_per_second=settings.max_per_second, clock=clock)
-    with translated("sts:GetCallerIdentity"):
-        session = AioSession(profile=settings.profile)
-        # botocore reads only AWS_DEFAULT_REGION; the AWS CLI and every other SDK put AWS_REGION before it.
-        region = settings.region or os.environ.get("AWS_REGION") or session.get_config_variable("region")
-        if not region:
-            raise UsageError("no Region: use --region, set AWS_REGION, or give the profile a region")
-    try:
-        with translated("sts:GetCallerIdentity"):
-            credentials = await session.get_credentials()
-    except ServiceError as error:  # a source of credentials that does not answer, or a program that is not there
-        raise AccessError(f"no usable credentials: {error}") from error
-    if credentials is None:
-        raise AccessError("no credentials: set a profile or log in, as for the AWS CLI (aws configure, aws sso login)")
+    logins = logins or Logins()
+    region = settings.region or logins.home_region(settings.profile)
+    if not region:
+        raise UsageError("no Region: use --region, set AWS_REGION, or give the profile a region")
+    session = await logins.session(
+        settings.profile, settings.role, region=region, endpoint_url=settings.endpoint_url, config=_for_questions()
+    )
     config = AioConfig(
         retries={"total_max_attempts": 1},  # one policy, and it is ours
         max_pool_connections=settings.concurrency,
         connect_timeout=10,
         read_timeout=60,
-        http_session_cls=_SendOnceSession,
+        http_session_cls=SendOnceSession,
         user_agent=USER_AGENT,
     )
     async with AsyncExitStack() as stack:
@@ -159,3 +183,13 @@ async def connect(settings: ConnectionSettings, *, clock: Clock | None = None) -
         except ValueError as error:  # botocore's word for an endpoint that is no URL
             raise UsageError(f"{error}; see --endpoint-url and AWS_ENDPOINT_URL_LAMBDA") from error
         yield Connection(session, settings, ControlPlane(client, region=region, pacer=pacer, clock=clock))
+
+
+def _for_questions() -> AioConfig:
+    """The configuration of clients of other services than Lambda, whose quotas are not ours: botocore retries."""
+    return AioConfig(
+        retries={"mode": "standard", "total_max_attempts": 10},
+        connect_timeout=10,
+        http_session_cls=HttpSession,
+        user_agent=USER_AGENT,
+    )

@@ -27,7 +27,8 @@ _ACTIONS: Final[Mapping[tuple[str, bool], tuple[Kind, str]]] = {
 _CREDENTIAL: Final = re.compile(r"AWS4-[^ ]+ .*?Credential=([^/,]+)/\d{8}/([^/,]+)/([^/,]+)/aws4_request")
 _ACCOUNT_ID: Final = re.compile(r"\d{12}")
 _ACCEPTED: Final = 202
-_NOT_LAMBDAS: Final = frozenset({Kind.TAGGING, Kind.IDENTITY, Kind.OTHER})
+_NOT_LAMBDAS: Final = frozenset({Kind.TAGGING, Kind.IDENTITY, Kind.ROLE, Kind.OTHER})
+_OF_STS: Final[Mapping[str, Kind]] = {"GetCallerIdentity": Kind.IDENTITY, "AssumeRole": Kind.ROLE}
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,8 +101,9 @@ def _request_id(scope: str, number: int) -> str:
 def _route(request: Request, service: str) -> _Call:
     if request.method == "POST" and request.headers.get("x-amz-target") == tagging.TARGET:
         return _Call(kind=Kind.TAGGING, action="tag:GetResources")
-    if service == identity.SERVICE and request.method == "POST" and identity.is_asked(request.body):
-        return _Call(kind=Kind.IDENTITY, action="sts:GetCallerIdentity")
+    if service == identity.SERVICE and request.method == "POST":
+        action = identity.form(request.body).get("Action", "")
+        return _Call(kind=_OF_STS.get(action, Kind.OTHER), action=f"sts:{action}")
     if service == "lambda" and request.path.startswith(_COLLECTION):
         rest = request.path.removeprefix(_COLLECTION)
         uuid = rest.strip("/")
@@ -118,8 +120,9 @@ def _carry_out(
     if faults.expires_after_s is not None and now >= faults.expires_after_s:
         raise errors.expired()
     if call.kind is Kind.IDENTITY:
-        headers = {"Content-Type": identity.CONTENT_TYPE}
-        return Answer(status=200, headers=headers, body=identity.caller_identity(shard, request_id))
+        return _success_of_sts(identity.caller_identity(shard, request_id))
+    if call.kind is Kind.ROLE:
+        return _success_of_sts(identity.assumed_role(identity.form(request.body), request_id))
     if shard.account_id in faults.denied_accounts:
         raise errors.denied(shard.account_id, call.action)
     if call.kind is Kind.OTHER:
@@ -128,7 +131,7 @@ def _carry_out(
         resources = tagging.get_resources(shard, request.body, now)
         return _success(200, resources, "application/x-amz-json-1.1")
     shard.admit(now)
-    if fate is Fate.SERVER_ERROR:
+    if fate is Fate.SERVER_ERROR or shard.account_id in faults.broken_accounts:
         raise errors.server_error()
     if fate is Fate.CUT_BEFORE:
         return Answer(status=0, headers={}, body=b"", cut=True)
@@ -190,6 +193,10 @@ def _failure(error: errors.ApiError, request_id: str) -> Answer:
         **error.headers,
     }
     return Answer(status=error.status, headers=headers, body=msgspec.json.encode(error.body))
+
+
+def _success_of_sts(body: bytes) -> Answer:
+    return Answer(status=200, headers={"Content-Type": identity.CONTENT_TYPE}, body=body)
 
 
 def _failure_of_sts(error: errors.ApiError, request_id: str) -> Answer:

@@ -39,7 +39,8 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
         list_wrong_for_s: for how long, in virtual seconds.
         refused_share: share of mappings whose updates are refused: their queue's visibility timeout is too short.
         denied_accounts: accounts in which every call is answered 403 AccessDeniedException, but for GetCallerIdentity,
-            which nobody can be denied.
+            which nobody can be denied, and for AssumeRole, which is for the role's trust policy to say.
+        broken_accounts: accounts in which every Lambda request is answered 500 ServiceException.
         expires_after_s: when every caller's token expires, in virtual seconds from the start: every call is then
             answered 403 ExpiredTokenException. None is never.
         throttle_code: the form of a throttle: 429 TooManyRequestsException, or the rarer 400 ThrottlingException.
@@ -61,6 +62,7 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
     list_wrong_for_s: float = 0.0
     refused_share: float = 0.0
     denied_accounts: frozenset[str] = frozenset()
+    broken_accounts: frozenset[str] = frozenset()
     expires_after_s: float | None = None
     throttle_code: Literal["TooManyRequestsException", "ThrottlingException"] = "TooManyRequestsException"
     retry_after_s: int | None = None

@@ -16,6 +16,7 @@ class Kind(StrEnum):
     DELETE = "delete"
     TAGGING = "tagging"
     IDENTITY = "identity"
+    ROLE = "role"
     OTHER = "other"
 
 

@@ -32,8 +32,9 @@ class Simulator:
 
     It lives in virtual time, which passes `speed` times as fast as real time: settle times are divided by it and the
     quota is multiplied. An account is told by an access key id of 12 digits (any other stands for `account_id`), a
-    Region by the signature. Each account and Region has its own fleet and quota. Tags (GetResources) and the caller's
-    account (GetCallerIdentity) are answered too, outside the quota.
+    Region by the signature. Each account and Region has its own fleet and quota. Tags (GetResources), the caller's
+    account (GetCallerIdentity) and roles (AssumeRole, whose access key id is the role's account) are answered too,
+    outside the quota.
 
     Args:
         fleet: the mappings of `account_id` in `region`: a `Fleet`, or a list of configurations as Get returns them.

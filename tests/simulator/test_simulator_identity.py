@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 import aiohttp
@@ -43,6 +44,38 @@ async def test_the_account_is_told_from_the_signature(
     assert (count.kind, count.status, count.count, count.region) == (Kind.IDENTITY, 200, 1, region)
 
 
+@pytest.mark.parametrize("role", ["arn:aws:iam::210987654321:role/x", "arn:aws-cn:iam::210987654321:role/path/of/x"])
+async def test_an_assumed_role_acts_in_its_account(clock: Clock, connect: Connect, role: str) -> None:
+    faults = Faults(denied_accounts=frozenset({"210987654321"}))
+    simulator = Simulator(mappings=2, clock=clock, faults=faults)
+    async with simulator, connect(simulator, "sts") as client:
+        answer = await client.assume_role(RoleArn=role, RoleSessionName="<&>", ExternalId="ticket")
+        keys = answer["Credentials"]
+        async with connect(simulator, "sts", account=keys["AccessKeyId"]) as other:
+            assert (await other.get_caller_identity())["Account"] == "210987654321"
+        async with connect(simulator, account=keys["AccessKeyId"]) as other:
+            with pytest.raises(ClientError, match="AccessDeniedException"):  # no role's trust policy prevents that
+                await other.list_event_source_mappings()
+    assert answer["AssumedRoleUser"]["Arn"].endswith(":sts::210987654321:assumed-role/x/<&>")
+    assert timedelta(minutes=59) < keys["Expiration"] - datetime.now(UTC) <= timedelta(hours=1)
+    assert simulator.report().count(Kind.ROLE, 200) == 1
+
+
+async def test_a_role_that_is_none(clock: Clock, connect: Connect) -> None:
+    async with Simulator(mappings=2, clock=clock) as simulator, connect(simulator, "sts") as client:
+        with pytest.raises(ClientError, match=r"ValidationError.*arn:aws:iam::210987654321:user/x is invalid"):
+            await client.assume_role(RoleArn="arn:aws:iam::210987654321:user/x", RoleSessionName="me")
+
+
+async def test_an_account_can_be_broken(clock: Clock, connect: Connect) -> None:
+    simulator = Simulator(mappings=2, clock=clock, faults=Faults(broken_accounts=frozenset({"210987654321"})))
+    async with simulator, connect(simulator, account="210987654321") as broken, connect(simulator) as whole:
+        with pytest.raises(ClientError, match="ServiceException") as caught:
+            await broken.list_event_source_mappings()
+        assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 500
+        assert len((await whole.list_event_source_mappings())["EventSourceMappings"]) == 2
+
+
 async def test_boto3_understands_it_too(clock: Clock) -> None:
     async with Simulator(mappings=2, clock=clock) as simulator:
 
@@ -71,7 +104,7 @@ async def test_errors_are_spelled_as_sts_spells_them(clock: Clock, connect: Conn
     simulator = Simulator(mappings=2, clock=clock, faults=Faults(expires_after_s=10))
     async with simulator, connect(simulator, "sts") as client:
         with pytest.raises(ClientError) as caught:
-            await client.assume_role(RoleArn="arn:aws:iam::123456789012:role/x", RoleSessionName="<&>")
+            await client.get_session_token()
         error, metadata = caught.value.response["Error"], caught.value.response["ResponseMetadata"]
         assert (metadata["HTTPStatusCode"], error["Code"]) == (404, "UnknownOperationException")
         assert metadata["RequestId"]
@@ -90,6 +123,9 @@ async def test_errors_are_spelled_as_sts_spells_them(clock: Clock, connect: Conn
     ("service", "method", "body", "status"),
     [
         ("sts", "POST", b"Version=2011-06-15&Action=GetCallerIdentity", 200),
+        ("sts", "POST", b"Action=AssumeRole&RoleArn=arn:aws:iam::210987654321:role/x&RoleSessionName=%3C%26%3E", 200),
+        ("sts", "POST", b"Action=AssumeRole", 400),
+        ("sts", "POST", b"Action=AssumeRole&RoleArn=arn:aws:iam::210987654321:role/x&DurationSeconds=long", 400),
         ("sts", "POST", b"", 404),
         ("sts", "POST", b"\xff", 404),
         ("sts", "PUT", b"Action=GetCallerIdentity", 404),
