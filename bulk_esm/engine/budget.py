@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+
+import anyio
 
 from bulk_esm.model.budget import is_exceeded, places_left
 
 
 class Budget:
-    """Counts failures, and tells how many updates may be on their way meanwhile.
+    """Counts failures, and lets no more updates be on their way than it can bear if all of them fail.
 
     Attributes:
         most: how many mappings may fail; None for any number.
@@ -24,6 +27,7 @@ class Budget:
         """
         self.most = most
         self.failures = 0
+        self._places = anyio.CapacityLimiter(places_left(most, 0))
         self._watching: list[Callable[[], None]] = []
 
     @property
@@ -36,37 +40,48 @@ class Budget:
         """Why it halts, in words."""
         return f"{self.failures:,} mappings failed, and at most {self.most:,} may"
 
-    def places(self, concurrency: int) -> int:
-        """How many updates one engine may have on their way.
-
-        What is left of the budget is shared out, so that the last failures exceed it by one at the most in each engine.
+    async def enter(self, who: object) -> None:
+        """Wait until one more update may be on its way.
 
         Args:
-            concurrency: how many there may be at the most.
+            who: the update; hashable.
         """
-        return places_left(self.most, self.failures, concurrency, sharing=max(1, len(self._watching)))
+        if self.most is None:
+            return
+        await self._places.acquire_on_behalf_of(who)
+        while self._places.borrowed_tokens > self._places.total_tokens:
+            # What freed the place was a failure, after which there is one place less.
+            self._places.release_on_behalf_of(who)
+            await self._places.acquire_on_behalf_of(who)
+
+    def leave(self, who: object) -> None:
+        """An update is no longer on its way; it may have left before.
+
+        Args:
+            who: as it entered.
+        """
+        with suppress(RuntimeError):
+            self._places.release_on_behalf_of(who)
 
     def fail(self) -> None:
         """Count a failure."""
         self.failures += 1
-        self._tell()
+        places = places_left(self.most, self.failures)
+        if places != math.inf:
+            self._places.total_tokens = places
+        if self.is_exceeded:
+            for tell in list(self._watching):
+                tell()
 
     @contextmanager
     def watched(self, tell: Callable[[], None]) -> Iterator[None]:
         """Share the budget meanwhile.
 
         Args:
-            tell: called when `places` or `is_exceeded` may have changed.
+            tell: called when it is exceeded.
         """
         self._watching.append(tell)
-        self._tell()
         try:
             yield
         finally:
             self._watching.remove(tell)
-            self._tell()
-
-    def _tell(self) -> None:
-        if self.most is not None:
-            for tell in list(self._watching):
-                tell()

@@ -82,7 +82,7 @@ class Engine:
         self._clock = clock or Clock()
         self._waiter = Waiter(control_plane, clock=self._clock, updates_wait=lambda: self._updates_wait)
         self._budget = budget or Budget(self._settings.most_failures)
-        self._sending = anyio.CapacityLimiter(self._budget.places(self._settings.concurrency))
+        self._sending = anyio.CapacityLimiter(self._settings.concurrency)
         self._under_way = anyio.Semaphore(self._settings.most_under_way, fast_acquire=True)
         self._feeding = anyio.CancelScope()
         self._ledger = Ledger(run_id=run_id, account_id=account_id, region=control_plane.region, clock=self._clock)
@@ -148,7 +148,7 @@ class Engine:
             updates.sort(key=lambda item: LIKELY_SETTLE_S[item.source_type])
         self._feeding = anyio.CancelScope()
         try:
-            with self._budget.watched(self._heed_budget):
+            with self._budget.watched(self._halt):
                 async with task_group() as looking:
                     looking.start_soon(self._look)
                     async with task_group() as tasks:
@@ -187,12 +187,13 @@ class Engine:
                 await self._under_way.acquire()
                 self._updates_wait = True
                 await self._sending.acquire_on_behalf_of(updates[-1].uuid)
-                while self._sending.borrowed_tokens > self._sending.total_tokens:
-                    # What freed the place was a failure, after which there is one place less.
-                    self._sending.release_on_behalf_of(updates[-1].uuid)
-                    await self._sending.acquire_on_behalf_of(updates[-1].uuid)
-                self._has_room(self._begun + 1)
-                granted_at = await self._control_plane.pacer.acquire()
+                try:
+                    await self._budget.enter((self, updates[-1].uuid))
+                    self._has_room(self._begun + 1)
+                    granted_at = await self._control_plane.pacer.acquire()
+                except BaseException:
+                    self._make_place(updates[-1].uuid)
+                    raise
                 self._begun += 1
                 self._sent += 1
                 tasks.start_soon(self._send, self._course(updates.pop()), granted_at)
@@ -246,7 +247,9 @@ class Engine:
         found: Asked | Ending | None = None
         try:
             found = await course.send(
-                before_sending=self._unless_stopped, answered=partial(self._make_place, course), granted_at=granted_at
+                before_sending=self._unless_stopped,
+                answered=partial(self._make_place, course.item.uuid),
+                granted_at=granted_at,
             )
         except _Stopped:
             pass
@@ -261,7 +264,7 @@ class Engine:
             found = internal_error(bug, perhaps_applied=course.perhaps_applied)
         finally:
             # Nothing here waits, so that a cancelled item has its result too.
-            self._make_place(course)
+            self._make_place(course.item.uuid)
             if isinstance(found, Asked):
                 self._settling[course.item.uuid] = course
                 ended = partial(self._settled, course, found)
@@ -269,9 +272,10 @@ class Engine:
             else:
                 self._end_begun(course, found or self._cut_short(course))
 
-    def _make_place(self, course: Course) -> None:
+    def _make_place(self, uuid: str) -> None:
+        self._budget.leave((self, uuid))
         with suppress(RuntimeError):  # made already, when the answer came
-            self._sending.release_on_behalf_of(course.item.uuid)
+            self._sending.release_on_behalf_of(uuid)
 
     def _settled(self, course: Course, asked: Asked, settlement: Settlement) -> None:
         try:
@@ -295,10 +299,8 @@ class Engine:
         if ending.outcome in TROUBLE:
             self._budget.fail()
 
-    def _heed_budget(self) -> None:
-        self._sending.total_tokens = self._budget.places(self._settings.concurrency)
-        if self._budget.is_exceeded:
-            self.stop(Stop(RunStatus.HALTED, self._budget.reason))
+    def _halt(self) -> None:
+        self.stop(Stop(RunStatus.HALTED, self._budget.reason))
 
     def _cut_short(self, course: Course) -> Ending:
         self.cut_short += course.perhaps_applied

@@ -15,6 +15,7 @@ import anyio
 import msgspec
 
 from bulk_esm.aws.control_plane import ControlPlane
+from bulk_esm.aws.retrying import Treatment, treatment_of
 from bulk_esm.clock import Clock
 from bulk_esm.engine.estimates import SettleTimes
 from bulk_esm.engine.inventory import get_if_there
@@ -170,11 +171,21 @@ class Waiter:
             # Only a Get is a last look: one is taken at the deadline, whatever becomes of the Lists.
             if wait := self._waits.get(look.key):
                 self._waits.give_up_if_late(wait, error)
+            if treatment_of(error) is Treatment.FINAL:
+                self._never_again(look)
             await self._clock.sleep(self._control_plane.backoff_s(_FAILURES_OF_A_LOOK))
         finally:
             self._looking_at.discard((look.kind, look.key))
             if not self._waits:
                 self._nobody_waits.set()
+
+    def _never_again(self, look: Look) -> None:
+        """What is refused once is refused always, such as a List narrowed to an ARN that Lambda does not take."""
+        for wait in (wait for uuid in look.covers if (wait := self._waits.get(uuid))):
+            if look.kind == "source":
+                wait.pending.event_source_arn = None
+            elif look.kind == "function":
+                wait.pending.function_arn = None
 
     async def _get(self, uuid: str) -> None:
         wait = self._waits.get(uuid)

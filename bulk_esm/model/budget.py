@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 from bulk_esm.model.amounts import Amount
@@ -34,7 +35,7 @@ def is_exceeded(most: int | None, failures: int) -> bool:
     return most is not None and failures > most
 
 
-def places_left(most: int | None, failures: int, concurrency: int, *, sharing: int = 1) -> int:
+def places_left(most: int | None, failures: int) -> float:
     """How many updates may wait for their answer at once.
 
     With `most - failures + 1` of them, even if Lambda refused every one the budget would be exceeded by one at most.
@@ -42,13 +43,11 @@ def places_left(most: int | None, failures: int, concurrency: int, *, sharing: i
     Args:
         most: the budget.
         failures: failures so far.
-        concurrency: how many there may be at the most.
-        sharing: how many engines share the budget, each of which may exceed it by one.
 
     Returns:
-        At least 1: a run whose budget is exceeded halts anyway.
+        At least 1: a run whose budget is exceeded halts anyway. Infinite where there is no budget.
     """
-    return concurrency if most is None else max(1, min(concurrency, (most - failures + sharing) // sharing))
+    return math.inf if most is None else max(1, most - failures + 1)
 
 
 def budget_line(most: int | None) -> str:

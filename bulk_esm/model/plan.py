@@ -66,8 +66,11 @@ class Plan(msgspec.Struct, frozen=True):
 
     items: tuple[PlanItem, ...]
 
-    def check(self) -> None:
+    def check(self, *, in_one_place: bool = True) -> None:
         """Refuse a plan that was put together wrongly, such as by an editor.
+
+        Args:
+            in_one_place: whether all its mappings have to be of one account and Region.
 
         Raises:
             UsageError: no items, a mapping that is named twice, or mappings of several accounts or Regions.
@@ -80,8 +83,11 @@ class Plan(msgspec.Struct, frozen=True):
                 raise UsageError(f"the plan names mapping {item.uuid} twice; make it anew with `bulk-esm plan --save`")
             named.add(item.uuid)
         places = {(function.account_id, function.region) for function in self._functions()}
-        if len(places) > 1:
-            raise UsageError("the plan has mappings of several accounts or Regions; make one for each")
+        if in_one_place and len(places) > 1:
+            raise UsageError(
+                "the plan has mappings of several accounts or Regions; name the fleet that it is for (--accounts, "
+                "--regions or --fleet), or make one for each"
+            )
 
     @property
     def account_id(self) -> str | None:

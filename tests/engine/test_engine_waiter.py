@@ -447,6 +447,30 @@ async def test_a_list_that_fails_does_not_end_what_a_get_would_show() -> None:
     assert there.kinds()["get"] == 200
 
 
+@pytest.mark.parametrize("member", ["FunctionArn", "EventSourceArn"])
+@in_virtual_time
+async def test_a_narrowed_list_that_is_refused_is_not_asked_for_again(member: str) -> None:
+    """A Region's name that List's own pattern does not take, say: to ask again and again would never end."""
+    there = Fake(30, pauses_at(100))
+    everything = there.list
+
+    async def narrowed_is_refused(**narrowed: str | None) -> AsyncGenerator[list[EventSourceMapping], None]:
+        if any(narrowed.values()):
+            there.looks.append((now(), "refused", ""))
+            raise ServiceError(code="ValidationException", message="no such ARN", status=400)
+        async for page in everything():
+            yield page
+
+    there.list = narrowed_is_refused  # type: ignore[method-assign]
+    for number in range(2_000):
+        there.mappings.append(there.mappings[0] | {"UUID": f"{number:08}-1111-4000-8000-000000000000"})
+    for mapping in there.mappings[:30]:
+        mapping[member] = f"{there.mappings[0][member]}-same"
+    there.count()
+    await settle(there, range(30))
+    assert there.kinds()["refused"] == 1
+
+
 @in_virtual_time
 async def test_a_get_may_be_retried_until_the_deadline_and_no_longer() -> None:
     """Else one that is throttled for ever would be waited for for ever."""
