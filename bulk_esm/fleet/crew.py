@@ -40,8 +40,10 @@ class Crew(Protocol):
             desk: where the assignments come from.
         """
 
-    def share(self, budget: Budget) -> None:
-        """Count failures in a budget, and heed it, as far as whoever works can see it in time.
+    def begin(self, budget: Budget) -> None:
+        """Begin a run: a stop of the one before is over, and failures count in this budget.
+
+        Whoever works in this process heeds it before each update; others are told to stop when it is exceeded.
 
         Args:
             budget: the fleet's.

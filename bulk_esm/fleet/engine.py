@@ -83,7 +83,7 @@ class FleetEngine:
         self._todo: deque[Share] = deque()
         self._again: deque[OpenShare] = deque()
         self._open: dict[str, OpenShare] = {}
-        crew.share(self._budget)
+        crew.begin(self._budget)
 
     def statistics(self) -> EngineStatistics:
         """How the run stands, over all shards."""

@@ -40,9 +40,9 @@ class LocalCrew:
                     return
                 tasks.start_soon(self._one, desk, assignment)
 
-    def share(self, budget: Budget) -> None:
+    def begin(self, budget: Budget) -> None:
         """Have all engines here share a budget; see `Crew`."""
-        self._worker.budget = budget
+        self._worker.begin(budget)
 
     def stop(self, stop: Stop, *, hurry: bool = False) -> None:
         """Send nothing more; see `Crew`."""

@@ -74,6 +74,15 @@ class Worker:
     ) -> None:
         self._engines.clear()
 
+    def begin(self, budget: Budget | None) -> None:
+        """Begin a run: a stop of the one before is over.
+
+        Args:
+            budget: the failure budget that all that is carried out here shares; if None, each has what is left of it.
+        """
+        self.budget = budget
+        self._stop = None
+
     def stop(self, stop: Stop, *, hurry: bool = False) -> None:
         """Send nothing more, now or later; what was accepted is still waited for.
 

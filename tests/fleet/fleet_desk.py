@@ -102,7 +102,7 @@ class ToyCrew:
             self._turns[name] += 1
             answer(self, desk, assignment, assignment.task)
 
-    def share(self, budget: Budget) -> None:
+    def begin(self, budget: Budget) -> None:
         self.budget = budget
 
     def stop(self, stop: Stop, *, hurry: bool = False) -> None:  # noqa: ARG002 - a Crew's

@@ -1,1 +1,0 @@
-from bulk_esm.model.shard import Shard as Shard
