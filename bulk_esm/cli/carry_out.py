@@ -103,7 +103,7 @@ async def carry_out(bulk: BulkEsm, planned: Planned, job: Job, lock: RunLock | N
         say(line, quiet=job.output.quiet)
     to_update = [item for item in plan.updates if item.uuid not in planned.known]
     waves = waves_of(plan.updates, parse_waves(job.waves.waves), as_given=job.as_given) if job.waves.waves else []
-    for line in how_it_goes(plan.items, job, waves=[len(wave) for wave in waves], updates=len(to_update)):
+    for line in how_it_goes(lambda: plan.items, job, waves=[len(wave) for wave in waves], updates=len(to_update)):
         say(line, quiet=job.output.quiet)
     if planned.known:
         tell_of_conflicts(planned.known)
@@ -149,11 +149,13 @@ def refuse_blocked(job: Job, blocked: int, items: int) -> None:
         )
 
 
-def how_it_goes(items: Sequence[PlanItem], job: Job, *, waves: Sequence[int], updates: int) -> Iterator[str]:
+def how_it_goes(
+    items: Callable[[], Iterable[PlanItem]], job: Job, *, waves: Sequence[int], updates: int
+) -> Iterator[str]:
     """Waves, budget and what there is to know before one says yes.
 
     Args:
-        items: the plan's.
+        items: reads the plan's, as often as it is called.
         job: what was asked.
         waves: how many updates each wave has; none where there are no waves.
         updates: how many there are in all.
@@ -175,12 +177,12 @@ def how_it_goes(items: Sequence[PlanItem], job: Job, *, waves: Sequence[int], up
         yield budget_line(job.most_failures(updates=updates))
     if deadline := job.deadline:
         yield f"deadline: {deadline:%Y-%m-%d %H:%M:%S} UTC"
-    lasting = irreversible(items)
+    lasting = irreversible(items())
     for item, problems in lasting[:3]:
         yield f"warning: {item.uuid}: {'; '.join(problems)}"
     if len(lasting) > 3:  # noqa: PLR2004 - as many as are shown
         yield f"warning: and {len(lasting) - 3:,} more that no rollback can put back wholly"
-    added = added_concurrency(items)
+    added = added_concurrency(items())
     if added:
         yield f"concurrent invocations that resuming adds (an account has {ACCOUNT_CONCURRENCY:,} by default):"
         yield from ramp_lines(added)

@@ -9,6 +9,9 @@ from cyclopts import Parameter
 
 from bulk_esm.bulk import BulkEsm
 from bulk_esm.cli.carry_out import consents, set_up_logs, with_aws
+from bulk_esm.cli.fleet_commands import continue_fleet
+from bulk_esm.cli.fleet_options import FleetOptions
+from bulk_esm.cli.fleet_work import with_fleet
 from bulk_esm.cli.guards import check_account, check_alarms, one_run_at_a_time
 from bulk_esm.cli.inputs import require_region
 from bulk_esm.cli.job import (
@@ -24,6 +27,7 @@ from bulk_esm.cli.streams import say
 from bulk_esm.engine.continuing import Continuation
 from bulk_esm.errors import RefusedError, RunFolderError, UsageError
 from bulk_esm.model.result import Outcome
+from bulk_esm.runs.fleet_folder import FleetFolder
 from bulk_esm.runs.folder import RunFolder
 from bulk_esm.runs.record import RunRecord, RunStatus
 from bulk_esm.runs.store import find_run, run_folders
@@ -36,6 +40,7 @@ def continue_command(
     yes: Annotated[bool, Parameter(group=RUN, help="Do not ask.")] = False,
     dry_run: Annotated[bool, Parameter(group=RUN, help="Look at what is left, and change nothing.")] = False,
     guards: GuardOptions = GuardOptions(),
+    fleet: FleetOptions = FleetOptions(),
     aws: AwsOptions = AwsOptions(),
     runs: RunsOptions = RunsOptions(),
     output: OutputOptions = OutputOptions(),
@@ -51,14 +56,20 @@ def continue_command(
     folder = find_run(runs.runs_dir, name)
     record = folder.record()
     deadline = deadline_of(guards)
-    refuse_no_account(guards)
-    if guards.max_targets is not None:
-        raise UsageError("--max-targets: a run that is continued has its targets; leave it out")
-    _refuse_if_put_back(folder, record)
-    if not dry_run:
-        refuse_without_terminal(RunOptions(yes=yes))
-        if record.rollout.confirm_waves:
-            refuse_waves_without_terminal()
+    _refuse_what_makes_no_sense(folder, record, guards, yes=yes, dry_run=dry_run)
+    if FleetFolder.is_one(folder.path):
+        there = FleetFolder(folder.path)
+        fleet.check(aws, of_run=True)
+        fleet.refuse_groups()
+        return with_fleet(
+            fleet,
+            aws,
+            lambda at_work: continue_fleet(
+                at_work, there, guards=guards, deadline=deadline, output=output, yes=yes, dry_run=dry_run
+            ),
+            folder=there,
+        )
+    fleet.refuse(record.run_id)
 
     async def work(bulk: BulkEsm) -> int:
         require_region(bulk, record)
@@ -80,6 +91,19 @@ def continue_command(
             return await run_and_report(SingleConduct(bulk, found.begin()), output)
 
     return with_aws(replace(aws, region=aws.region or record.region), work)
+
+
+def _refuse_what_makes_no_sense(
+    folder: RunFolder, record: RunRecord, guards: GuardOptions, *, yes: bool, dry_run: bool
+) -> None:
+    refuse_no_account(guards)
+    if guards.max_targets is not None:
+        raise UsageError("--max-targets: a run that is continued has its targets; leave it out")
+    _refuse_if_put_back(folder, record)
+    if not dry_run:
+        refuse_without_terminal(RunOptions(yes=yes))
+        if record.rollout.confirm_waves:
+            refuse_waves_without_terminal()
 
 
 def _restless(count: int) -> str:

@@ -36,6 +36,7 @@ class Job:
         paused_s: how long what is paused will stay so, in seconds; 0 if that was not said.
         accept_data_loss: whether that may lose data.
         undoes: the run that this one puts back.
+        goes_in_groups: whether a fleet's accounts or Regions go one after another, each as a wave.
     """
 
     command: str
@@ -49,6 +50,7 @@ class Job:
     paused_s: float = 0.0
     accept_data_loss: bool = False
     undoes: str | None = None
+    goes_in_groups: bool = False
 
     def check(self, *, stdin_is_data: bool = False) -> None:
         """Refuse, before anything is sent, what makes no sense, or nobody could be asked about, or be recorded.
@@ -68,7 +70,7 @@ class Job:
         self.most_targets(seen=1)
         between = {"--soak": waves.soak, "--alarm": waves.alarm, "--gate": waves.gate}
         for flag, given in {**between, "--confirm-waves": waves.confirm_waves}.items():
-            if given and len(sizes) <= 1:
+            if given and len(sizes) <= 1 and not self.goes_in_groups:
                 raise UsageError(f"{flag} {_ONLY_BETWEEN_WAVES}")
         if any(not gate.strip() for gate in waves.gate):
             raise UsageError("--gate is empty; give it a command, such as --gate './healthy.sh'")

@@ -8,6 +8,9 @@ import msgspec
 
 from bulk_esm.bulk import BulkEsm
 from bulk_esm.cli.carry_out import set_up_logs, with_aws
+from bulk_esm.cli.fleet_commands import list_fleet
+from bulk_esm.cli.fleet_options import FleetOptions
+from bulk_esm.cli.fleet_work import with_fleet
 from bulk_esm.cli.inputs import read_selection, reads_stdin
 from bulk_esm.cli.options import AwsOptions, OutputOptions, SelectOptions
 from bulk_esm.cli.output import Results, Row, form_for, tail_of
@@ -31,6 +34,7 @@ class Listed(msgspec.Struct, frozen=True):
 def list_command(
     *,
     select: SelectOptions = SelectOptions(),
+    fleet: FleetOptions = FleetOptions(),
     aws: AwsOptions = AwsOptions(),
     output: OutputOptions = OutputOptions(),
 ) -> int:
@@ -43,6 +47,12 @@ def list_command(
     set_up_logs(output)
     reads_stdin(select)
     selection = read_selection(select)
+    fleet.check(aws)
+    if fleet.is_given:
+        results = Results(form_for(output.output), _COLUMNS, _row)
+        return with_fleet(
+            fleet, aws, lambda at_work: list_fleet(at_work, selection, results, _record, quiet=output.quiet)
+        )
 
     async def work(bulk: BulkEsm) -> int:
         inventory = await bulk.list(selection)

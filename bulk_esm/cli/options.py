@@ -17,7 +17,7 @@ CHANGE = Group("Which change", sort_key=2)
 RUN = Group("How it is done", sort_key=3)
 ROLLOUT = Group("In waves, and when to halt", sort_key=4)
 GUARDS = Group("Guards", sort_key=5)
-COMMON = Group("Common", sort_key=6)
+COMMON = Group("Common", sort_key=7)
 
 SourceTypeName = Literal["sqs", "sqs-fifo", "kinesis", "dynamodb", "msk", "kafka", "mq", "documentdb"]
 

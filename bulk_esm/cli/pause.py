@@ -8,6 +8,9 @@ from cyclopts import Parameter
 
 from bulk_esm.bulk import BulkEsm
 from bulk_esm.cli.carry_out import Planned, carry_out, set_up_logs, with_aws
+from bulk_esm.cli.fleet_carry_out import change_fleet
+from bulk_esm.cli.fleet_options import FleetOptions
+from bulk_esm.cli.fleet_work import with_fleet
 from bulk_esm.cli.guards import guarded
 from bulk_esm.cli.inputs import read_selection, reads_stdin, require_selection
 from bulk_esm.cli.job import Job
@@ -24,6 +27,7 @@ from bulk_esm.cli.options import (
 )
 from bulk_esm.cli.plan import tell_of_transition
 from bulk_esm.errors import UsageError
+from bulk_esm.fleet.tasks import PlanChange
 from bulk_esm.model.change import Change
 
 
@@ -45,6 +49,7 @@ def pause_command(
     run: RunOptions = RunOptions(),
     waves: WaveOptions = WaveOptions(),
     guards: GuardOptions = GuardOptions(),
+    fleet: FleetOptions = FleetOptions(),
     aws: AwsOptions = AwsOptions(),
     runs: RunsOptions = RunsOptions(),
     output: OutputOptions = OutputOptions(),
@@ -68,12 +73,19 @@ def pause_command(
         output=output,
         paused_s=for_,
         accept_data_loss=accept_data_loss,
+        goes_in_groups=fleet.shard_order is not None,
     )
     job.check(stdin_is_data=stdin_is_data)
+    fleet.check(aws)
+    change = Change({"Enabled": False})
+    if fleet.is_given:
+        return with_fleet(
+            fleet, aws, lambda at_work: change_fleet(at_work, job, lambda _: PlanChange.of(selection, change))
+        )
 
     async def work(bulk: BulkEsm) -> int:
         async with guarded(bulk, job) as lock:
-            plan = await bulk.plan(selection, Change({"Enabled": False}), waiting=tell_of_transition)
+            plan = await bulk.plan(selection, change, waiting=tell_of_transition)
             return await carry_out(bulk, Planned(plan), job, lock)
 
     return with_aws(aws, work)

@@ -9,11 +9,15 @@ from cyclopts import Parameter
 
 from bulk_esm.bulk import BulkEsm
 from bulk_esm.cli.carry_out import set_up_logs, show_items, with_aws
+from bulk_esm.cli.fleet_commands import plan_fleet
+from bulk_esm.cli.fleet_options import FleetOptions
+from bulk_esm.cli.fleet_work import AtWork, with_fleet
 from bulk_esm.cli.inputs import read_change, read_selection, reads_stdin, require_selection
 from bulk_esm.cli.options import AwsOptions, ChangeOptions, OutputOptions, SelectOptions
 from bulk_esm.cli.streams import say
 from bulk_esm.cli.summary import plan_summary
 from bulk_esm.errors import RunFolderError, UsageError
+from bulk_esm.fleet.tasks import PlanChange
 from bulk_esm.model.change import Change
 from bulk_esm.model.plan import Action
 from bulk_esm.runs.jsonl import write_durably
@@ -27,6 +31,7 @@ def plan_command(
     change: ChangeOptions = ChangeOptions(),
     save: Annotated[Path | None, Parameter(help="FILE to write the plan to, for `bulk-esm apply --plan`.")] = None,
     detailed_exitcode: Annotated[bool, Parameter(help="Exit with 0 for no change and 2 for changes.")] = False,
+    fleet: FleetOptions = FleetOptions(),
     aws: AwsOptions = AwsOptions(),
     output: OutputOptions = OutputOptions(),
 ) -> int:
@@ -41,6 +46,15 @@ def plan_command(
     require_selection(selection)
     if save and not save.parent.is_dir():
         raise UsageError(f"--save {save}: there is no folder {save.parent}; make it first")
+    fleet.check(aws)
+    if fleet.is_given:
+        task = PlanChange.of(selection, wanted, allow_irreversible=change.allow_irreversible)
+
+        async def in_fleet(at_work: AtWork) -> int:
+            code, changes = await plan_fleet(at_work, lambda _: task, output, save=save)
+            return code or (_CHANGES if detailed_exitcode and changes else 0)
+
+        return with_fleet(fleet, aws, in_fleet)
 
     async def work(bulk: BulkEsm) -> int:
         plan = await bulk.plan(

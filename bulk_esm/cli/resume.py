@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Annotated
 
@@ -9,6 +10,9 @@ from cyclopts import Parameter
 
 from bulk_esm.bulk import BulkEsm
 from bulk_esm.cli.carry_out import Planned, carry_out, set_up_logs, with_aws
+from bulk_esm.cli.fleet_carry_out import change_fleet
+from bulk_esm.cli.fleet_options import FleetOptions
+from bulk_esm.cli.fleet_work import with_fleet
 from bulk_esm.cli.guards import guarded
 from bulk_esm.cli.inputs import read_selection, reads_stdin, require_selection
 from bulk_esm.cli.job import Job
@@ -26,11 +30,15 @@ from bulk_esm.cli.options import (
 from bulk_esm.cli.plan import tell_of_transition
 from bulk_esm.cli.streams import say
 from bulk_esm.errors import RefusedError, UsageError
+from bulk_esm.fleet.planning import FleetPlan
+from bulk_esm.fleet.tasks import PlanChange
 from bulk_esm.model.change import Change
-from bulk_esm.model.plan import Action, Plan
-from bulk_esm.model.result import Outcome
+from bulk_esm.model.plan import Action, PlanItem
+from bulk_esm.model.result import Outcome, Result
 from bulk_esm.model.resuming import paused_by, still_paused
 from bulk_esm.model.selection import Selection
+from bulk_esm.model.shard import Shard
+from bulk_esm.runs.fleet_folder import FleetFolder
 from bulk_esm.runs.folder import RunFolder
 from bulk_esm.runs.store import find_run, run_folders
 
@@ -51,6 +59,7 @@ def resume_command(
     run: RunOptions = RunOptions(),
     waves: WaveOptions = WaveOptions(),
     guards: GuardOptions = GuardOptions(),
+    fleet: FleetOptions = FleetOptions(),
     aws: AwsOptions = AwsOptions(),
     runs: RunsOptions = RunsOptions(),
     output: OutputOptions = OutputOptions(),
@@ -64,6 +73,20 @@ def resume_command(
     if run_ and select != SelectOptions():
         raise UsageError("--run says which mappings; it goes without the flags that select")
     folders = [find_run(runs.runs_dir, name) for name in run_]
+    job = Job(
+        command="resume",
+        run=run,
+        waves=waves,
+        guards=guards,
+        runs=runs,
+        output=output,
+        ramp_s=ramp,
+        goes_in_groups=fleet.shard_order is not None,
+    )
+    fleets = [FleetFolder(folder.path) for folder in folders if FleetFolder.is_one(folder.path)]
+    if fleets or fleet.is_given:
+        return _resume_fleet(select, job, fleets, fleet, aws, all_are=len(fleets) == len(folders))
+    fleet.check(aws)
     if folders:
         account_id, region = _place_of(folders)
         selection = Selection(uuids=frozenset().union(*map(_paused, folders)))
@@ -75,7 +98,6 @@ def resume_command(
         account_id = region = None
         selection = read_selection(select)
         require_selection(selection)
-    job = Job(command="resume", run=run, waves=waves, guards=guards, runs=runs, output=output, ramp_s=ramp)
     job.check(stdin_is_data=stdin_is_data)
 
     async def work(bulk: BulkEsm) -> int:
@@ -84,10 +106,7 @@ def resume_command(
         async with guarded(bulk, job) as lock:
             plan = await bulk.plan(selection, Change({"Enabled": True}), waiting=tell_of_transition)
             bulk.require_account(account_id)
-            enabled = _enabled_since(plan, folders)
-            if enabled:
-                what = "of those that were paused have been enabled by someone since, and are left alone"
-                say(f"note: {enabled:,} {what}")
+            _tell_of_enabled(plan.items, (result for folder in folders for result in folder.results()))
             others = _still_paused(run_folders(runs.runs_dir), selection.uuids, account_id, region) if folders else []
             for folder in others:
                 say(f"note: {folder.path.name} paused more, and nothing has resumed that: add --run {folder.path.name}")
@@ -121,8 +140,61 @@ def _still_paused(
     return [folder for folder in here if left.get(folder.path.name, frozenset()) - resumed]
 
 
-def _enabled_since(plan: Plan, folders: list[RunFolder]) -> int:
-    """How many that were seen paused are enabled now; one that a killed run may not have got to does not count."""
-    enabled = {item.uuid for item in plan.items if item.action is Action.UNCHANGED}
-    paused = {result.uuid for folder in folders for result in folder.results() if result.outcome is Outcome.UPDATED}
-    return len(enabled & paused)
+def _tell_of_enabled(items: Iterable[PlanItem], results: Iterable[Result]) -> None:
+    """Say how many that were seen paused are enabled now; one that a killed run may not have got to does not count."""
+    enabled = {item.uuid for item in items if item.action is Action.UNCHANGED}
+    count = sum(result.uuid in enabled for result in results if result.outcome is Outcome.UPDATED)
+    if count:
+        say(f"note: {count:,} of those that were paused have been enabled by someone since, and are left alone")
+
+
+def _resume_fleet(
+    select: SelectOptions,
+    job: Job,
+    paused_by_runs: list[FleetFolder],
+    fleet: FleetOptions,
+    aws: AwsOptions,
+    *,
+    all_are: bool,
+) -> int:
+    """Resume a fleet; by runs, only what they paused."""
+    change = Change({"Enabled": True})
+    if not paused_by_runs:
+        if not all_are:
+            raise UsageError(
+                "--run says where, too: that was a run in one account and Region; leave the fleet's flags out"
+            )
+        stdin_is_data = reads_stdin(select)
+        selection = read_selection(select)
+        require_selection(selection)
+        job.check(stdin_is_data=stdin_is_data)
+        fleet.check(aws)
+        task = PlanChange.of(selection, change)
+        return with_fleet(fleet, aws, lambda at_work: change_fleet(at_work, job, lambda _: task))
+    if not all_are:
+        raise UsageError("--run: one of these is a run over a fleet, and another is not; resume one after another")
+    job.check()
+    fleet.check(aws, of_run=True)
+    shards: dict[str, Shard] = {}
+    paused: dict[str, frozenset[str]] = {}
+    for folder in paused_by_runs:
+        for entry in folder.fleet().shards:
+            if entry.problem is None and (found := _paused(folder.shard(entry.shard.name))):
+                shards[entry.shard.name] = entry.shard
+                paused[entry.shard.name] = paused.get(entry.shard.name, frozenset()) | found
+    if not shards:
+        say("nothing was paused there, so there is nothing to resume", quiet=job.output.quiet)
+        return 0
+
+    def task_of(shard: Shard) -> PlanChange:
+        return PlanChange.of(Selection(uuids=paused[shard.name]), change)
+
+    def look(plan: FleetPlan) -> None:
+        _tell_of_enabled(plan.items(), (result for folder in paused_by_runs for result in folder.results()))
+
+    return with_fleet(
+        fleet,
+        aws,
+        lambda at_work: change_fleet(at_work.among(tuple(shards.values())), job, task_of, look=look),
+        folder=paused_by_runs[0],
+    )

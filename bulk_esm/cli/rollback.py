@@ -9,6 +9,9 @@ from cyclopts import Parameter
 
 from bulk_esm.bulk import BulkEsm
 from bulk_esm.cli.carry_out import Planned, carry_out, set_up_logs, with_aws
+from bulk_esm.cli.fleet_carry_out import change_fleet, rollback_task
+from bulk_esm.cli.fleet_options import FleetOptions
+from bulk_esm.cli.fleet_work import with_fleet
 from bulk_esm.cli.guards import guarded
 from bulk_esm.cli.inputs import require_region
 from bulk_esm.cli.job import Job
@@ -25,6 +28,7 @@ from bulk_esm.cli.options import (
 from bulk_esm.cli.plan import tell_of_transition
 from bulk_esm.cli.streams import say
 from bulk_esm.model.plan import Action
+from bulk_esm.runs.fleet_folder import FleetFolder
 from bulk_esm.runs.store import find_run
 
 
@@ -39,6 +43,7 @@ def rollback_command(
     run: RunOptions = RunOptions(),
     waves: WaveOptions = WaveOptions(),
     guards: GuardOptions = GuardOptions(),
+    fleet: FleetOptions = FleetOptions(),
     aws: AwsOptions = AwsOptions(),
     runs: RunsOptions = RunsOptions(),
     output: OutputOptions = OutputOptions(),
@@ -50,8 +55,27 @@ def rollback_command(
     set_up_logs(output)
     folder = find_run(runs.runs_dir, name)
     record = folder.record()
-    job = Job(command="rollback", run=run, waves=waves, guards=guards, runs=runs, output=output, undoes=record.run_id)
+    job = Job(
+        command="rollback",
+        run=run,
+        waves=waves,
+        guards=guards,
+        runs=runs,
+        output=output,
+        undoes=record.run_id,
+        goes_in_groups=fleet.shard_order is not None,
+    )
     job.check()
+    if FleetFolder.is_one(folder.path):
+        there = FleetFolder(folder.path)
+        fleet.check(aws, of_run=True)
+        return with_fleet(
+            fleet,
+            aws,
+            lambda at_work: change_fleet(at_work, job, lambda shard: rollback_task(there, shard, force=force)),
+            folder=there,
+        )
+    fleet.refuse(record.run_id)
 
     async def work(bulk: BulkEsm) -> int:
         require_region(bulk, record)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -14,7 +14,7 @@ import msgspec
 from bulk_esm.cli.durations import format_duration
 from bulk_esm.cli.output import Row, tail_of
 from bulk_esm.model.plan import Action, PlanItem
-from bulk_esm.model.result import TROUBLE, Outcome, Result
+from bulk_esm.model.result import TROUBLE, ErrorRecord, Outcome, Result
 from bulk_esm.runs.record import RunRecord, RunStatus
 
 PLAN_COLUMNS: Final = ("uuid", "function", "source", "type", "state", "action", "what")
@@ -61,7 +61,7 @@ def plan_summary(
     *,
     max_per_second: float,
     left_alone: Collection[str] = (),
-    at_once: int = 1,
+    at_once: float = 1.0,
 ) -> Iterator[str]:
     """What a plan comes to: how many of what, its requests, and the least time they take.
 
@@ -106,6 +106,17 @@ def run_summary(record: RunRecord, results: Iterable[Result], *, folder: Path) -
         results: its results.
         folder: where it is.
     """
+    yield from heading_lines(record)
+    yield from cause_lines(results)
+    yield from ending_lines(record, folder=folder, is_left=record.status is not RunStatus.FINISHED)
+
+
+def heading_lines(record: RunRecord) -> Iterator[str]:
+    """How a run ended, with its counts by outcome, and why.
+
+    Args:
+        record: the run.
+    """
     counts = ", ".join(f"{record.counts[outcome]:,} {outcome}" for outcome in Outcome if record.counts.get(outcome))
     if record.status is RunStatus.RUNNING:
         yield f"{record.command} did not end: it was killed, or is still running; results.jsonl has what ended before"
@@ -114,7 +125,16 @@ def run_summary(record: RunRecord, results: Iterable[Result], *, folder: Path) -
         yield f"{record.command} {ended}{_took(record)}: {counts or 'nothing to do'}"
     if record.reason:
         yield f"  because: {record.reason}"
-    yield from _causes(results)
+
+
+def ending_lines(record: RunRecord, *, folder: Path, is_left: bool) -> Iterator[str]:
+    """A run's requests, where it is, and how to go on.
+
+    Args:
+        record: the run.
+        folder: where it is.
+        is_left: whether something is left for `continue` to do.
+    """
     requests = record.requests
     if requests:
         kinds = ", ".join(f"{requests.get(kind, 0):,} {kind}" for kind in ("list", "get", "update"))
@@ -122,25 +142,39 @@ def run_summary(record: RunRecord, results: Iterable[Result], *, folder: Path) -
     if record.undoes:
         yield f"  puts back: {record.undoes}"
     yield f"  folder: {folder}"
-    if record.status is not RunStatus.FINISHED:
+    if is_left:
         if record.status is not RunStatus.HALTED or record.rollout.on_halt != "rollback":
             yield f"  to finish it: bulk-esm continue {folder}"
         if record.command != "rollback":
             yield f"  to put back what it changed: bulk-esm rollback {folder}"
 
 
-def _causes(results: Iterable[Result]) -> Iterator[str]:
-    causes: dict[tuple[str, str], list[str]] = defaultdict(list)
+def cause_lines(
+    results: Iterable[Result], *, cause_of: Callable[[Result, ErrorRecord], tuple[str, str]] | None = None
+) -> Iterator[str]:
+    """Failures grouped by cause, the most frequent first.
+
+    Args:
+        results: of a run; looked at one by one, and not kept.
+        cause_of: tells a failure's cause and an example's place, where those of one mapping do not do.
+    """
+    counts: Counter[tuple[Outcome, str]] = Counter()
+    examples: dict[tuple[Outcome, str], str] = {}
     for result in results:
         if result.outcome in _EXPLAINED and result.error:
-            # Numbers and names differ from mapping to mapping; the code and the first words are the cause.
-            example = f"{result.uuid} ({tail_of(result.function_arn)})"
-            causes[result.outcome, f"{result.error.code}: {result.error.message}"].append(example)
-    for (outcome, cause), uuids in sorted(causes.items(), key=lambda item: -len(item[1]))[:_MOST_CAUSES]:
-        yield f"  {len(uuids):,} {outcome}: {cause}"
-        yield f"    such as {uuids[0]}"
-    if len(causes) > _MOST_CAUSES:
-        yield f"  and {len(causes) - _MOST_CAUSES} more causes; see results.jsonl"
+            cause, where = (cause_of or _cause_of)(result, result.error)
+            counts[result.outcome, cause] += 1
+            examples.setdefault((result.outcome, cause), f"{result.uuid} ({where})")
+    for group, count in counts.most_common(_MOST_CAUSES):
+        outcome, cause = group
+        yield f"  {count:,} {outcome}: {cause}"
+        yield f"    such as {examples[group]}"
+    if len(counts) > _MOST_CAUSES:
+        yield f"  and {len(counts) - _MOST_CAUSES} more causes; see results.jsonl"
+
+
+def _cause_of(result: Result, error: ErrorRecord) -> tuple[str, str]:
+    return f"{error.code}: {error.message}", tail_of(result.function_arn)
 
 
 def _took(record: RunRecord) -> str:

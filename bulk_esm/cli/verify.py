@@ -7,12 +7,16 @@ from typing import Final
 
 from bulk_esm.bulk import BulkEsm
 from bulk_esm.cli.carry_out import set_up_logs, with_aws
+from bulk_esm.cli.fleet_commands import verify_fleet
+from bulk_esm.cli.fleet_options import FleetOptions
+from bulk_esm.cli.fleet_work import with_fleet
 from bulk_esm.cli.inputs import require_region
 from bulk_esm.cli.options import AwsOptions, OutputOptions, RunName, RunsOptions
 from bulk_esm.cli.output import Results, Row, form_for, tail_of
 from bulk_esm.cli.streams import say
 from bulk_esm.cli.summary import short
 from bulk_esm.model.drift import Drift
+from bulk_esm.runs.fleet_folder import FleetFolder
 from bulk_esm.runs.store import find_run
 
 _COLUMNS: Final = ("uuid", "function", "source", "type", "state", "drift")
@@ -22,6 +26,7 @@ def verify_command(
     name: RunName,
     /,
     *,
+    fleet: FleetOptions = FleetOptions(),
     aws: AwsOptions = AwsOptions(),
     runs: RunsOptions = RunsOptions(),
     output: OutputOptions = OutputOptions(),
@@ -33,6 +38,14 @@ def verify_command(
     set_up_logs(output)
     folder = find_run(runs.runs_dir, name)
     record = folder.record()
+    if FleetFolder.is_one(folder.path):
+        there = FleetFolder(folder.path)
+        results = Results(form_for(output.output), _COLUMNS, _row)
+        fleet.check(aws, of_run=True)
+        return with_fleet(
+            fleet, aws, lambda at_work: verify_fleet(at_work, there, results, quiet=output.quiet), folder=there
+        )
+    fleet.refuse(record.run_id)
 
     async def work(bulk: BulkEsm) -> int:
         require_region(bulk, record)

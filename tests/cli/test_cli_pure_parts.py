@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from bulk_esm import Action, Change, Outcome, Plan, PlanItem, Result, RunRecord, RunStatus, SourceType, UsageError
+from bulk_esm import Action, Change, Outcome, PlanItem, Result, RunRecord, RunStatus, SourceType, UsageError
 from bulk_esm.aws.pacing import PacerStatistics
 from bulk_esm.cli import carry_out
 from bulk_esm.cli.durations import format_duration, parse_duration

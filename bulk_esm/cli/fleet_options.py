@@ -1,0 +1,221 @@
+"""The flags of a fleet: which accounts and Regions, in which order, and who does the work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
+
+from cyclopts import Group, Parameter
+
+from bulk_esm.cli.options import AwsOptions
+from bulk_esm.errors import UsageError
+from bulk_esm.fleet.file import FleetFile, read_fleet_file
+from bulk_esm.fleet.settings import FleetSettings
+from bulk_esm.fleet.shards import ALL_REGIONS
+from bulk_esm.model.parameters import nearest
+
+FLEET = Group("A fleet: many accounts and Regions", sort_key=6)
+
+# Those over a network: https://distributed.dask.org/en/stable/protocol.html and its registry of backends.
+_SCHEMES: Final = ("tcp", "tls", "ws", "wss", "ucx", "ucxx")
+_ADD: Final = "add --accounts, --regions, --organization, --ou or --fleet"
+
+
+@Parameter(name="*", group=FLEET)
+@dataclass(frozen=True, kw_only=True)
+class FleetOptions:
+    """Which fleet, and who works in it."""
+
+    regions: Annotated[
+        str | None, Parameter(help="Regions, such as eu-west-1,us-east-1; or all: those that are enabled.")
+    ] = None
+    accounts: Annotated[str | None, Parameter(help="Account ids, such as 111111111111,222222222222.")] = None
+    role_name: Annotated[str | None, Parameter(help="NAME of the role to assume in each account.")] = None
+    role_arn: Annotated[
+        str | None, Parameter(help="Its ARN instead, such as 'arn:aws:iam::{account_id}:role/path/name'.")
+    ] = None
+    external_id: Annotated[str | None, Parameter(help="What the role's trust policy asks for.")] = None
+    organization: Annotated[bool, Parameter(help="All active accounts of the organization.")] = False
+    ou: Annotated[tuple[str, ...], Parameter(help="ID of an organizational unit: its active accounts.")] = ()
+    exclude_account: Annotated[tuple[str, ...], Parameter(help="Account ids of these to leave out.")] = ()
+    fleet: Annotated[
+        Path | None, Parameter(help="FILE in TOML or YAML with the shards: account, region, role, rate, tags.")
+    ] = None
+    shard_tag: Annotated[tuple[str, ...], Parameter(help="KEY or KEY=VALUE of shards of the file.")] = ()
+    shard_order: Annotated[
+        str | None,
+        Parameter(
+            help="One after another, each with its own waves: accounts, regions, or the accounts and Regions that go "
+            "first, such as 111111111111,eu-west-1."
+        ),
+    ] = None
+    shards_at_once: Annotated[int | None, Parameter(help="How many shards are worked in at once.")] = None
+    max_failed_shards: Annotated[int | None, Parameter(help="Halt when more shards than this fail.")] = None
+    executor: Annotated[
+        Literal["local", "process", "dask"],
+        Parameter(help="Who does the work: this process, all cores, or a running Dask cluster."),
+    ] = "local"
+    scheduler: Annotated[str | None, Parameter(help="Dask's scheduler: tls://HOST:PORT or tcp://HOST:PORT.")] = None
+
+    @property
+    def is_given(self) -> bool:
+        """Whether a fleet is meant, and not the account and Region of the credentials alone."""
+        return any(given for flag, given in self._which().items() if flag in _NAMES_A_FLEET)
+
+    @property
+    def first_region(self) -> str | None:
+        """A Region of the fleet; None where the home Region of the credentials decides about any of it.
+
+        Raises:
+            UsageError: a malformed list, or a file that cannot be read.
+        """
+        if self._file is not None:
+            named = [spec.regions[:1] for spec in self._file.specs]
+            return named[0][0] if all(regions not in ((), (ALL_REGIONS,)) for regions in named) else None
+        first = next(iter(_names("--regions", self.regions)), ALL_REGIONS)
+        return None if first == ALL_REGIONS else first
+
+    def settings(self, profile: str | None = None) -> FleetSettings:
+        """What the fleet is.
+
+        Args:
+            profile: the profile that all starts from, or None.
+
+        Raises:
+            UsageError: a malformed list, or a file that cannot be read.
+        """
+        return FleetSettings(
+            regions=_names("--regions", self.regions),
+            accounts=_names("--accounts", self.accounts),
+            role_name=self.role_name,
+            role_arn=self.role_arn,
+            external_id=self.external_id,
+            organization=self.organization,
+            ous=self.ou,
+            exclude_accounts=tuple(name for text in self.exclude_account for name in _names("--exclude-account", text)),
+            file=self._file,
+            shard_tags=self.shard_tag,
+            profile=profile,
+        )
+
+    def check(self, aws: AwsOptions, *, of_run: bool = False) -> None:
+        """Refuse what makes no sense, before anything is sent.
+
+        Args:
+            aws: the flags beside.
+            of_run: whether an earlier run over a fleet says which shards.
+
+        Raises:
+            UsageError: flags that exclude or lack each other, or malformed ones; see `FleetSettings.check` too.
+        """
+        if of_run:
+            _refuse_any(self._which(), ": the run says which shards, and how to get into them; leave it out")
+        elif not self.is_given:
+            _refuse_any(self._which() | self._how(), f" goes with a fleet: {_ADD}")
+        elif self.regions is not None and aws.region is not None:
+            raise UsageError(
+                "--region and --regions both say where; leave --region out (AWS_REGION says where alarms are asked for)"
+            )
+        self._check_how()
+        self.settings(aws.profile).check()
+
+    def refuse(self, run_id: str) -> None:
+        """Refuse all flags of a fleet, where an earlier run was in one account and Region.
+
+        Args:
+            run_id: the run.
+
+        Raises:
+            UsageError: one is given.
+        """
+        _refuse_any(self._which() | self._how(), f" goes with a fleet, and {run_id} was in one account and Region")
+
+    def refuse_groups(self) -> None:
+        """Refuse what a run that is continued has of its own.
+
+        Raises:
+            UsageError: it is given.
+        """
+        own = {"--shard-order": self.shard_order, "--max-failed-shards": self.max_failed_shards}
+        _refuse_any(own, "a run that is continued keeps its own; leave it out")
+
+    @cached_property
+    def _file(self) -> FleetFile | None:
+        # Read once: it may be a pipe.
+        return None if self.fleet is None else read_fleet_file(self.fleet)
+
+    def _which(self) -> dict[str, bool]:
+        return {
+            "--regions": self.regions is not None,
+            "--accounts": self.accounts is not None,
+            "--organization": self.organization,
+            "--ou": bool(self.ou),
+            "--fleet": self.fleet is not None,
+            "--role-name": self.role_name is not None,
+            "--role-arn": self.role_arn is not None,
+            "--external-id": self.external_id is not None,
+            "--exclude-account": bool(self.exclude_account),
+            "--shard-tag": bool(self.shard_tag),
+        }
+
+    def _how(self) -> dict[str, bool]:
+        return {
+            "--shard-order": self.shard_order is not None,
+            "--shards-at-once": self.shards_at_once is not None,
+            "--max-failed-shards": self.max_failed_shards is not None,
+            "--executor": self.executor != "local",
+            "--scheduler": self.scheduler is not None,
+        }
+
+    def _check_how(self) -> None:
+        if self.shards_at_once is not None and self.shards_at_once < 1:
+            raise UsageError(f"--shards-at-once is at least 1, not {self.shards_at_once}")
+        if self.max_failed_shards is not None and self.max_failed_shards < 0:
+            raise UsageError(f"--max-failed-shards is at least 0, not {self.max_failed_shards}")
+        if self.shard_order is not None and not all(name.strip() for name in self.shard_order.split(",")):
+            raise UsageError(f"--shard-order {self.shard_order!r}: write accounts, regions, or names with commas")
+        if self.executor == "dask" and self.scheduler is None:
+            raise UsageError("--executor dask needs a running cluster: add --scheduler tcp://HOST:PORT")
+        if self.scheduler is None:
+            return
+        if self.executor != "dask":
+            raise UsageError("--scheduler is Dask's: add --executor dask")
+        _check_scheduler(self.scheduler)
+
+
+_NAMES_A_FLEET: Final = frozenset({"--regions", "--accounts", "--organization", "--ou", "--fleet"})
+
+
+def _names(flag: str, text: str | None) -> tuple[str, ...]:
+    if text is None:
+        return ()
+    names = tuple(name.strip() for name in text.split(","))
+    if not all(names):
+        raise UsageError(f"{flag} {text!r}: a name is missing; write them with commas between, or leave it out")
+    return names
+
+
+def _refuse_any(given: Mapping[str, bool], why: str) -> None:
+    for flag in _given(given):
+        raise UsageError(f"{flag}{why}")
+
+
+def _given(flags: Mapping[str, Any]) -> Iterable[str]:
+    return (flag for flag, given in flags.items() if given)
+
+
+def _check_scheduler(address: str) -> None:
+    try:
+        parts = urlsplit(address)
+        complete = bool(parts.hostname and parts.port)
+    except ValueError:  # a port that is none, or an unclosed bracket
+        raise UsageError(f"--scheduler {address!r} is no address; write tcp://HOST:PORT or tls://HOST:PORT") from None
+    if "://" in address and parts.scheme not in _SCHEMES:
+        hint = nearest(parts.scheme, _SCHEMES) or f"; Dask knows {', '.join(_SCHEMES)}"
+        raise UsageError(f"--scheduler {address!r}: {parts.scheme} is no way to reach one{hint}")
+    if "://" not in address or not complete:
+        raise UsageError(f"--scheduler {address!r} is no address; write tcp://HOST:PORT or tls://HOST:PORT")

@@ -1,0 +1,285 @@
+"""The commands over many accounts and Regions, one process."""
+
+import signal
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from cli_harness import FAST, Cli, Inside, RunFiles, Simulated, finish, listening
+
+from bulk_esm.simulator import Faults, Kind
+
+ACCOUNTS = ("111111111111", "222222222222", "333333333333")
+REGIONS = ("us-east-1", "eu-west-1")
+FLEET = ("--accounts", ",".join(ACCOUNTS), "--regions", ",".join(REGIONS), "--role-name", "bulk-esm")
+YES = ("--yes", *FAST)
+EACH = 30
+
+
+@pytest.fixture
+def inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Inside:
+    return Inside(tmp_path, monkeypatch, capsys)
+
+
+@pytest.fixture
+def simulated() -> Iterator[Simulated]:
+    with Simulated(mappings=EACH) as found:
+        yield found
+
+
+def states(simulated: Simulated) -> dict[str, dict[str, str]]:
+    """States by shard and UUID."""
+    found: dict[str, dict[str, str]] = {}
+    for account in ACCOUNTS:
+        for region in REGIONS:
+            mappings = simulated.ask(
+                lambda account=account, region=region: simulated.simulator.snapshot(account, region)
+            )
+            found[f"{account}-{region}"] = {each["UUID"]: each["State"] for each in mappings}
+    return found
+
+
+def of_shards(run: Path) -> dict[str, RunFiles]:
+    return {path.name: RunFiles(path) for path in sorted((run / "shards").iterdir())}
+
+
+def runs_of(home: Path) -> list[Path]:
+    return sorted((home / "bulk-esm-runs").iterdir())
+
+
+def updates(simulated: Simulated) -> int:
+    return simulated.report().count(kind=Kind.UPDATE)
+
+
+def test_list_plan_pause_resume_verify_and_rollback_of_a_fleet(
+    inside: Inside, simulated: Simulated, tmp_path: Path
+) -> None:
+    environment = simulated.environment
+    before = states(simulated)
+    listed = inside(environment, "list", *FLEET)
+    assert listed.code == 0
+    assert len(listed.records) == 6 * EACH
+    assert "180 of 180 mappings in 6 shards" in listed.stderr
+
+    planned = inside(environment, "plan", *FLEET, "--all", "--set", "Enabled=false", "--detailed-exitcode", *FAST)
+    assert planned.code == 2
+    assert len(planned.records) == 6 * EACH
+    assert not (tmp_path / "bulk-esm-runs").exists()
+    assert updates(simulated) == 0
+
+    paused = inside(environment, "pause", *FLEET, "--all", *YES)
+    assert paused.code == 0
+    assert Counter(result["outcome"] for result in paused.records)["updated"] == sum(
+        state == "Enabled" for shard in before.values() for state in shard.values()
+    )
+    assert {(each["account_id"], each["region"]) for each in paused.records} == {
+        (account, region) for account in ACCOUNTS for region in REGIONS
+    }
+    run = runs_of(tmp_path)[-1]
+    record = RunFiles(run).record
+    assert record["status"] == "finished"
+    assert record["shards"] == {"finished": 6}
+    assert sum(record["counts"].values()) == 6 * EACH
+    for files in of_shards(run).values():
+        assert len(files.outcomes) == EACH
+    assert {state for shard in states(simulated).values() for state in shard.values()} == {"Disabled"}
+
+    verified = inside(environment, "verify", "last", *FAST)
+    assert (verified.code, verified.records) == (0, [])
+    shown = inside(environment, "show", "last", "--output", "jsonl")
+    assert len(shown.records) == 6 * EACH
+    assert "6 of 6 shards" in shown.stderr or "6 shards" in shown.stderr
+    assert RunFiles(run).record["run_id"] in inside(environment, "runs", "--output", "csv").stdout
+
+    resumed = inside(environment, "resume", "--run", "last", *YES)
+    assert resumed.code == 0
+    assert states(simulated) == before
+
+    back = inside(environment, "rollback", run.name, *YES)
+    assert back.code == 0
+    # Somebody enabled them since, so nothing is left of that run to put back.
+    assert {result["outcome"] for result in back.records} <= {"unchanged", "conflict", "updated"}
+    assert states(simulated) == before
+    assert inside(environment, "verify", run.name, *FAST).code == 1
+
+
+def test_a_saved_plan_of_a_fleet(inside: Inside, simulated: Simulated, tmp_path: Path) -> None:
+    environment = simulated.environment
+    change = ("--source-type", "sqs", "--set", "BatchSize=7")
+    assert inside(environment, "plan", *FLEET, *change, "--save", "plan.jsonl", *FAST).code == 0
+    lone = inside(environment, "apply", "--plan", "plan.jsonl", *YES)
+    assert lone.code == 2
+    assert "several accounts or Regions" in lone.stderr
+    part = inside(environment, "apply", "--plan", "plan.jsonl", *FLEET[2:], "--accounts", ACCOUNTS[0], *YES)
+    assert part.code == 2
+    assert "which the fleet does not have" in part.stderr
+    assert updates(simulated) == 0
+    applied = inside(environment, "apply", "--plan", "plan.jsonl", *FLEET, *YES)
+    assert applied.code == 0
+    assert len(applied.records) == len((tmp_path / "plan.jsonl").read_text(encoding="utf-8").splitlines())
+    assert {result["outcome"] for result in applied.records} == {"updated"}
+
+
+def test_denied_accounts_and_a_broken_one_hurt_no_other(inside: Inside) -> None:
+    faults = Faults(denied_accounts=frozenset({ACCOUNTS[0]}), broken_accounts=frozenset({ACCOUNTS[1]}))
+    with Simulated(mappings=EACH, faults=faults) as simulated:
+        done = inside(simulated.environment, "pause", *FLEET, "--all", *YES)
+        assert done.code == 1
+        assert {result["account_id"] for result in done.records} == {ACCOUNTS[2]}
+        assert len(done.records) == 2 * EACH
+        assert "AccessDenied" in done.stderr
+        assert ACCOUNTS[0] in done.stderr
+        assert ACCOUNTS[1] in done.stderr
+        refused = inside(simulated.environment, "pause", *FLEET, "--all", "--max-failed-shards", "3", *YES)
+        assert refused.code == 2
+        assert "nothing was sent" in refused.stderr
+        only = (*FLEET[2:], "--accounts", ACCOUNTS[0])
+        assert inside(simulated.environment, "pause", *only, "--all", *YES).code == 5
+        assert inside(simulated.environment, "list", *only).code == 5
+        only = (*FLEET[2:], "--accounts", ACCOUNTS[1])
+        assert inside(simulated.environment, "list", *only, *FAST).code == 1
+
+
+def test_a_dry_run_of_a_fleet_sends_and_leaves_nothing(inside: Inside, simulated: Simulated, tmp_path: Path) -> None:
+    done = inside(simulated.environment, "pause", *FLEET, "--all", "--dry-run", *FAST)
+    assert done.code == 0
+    assert len(done.records) == 6 * EACH
+    assert updates(simulated) == 0
+    assert not (tmp_path / "bulk-esm-runs").exists()
+
+
+def test_the_canary_account_goes_first_and_a_gate_halts_the_rest(
+    inside: Inside, simulated: Simulated, tmp_path: Path
+) -> None:
+    canary = ACCOUNTS[1]
+    halting = ("--shard-order", canary, "--gate", "false", "--on-halt", "rollback")
+    before = states(simulated)
+    done = inside(simulated.environment, "pause", *FLEET, "--all", *halting, *YES)
+    assert done.code == 3
+    touched = {result["account_id"] for result in done.records if result["outcome"] == "updated"}
+    assert touched == {canary}
+    assert "gate 'false' exited with 1" in done.stderr
+    assert states(simulated) == before
+    halted, back = runs_of(tmp_path)
+    assert RunFiles(halted).record["status"] == "halted"
+    assert RunFiles(back).record["undoes"] == halted.name
+
+
+def test_the_failure_budget_is_the_fleets(inside: Inside) -> None:
+    with Simulated(mappings=EACH, faults=Faults(refused_share=1.0)) as simulated:
+        done = inside(simulated.environment, "pause", *FLEET, "--all", "--max-failures", "10", *YES)
+    assert done.code == 3
+    counts = Counter(result["outcome"] for result in done.records)
+    assert counts["failed"] == 11
+    assert counts["not_started"]
+    assert sum(counts.values()) == 6 * EACH
+
+
+def test_uuids_are_looked_for_in_all_shards(inside: Inside, simulated: Simulated) -> None:
+    uuids = [next(iter(shard)) for shard in states(simulated).values()][:2]
+    named = [word for uuid in uuids for word in ("--uuid", uuid)]
+    done = inside(simulated.environment, "list", *FLEET, *named)
+    assert done.code == 0
+    assert {record["uuid"] for record in done.records} == set(uuids)
+    nowhere = ("--uuid", "00000000-0000-4000-8000-000000000000")
+    assert inside(simulated.environment, "list", *FLEET, *named, *nowhere).code == 1
+    refused = inside(simulated.environment, "pause", *FLEET, *named, *nowhere, *YES)
+    assert refused.code == 2
+    assert "no shard has a mapping" in refused.stderr
+    assert updates(simulated) == 0
+
+
+def test_two_runs_over_the_same_shard_exclude_each_other(tmp_path: Path) -> None:
+    with Simulated(mappings=EACH, speed=4.0) as simulated:
+        cli = Cli(tmp_path, simulated.environment)
+        with cli.start("pause", *FLEET, "--all", "--yes", "--rate", "48") as first:
+            simulated.wait_until(lambda report: report.count(kind=Kind.UPDATE) > 0)
+            one = ("--accounts", ACCOUNTS[2], "--regions", REGIONS[1], "--role-name", "bulk-esm")
+            second = cli("resume", *one, "--all", *YES)
+            assert second.code == 2
+            assert f"another run holds account {ACCOUNTS[2]}, {REGIONS[1]}" in second.stderr
+            first.kill()
+
+
+def test_a_killed_fleet_run_is_finished_by_continue(tmp_path: Path) -> None:
+    with Simulated(mappings=EACH, speed=20.0) as simulated:
+        cli = Cli(tmp_path, simulated.environment)
+        with cli.start("pause", *FLEET, "--all", "--yes", "--rate", "240") as first:
+            simulated.wait_until(lambda report: report.count(kind=Kind.UPDATE) > 40)
+            first.kill()
+        run = cli.run_folders()[-1]
+        left = cli("continue", "last", "--dry-run", "--rate", "240")
+        assert left.code == 0
+        assert "are left in" in left.stderr
+        done = cli("continue", "last", "--yes", "--rate", "240")
+        assert done.code == 0
+        for files in of_shards(run).values():
+            assert set(files.outcomes.values()) <= {"updated", "unchanged"}
+        assert RunFiles(run).record["status"] == "finished"
+        assert {state for shard in states(simulated).values() for state in shard.values()} == {"Disabled"}
+        assert max(simulated.accepted().values()) == 1
+
+
+def test_ctrl_c_ends_a_fleet_run_that_can_be_continued(tmp_path: Path) -> None:
+    with Simulated(mappings=EACH) as simulated:
+        cli = Cli(tmp_path, simulated.environment)
+        with cli.start("pause", *FLEET, "--all", "--yes", "--rate", "120") as first:
+            simulated.wait_until(lambda report: report.count(kind=Kind.UPDATE) > 20)
+            first.send_signal(signal.SIGINT)
+            ended = finish(first)
+        assert ended.code == 130
+        assert "bulk-esm continue" in ended.stderr
+        run = cli.run_folders()[-1]
+        assert sum(len(files.outcomes) for files in of_shards(run).values()) == 6 * EACH
+        assert cli("continue", str(run), "--yes", "--rate", "240").code == 0
+        assert {state for shard in states(simulated).values() for state in shard.values()} == {"Disabled"}
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "said"),
+    [
+        (("--regions", "us-esat-1"), 2, "did you mean us-east-1?"),
+        (("--accounts", "1234", "--role-name", "x"), 2, "12 digits"),
+        (("--accounts", "111111111111,111111111111", "--role-name", "x"), 2, "twice"),
+        (("--regions", "eu-west-1,eu-west-1"), 2, "twice"),
+        (("--accounts", "111111111111,222222222222"), 2, "--role-name"),
+        (
+            ("--accounts", "111111111111,222222222222", "--role-arn", "arn:aws:iam::111111111111:role/x"),
+            2,
+            "{account_id}",
+        ),
+        (("--regions", "us-east-1", "--executor", "dask"), 2, "--scheduler"),
+        (("--regions", "us-east-1", "--executor", "dask", "--scheduler", "tcp://127.0.0.1:9"), 2, "tcp://127.0.0.1:9"),
+        (("--shards-at-once", "3"), 2, "--shards-at-once"),
+        (("--regions", "us-east-1", "--region", "us-east-1"), 2, "--region"),
+        (("--fleet", "missing.toml"), 2, "missing.toml"),
+        (("--fleet", "fleet.toml"), 2, "region"),
+    ],
+)
+def test_bad_input_is_refused_before_anything_is_sent(
+    inside: Inside, tmp_path: Path, flags: tuple[str, ...], code: int, said: str
+) -> None:
+    (tmp_path / "fleet.toml").write_text('[[shards]]\naccount = "111111111111"\nregoin = "us-east-1"\n')
+    with listening() as listener:
+        done = inside(listener.environment, "pause", "--all", *flags, "--yes")
+        assert done.code == code
+        assert said in done.stderr
+        assert not listener.was_called
+    assert not (tmp_path / "bulk-esm-runs").exists()
+
+
+def test_a_fleet_file_with_tags(inside: Inside, simulated: Simulated, tmp_path: Path) -> None:
+    document: dict[str, Any] = {
+        "role_name": "bulk-esm",
+        "shards": [
+            {"account": ACCOUNTS[0], "region": "us-east-1", "tags": {"stage": "canary"}},
+            {"account": ACCOUNTS[1], "regions": ["us-east-1", "eu-west-1"], "rate": 300.0},
+        ],
+    }
+    (tmp_path / "fleet.yaml").write_bytes(msgspec.json.encode(document))
+    assert "90 of 90 mappings in 3 shards" in inside(simulated.environment, "list", "--fleet", "fleet.yaml").stderr
+    canary = inside(simulated.environment, "list", "--fleet", "fleet.yaml", "--shard-tag", "stage=canary")
+    assert "30 of 30 mappings in 1 shard" in canary.stderr
