@@ -15,7 +15,7 @@ from bulk_esm.cli.durations import format_duration
 from bulk_esm.cli.guards import check_alarms, check_losses, check_size
 from bulk_esm.cli.job import Job
 from bulk_esm.cli.options import AwsOptions, OutputOptions
-from bulk_esm.cli.output import Results, form_for
+from bulk_esm.cli.output import Results, form_for, with_place
 from bulk_esm.cli.running import SingleConduct, ask, run_and_report
 from bulk_esm.cli.streams import say
 from bulk_esm.cli.summary import PLAN_COLUMNS, plan_row, plan_summary
@@ -72,9 +72,10 @@ def with_aws(options: AwsOptions, work: Callable[[BulkEsm], Awaitable[int]]) -> 
     return anyio.run(main)
 
 
-def show_items(items: Iterable[PlanItem], output: OutputOptions) -> None:
+def show_items(items: Iterable[PlanItem], output: OutputOptions, *, of_fleet: bool = False) -> None:
     """Show a plan's lines on stdout."""
-    results = Results(form_for(output.output), PLAN_COLUMNS, plan_row)
+    columns, row_of = with_place(PLAN_COLUMNS, plan_row) if of_fleet else (PLAN_COLUMNS, plan_row)
+    results = Results(form_for(output.output), columns, row_of)
     results.add_all(items)
     results.finish()
 

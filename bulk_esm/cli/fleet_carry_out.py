@@ -19,10 +19,11 @@ from bulk_esm.cli.fleet_work import AtWork, exit_code_of, hold_locks
 from bulk_esm.cli.guards import check_account, check_alarms, check_losses, check_size
 from bulk_esm.cli.job import Job
 from bulk_esm.cli.options import OutputOptions
+from bulk_esm.cli.output import Form, Results, with_place
 from bulk_esm.cli.progress import Display
 from bulk_esm.cli.running import ask, run_and_report
 from bulk_esm.cli.streams import say
-from bulk_esm.cli.summary import plan_summary
+from bulk_esm.cli.summary import RESULT_COLUMNS, plan_summary, result_row
 from bulk_esm.errors import RefusedError
 from bulk_esm.fleet.order import parse_shard_order
 from bulk_esm.fleet.planning import FleetPlan, make_fleet_plan
@@ -67,6 +68,10 @@ class FleetConduct:
     def exit_code(self) -> int:
         """The exit code that it ends with."""
         return exit_code_of(self.run.record, [standing.problem for standing in self.run.standings])
+
+    def results(self, form: Form) -> Results:
+        """Where results are shown."""
+        return Results(form, *with_place(RESULT_COLUMNS, result_row))
 
     async def undo(self) -> FleetConduct:
         """Prepare the run that puts back what this one did, in the shards that it could reach."""
@@ -194,7 +199,7 @@ def _show(at_work: AtWork, plan: FleetPlan, job: Job, groups: list[tuple[Shard, 
     quiet = job.output.quiet
     left_alone = {uuid for known in plan.known.values() for uuid in known}
     if job.run.dry_run:
-        show_items(plan.items(), job.output)
+        show_items(plan.items(), job.output, of_fleet=True)
     for line in fleet_plan_summary(plan.entries, groups):
         say(line, quiet=quiet)
     for line in plan_summary(

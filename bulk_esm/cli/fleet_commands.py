@@ -122,7 +122,7 @@ async def plan_fleet(
                     write_durably(save, plan.items())
                 except OSError as error:
                     raise RunFolderError(f"--save {save}: {error.strerror}") from error
-            show_items(plan.items(), output)
+            show_items(plan.items(), output, of_fleet=True)
             _summarize(at_work, plan, quiet=output.quiet)
             return exit_code_of(None, [entry.problem for entry in plan.entries]), plan.updates > 0
 

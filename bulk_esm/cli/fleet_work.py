@@ -138,6 +138,8 @@ async def _open_crew(options: FleetOptions) -> AsyncIterator[Crew]:
             yield crew
         return
     async with open_dask_crew(options.scheduler or "", at_once=options.shards_at_once) as crew:
+        if crew.warning is not None:
+            say(f"warning: {crew.warning}")
         yield crew
 
 

@@ -13,7 +13,7 @@ from bulk_esm.cli.fleet_options import FleetOptions
 from bulk_esm.cli.fleet_work import with_fleet
 from bulk_esm.cli.inputs import read_selection, reads_stdin
 from bulk_esm.cli.options import AwsOptions, OutputOptions, SelectOptions
-from bulk_esm.cli.output import Results, Row, form_for, tail_of
+from bulk_esm.cli.output import Results, Row, form_for, tail_of, with_place
 from bulk_esm.cli.streams import say
 from bulk_esm.model.mapping import EventSourceMapping, SourceType
 
@@ -49,7 +49,7 @@ def list_command(
     selection = read_selection(select)
     fleet.check(aws)
     if fleet.is_given:
-        results = Results(form_for(output.output), _COLUMNS, _row)
+        results = Results(form_for(output.output), *with_place(_COLUMNS, _row))
         return with_fleet(
             fleet, aws, lambda at_work: list_fleet(at_work, selection, results, _record, quiet=output.quiet)
         )

@@ -96,6 +96,23 @@ def _table(columns: Sequence[str], rows: Iterable[Row]) -> str:
     return captured.get()
 
 
+def with_place(columns: Sequence[str], row_of: Callable[[Any], Row]) -> tuple[tuple[str, ...], Callable[[Any], Row]]:
+    """The same columns with account and Region, for lines of a fleet.
+
+    Args:
+        columns: the headings.
+        row_of: what is shown of a record that has a `function_arn`.
+    """
+
+    def row(record: Any) -> Row:
+        _, _, _, region, account, *_ = (*(record.function_arn or "").split(":"), *["-"] * 5)
+        name, *rest = row_of(record)
+        return (name, account, region, *rest)
+
+    name, *rest = columns
+    return (name, "account", "region", *rest), row
+
+
 def form_for(chosen: Form | None) -> Form:
     """The form that was chosen; by default a table on a terminal, else JSON-lines."""
     return chosen or ("table" if sys.stdout.isatty() else "jsonl")

@@ -17,7 +17,7 @@ from rich.console import Console
 from bulk_esm.aws.pacing import PacerStatistics
 from bulk_esm.bulk import BulkEsm
 from bulk_esm.cli.options import OutputOptions
-from bulk_esm.cli.output import Results, form_for
+from bulk_esm.cli.output import Form, Results, form_for
 from bulk_esm.cli.progress import Display, progress
 from bulk_esm.cli.streams import say
 from bulk_esm.cli.summary import RESULT_COLUMNS, result_row, run_summary
@@ -92,6 +92,9 @@ class Conduct(Protocol):
     def exit_code(self) -> int:
         """The exit code that it ends with."""
 
+    def results(self, form: Form) -> Results:
+        """Where results are shown."""
+
     async def undo(self) -> Conduct:
         """Prepare the run that puts back what this one did."""
 
@@ -125,6 +128,10 @@ class SingleConduct:
         """The exit code that it ends with."""
         return exit_code(self.run.record)
 
+    def results(self, form: Form) -> Results:
+        """Where results are shown."""
+        return Results(form, RESULT_COLUMNS, result_row)
+
     async def undo(self) -> SingleConduct:
         """Prepare the run that puts back what this one did."""
         plan, known = await self.home.plan_rollback(self.run.folder)
@@ -147,7 +154,7 @@ async def run_and_report(conduct: Conduct, output: OutputOptions) -> int:
     Raises:
         BulkEsmError: whatever ended the run; its summary has been shown.
     """
-    results = Results(form_for(output.output), RESULT_COLUMNS, result_row)
+    results = conduct.results(form_for(output.output))
     shows_all = output.output is not None or form_for(None) != "table"
 
     def on_result(result: Result) -> None:

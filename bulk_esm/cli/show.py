@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bulk_esm.cli.fleet_summary import fleet_run_summary
 from bulk_esm.cli.options import OutputOptions, RunName, RunsOptions
-from bulk_esm.cli.output import Results, form_for
+from bulk_esm.cli.output import Results, form_for, with_place
 from bulk_esm.cli.streams import say
 from bulk_esm.cli.summary import RESULT_COLUMNS, result_row, run_summary
 from bulk_esm.runs.fleet_folder import FleetFolder
@@ -23,14 +23,15 @@ def show_command(
     Example: bulk-esm show last
     """
     folder = find_run(runs.runs_dir, name)
-    results = Results(form_for(output.output), RESULT_COLUMNS, result_row)
     if FleetFolder.is_one(folder.path):
+        results = Results(form_for(output.output), *with_place(RESULT_COLUMNS, result_row))
         there = FleetFolder(folder.path)
         results.add_all(there.results())
         results.finish()
         for line in fleet_run_summary(there.record(), there):
             say(line, quiet=output.quiet)
         return 0
+    results = Results(form_for(output.output), RESULT_COLUMNS, result_row)
     found = list(folder.results())
     results.add_all(found)
     results.finish()

@@ -12,7 +12,7 @@ from bulk_esm.cli.fleet_options import FleetOptions
 from bulk_esm.cli.fleet_work import with_fleet
 from bulk_esm.cli.inputs import require_region
 from bulk_esm.cli.options import AwsOptions, OutputOptions, RunName, RunsOptions
-from bulk_esm.cli.output import Results, Row, form_for, tail_of
+from bulk_esm.cli.output import Results, Row, form_for, tail_of, with_place
 from bulk_esm.cli.streams import say
 from bulk_esm.cli.summary import short
 from bulk_esm.model.drift import Drift
@@ -40,7 +40,7 @@ def verify_command(
     record = folder.record()
     if FleetFolder.is_one(folder.path):
         there = FleetFolder(folder.path)
-        results = Results(form_for(output.output), _COLUMNS, _row)
+        results = Results(form_for(output.output), *with_place(_COLUMNS, _row))
         fleet.check(aws, of_run=True)
         return with_fleet(
             fleet, aws, lambda at_work: verify_fleet(at_work, there, results, quiet=output.quiet), folder=there

@@ -285,7 +285,7 @@ class FleetEngine:
 
     def _end(self, share: OpenShare, result: Result) -> None:
         share.record(result)
-        self.standings[share.name].outcomes[result.outcome] += 1
+        self.standings[share.name].end(result.outcome)
         self._record(result)
 
     def _heed_budget(self) -> None:

@@ -20,7 +20,6 @@ class ShardStanding:
         outcomes: results so far, by outcome.
         problem: why it could not be worked in, or None.
         at_work: whether somebody works in it now.
-        stands: what whoever works in it told last; None while nobody does.
         requests: requests that were counted in it, by kind.
         cut_short: how many accepted updates were not waited for to the end.
     """
@@ -38,7 +37,8 @@ class ShardStanding:
         self.outcomes: Counter[Outcome] = Counter()
         self.requests: Counter[str] = Counter()
         self.at_work = False
-        self.stands: Stands | None = None
+        self._stands: Stands | None = None
+        self._ended_since = 0
         self.cut_short = 0
 
     @property
@@ -47,20 +47,38 @@ class ShardStanding:
         return self.shard.name
 
     @property
+    def stands(self) -> Stands | None:
+        """What whoever works in it told last; None while nobody does."""
+        return self._stands
+
+    @stands.setter
+    def stands(self, told: Stands | None) -> None:
+        self._stands, self._ended_since = told, 0
+
+    @property
     def sending(self) -> int:
         """Updates on their way to being accepted."""
-        return self.stands.sending if self.stands else 0
+        return self._stands.sending if self._stands else 0
 
     @property
     def settling(self) -> int:
-        """Updates that were accepted and have not settled yet."""
-        return self.stands.settling if self.stands else 0
+        """Updates that were accepted and have not settled yet; what has ended since that was told does not count."""
+        return max(0, self._stands.settling - self._ended_since) if self._stands else 0
 
     @property
     def done(self) -> int:
         """Updates that have ended."""
         unsent = self.outcomes[Outcome.UNCHANGED] + self.outcomes[Outcome.BLOCKED]
         return max(0, self.outcomes.total() - unsent)
+
+    def end(self, outcome: Outcome) -> None:
+        """A mapping has ended.
+
+        Args:
+            outcome: how.
+        """
+        self.outcomes[outcome] += 1
+        self._ended_since += 1
 
     def rest(self) -> None:
         """Nobody works in it for now."""

@@ -63,6 +63,9 @@ def test_list_plan_pause_resume_verify_and_rollback_of_a_fleet(
     assert listed.code == 0
     assert len(listed.records) == 6 * EACH
     assert "180 of 180 mappings in 6 shards" in listed.stderr
+    table = inside(environment, "list", *FLEET, "--output", "csv").stdout.splitlines()
+    assert table[0] == "uuid,account,region,function,source,type,state"
+    assert {tuple(line.split(",")[1:3]) for line in table[1:]} == {(a, r) for a in ACCOUNTS for r in REGIONS}
 
     planned = inside(environment, "plan", *FLEET, "--all", "--set", "Enabled=false", "--detailed-exitcode", *FAST)
     assert planned.code == 2
