@@ -1,6 +1,8 @@
 """Organizations, Regions and assumed roles, as moto has them."""
 
-from collections.abc import AsyncIterator, Iterator
+import json
+import subprocess
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ from bulk_esm.model.change import Change
 from bulk_esm.model.selection import Selection
 
 pytest_plugins = ("moto_fixtures",)
+Cli = Callable[..., subprocess.CompletedProcess[str]]
 THERE, ELSEWHERE = "210987654321", "333333333333"
 ROLE = "OrganizationAccountAccessRole"
 
@@ -175,3 +178,33 @@ async def test_credentials_that_expire_in_a_run_are_renewed(moto: MotoAccount, p
     assert set(applied_with) == {applied_with[0]}  # as long as they last they are used by all requests
     assert len({"testing", planned_with, applied_with[0]}) == 3
     assert [form["DurationSeconds"] for form in proxy.roles()] == ["900"] * 3
+
+
+def test_an_organizational_unit_is_paused_and_resumed(moto: MotoAccount, organization: Organization, cli: Cli) -> None:
+    """As a user starts it: accounts from Organizations, Regions from EC2, roles from STS, mappings from Lambda."""
+    there = {account_id: fill(moto, account_id) for account_id in organization.in_apps}
+    unit = ("--ou", organization.apps, *(word for one in organization.in_eu for word in ("--exclude-account", one)))
+    role = ("--role-name", ROLE, "--external-id", "ticket-42", "--regions", REGION)
+    listed = cli("list", *unit, *role[:-1], "all")
+    assert listed.returncode == 0, listed.stderr
+    assert {json.loads(line)["uuid"] for line in listed.stdout.splitlines()} == set().union(*there.values())
+    assert f"in {2 * len(known_regions_of(moto))} shards" in listed.stderr
+
+    paused = cli("pause", *unit, *role, "--all", "--yes")
+    assert paused.returncode == 0, paused.stderr
+    results = [json.loads(line) for line in paused.stdout.splitlines()]
+    assert {(result["account_id"], result["uuid"], result["outcome"]) for result in results} == {
+        (account_id, uuid, "updated") for account_id, uuids in there.items() for uuid in uuids
+    }
+    resumed = cli("resume", "--run", "last", "--yes")
+    assert resumed.returncode == 0, resumed.stderr
+    assert len(resumed.stdout.splitlines()) == len(results)
+    unknown = cli("pause", "--ou", "ou-abcd-12345678", *role, "--all", "--yes")
+    assert unknown.returncode == 2
+    assert "no organizational unit" in unknown.stderr
+
+
+def known_regions_of(moto: MotoAccount) -> list[str]:
+    client = boto3.client("ec2", endpoint_url=moto.endpoint_url, region_name=REGION)
+    with closing(client):
+        return [region["RegionName"] for region in client.describe_regions()["Regions"]]
