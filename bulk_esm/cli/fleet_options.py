@@ -140,8 +140,11 @@ class FleetOptions:
         Raises:
             UsageError: it is given.
         """
-        own = {"--shard-order": self.shard_order, "--max-failed-shards": self.max_failed_shards}
-        _refuse_any(own, "a run that is continued keeps its own; leave it out")
+        own = {
+            "--shard-order": self.shard_order is not None,
+            "--max-failed-shards": self.max_failed_shards is not None,
+        }
+        _refuse_any(own, ": a run that is continued keeps its own; leave it out")
 
     @cached_property
     def _file(self) -> FleetFile | None:

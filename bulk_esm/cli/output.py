@@ -105,7 +105,8 @@ def with_place(columns: Sequence[str], row_of: Callable[[Any], Row]) -> tuple[tu
     """
 
     def row(record: Any) -> Row:
-        _, _, _, region, account, *_ = (*(record.function_arn or "").split(":"), *["-"] * 5)
+        parts = str(record.function_arn or "").split(":")
+        region, account = parts[3:5] if len(parts) > 4 else ("-", "-")  # noqa: PLR2004 - of an ARN
         name, *rest = row_of(record)
         return (name, account, region, *rest)
 

@@ -1,0 +1,320 @@
+"""Workers as tasks of a running Dask cluster, one for each of its worker processes.
+
+Messages travel through queues that the scheduler keeps: one for all that the workers report, and one for the orders to
+each. A put is answered, in order, and what was taken is kept nowhere, unlike Dask's events, of which a scheduler keeps
+the last 1,000 of each topic for good. The driver pings every worker, so that none goes on for a driver that died.
+
+https://distributed.dask.org/en/stable/api.html#distributed.Queue
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from typing import Any, Final
+from uuid import uuid4
+
+import anyio
+import anyio.to_thread
+from distributed import Client, Queue, get_client
+
+from bulk_esm._version import __version__
+from bulk_esm.engine.tasks import task_group
+from bulk_esm.errors import BulkEsmError, UsageError
+from bulk_esm.fleet.messages import Here, Ping, read_report, write
+from bulk_esm.fleet.seat import DriverGoneError, take_seat
+from bulk_esm.fleet.shift import Shift
+from bulk_esm.fleet.worker import Worker
+from bulk_esm.logs import get_logger
+
+log: Final = get_logger("dask")
+
+_ANSWERS_WITHIN_S: Final = 8.0
+_LOOK_EVERY_S: Final = 1.0
+_PINGS: Final = 4  # within the time after which a worker takes the driver for gone
+_NO_WORKER_FOR_S: Final = 60.0  # a nanny has started another by then
+_BEGINNING_S: Final = 2.0
+_LEAVING_S: Final = 10.0
+_MOST_REPORTS: Final = 1000  # that wait at the scheduler for the driver; then the workers wait
+
+
+def warning_of(scheduler: str) -> str | None:
+    """What the user should know of an address, or None.
+
+    Args:
+        scheduler: the address.
+    """
+    if scheduler.startswith("tls://"):
+        return None
+    return (
+        f"{scheduler} is not encrypted: plans and results can be read, and tasks be sent, by whoever reaches it; "
+        "use a scheduler with TLS (tls://HOST:PORT)"
+    )
+
+
+def _version() -> str:
+    """Which bulk_esm a worker has; carried out there."""
+    return __version__
+
+
+@asynccontextmanager
+async def open_cluster(
+    scheduler: str, *, patience_s: float, open_worker: Callable[[], Worker]
+) -> AsyncIterator[Cluster]:
+    """Connect to a running cluster.
+
+    Args:
+        scheduler: its scheduler's address, such as `tls://HOST:PORT`.
+        patience_s: after how many seconds without a word a worker takes the driver for gone.
+        open_worker: makes what does the work; travels as its name.
+
+    Raises:
+        UsageError: no scheduler answers, it has no workers, or they have another bulk_esm.
+    """
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters of it is said here, in our words
+    client = Client(scheduler, timeout=_ANSWERS_WITHIN_S, asynchronous=True, set_as_default=False, name="bulk-esm")
+    try:
+        try:
+            await client
+            places = len(await _workers(client))
+            versions = await client.run(_version, on_error="return")
+        except (OSError, ValueError, TypeError, RuntimeError) as error:
+            raise UsageError(
+                f"no Dask scheduler answers at {scheduler} ({error}); start one with `dask scheduler`"
+            ) from error
+        if not places:
+            raise UsageError(f"the scheduler at {scheduler} has no workers; start some with `dask worker {scheduler}`")
+        _require_same(versions)
+        yield Cluster(
+            client, scheduler, places, partial(_sit, open_worker=open_worker, patience_s=patience_s), patience_s
+        )
+    finally:
+        with anyio.move_on_after(_LEAVING_S, shield=True), suppress(OSError):
+            await client.close()
+
+
+def _require_same(versions: dict[str, object]) -> None:
+    for worker, version in versions.items():
+        if version != __version__:
+            has = f"cannot load bulk_esm ({version})" if isinstance(version, Exception) else f"has bulk_esm {version}"
+            raise UsageError(f"the Dask worker {worker} {has}, and this is {__version__}: install the same on all")
+
+
+async def _workers(client: Client) -> set[str]:
+    return set(await client.nthreads())
+
+
+class _Line:
+    """The way to one worker."""
+
+    def __init__(self, here: Here, task: Any) -> None:
+        self.here = here
+        self.task = task
+        self.is_open = True
+        self._send, self._waiting = anyio.create_memory_object_stream[bytes](float("inf"))
+
+    def post(self, message: bytes) -> None:
+        if self.is_open:
+            self._send.send_nowait(message)
+
+    def close(self) -> None:
+        self.is_open = False
+        self._send.close()
+
+    async def carry(self, client: Client) -> None:
+        """Bring the worker what is posted."""
+        queue = await Queue(self.here.seat, client)
+        try:
+            with self._waiting:
+                async for message in self._waiting:
+                    await queue.put(message)
+        finally:
+            queue.close()
+            queue.close()  # for the worker too, which may be dead; the scheduler counts, and forgets none by itself
+
+
+class Cluster:
+    """The workers of a Dask cluster; those that come later work too.
+
+    Attributes:
+        places: how many there were at first.
+    """
+
+    def __init__(
+        self, client: Client, scheduler: str, places: int, sit: Callable[[str, str], None], patience_s: float
+    ) -> None:
+        """Take over a connected client; see `open_cluster`."""
+        self.places = places
+        self._client = client
+        self._scheduler = scheduler
+        self._sit = sit
+        self._patience_s = patience_s
+
+    async def staff(self, shift: Shift) -> None:
+        """Have a task on as many workers as there is work for; see `Workplace`.
+
+        Args:
+            shift: told who comes, what they report and who is gone.
+
+        Raises:
+            BulkEsmError: there is no worker any more, or no scheduler.
+        """
+        staff = _Staff(self._client, shift, self._sit, self._patience_s)
+        try:
+            async with task_group() as tasks:
+                tasks.start_soon(staff.keep, tasks)
+                await shift.finished.wait()
+                await staff.left.wait()
+                tasks.cancel_scope.cancel()
+        except OSError as error:  # as distributed's own errors of communication are
+            raise BulkEsmError(f"the Dask scheduler at {self._scheduler} no longer answers ({error})") from error
+
+
+class _Staff:
+    """Who works in one shift, by the worker's address: each has one task, that no other worker may take over."""
+
+    def __init__(self, client: Client, shift: Shift, sit: Callable[[str, str], None], patience_s: float) -> None:
+        self.left = anyio.Event()
+        self._client = client
+        self._shift = shift
+        self._sit = sit
+        self._patience_s = patience_s
+        self._reports = f"bulk-esm-{uuid4().hex}"
+        self._tasks: dict[str, Any] = {}
+        self._lines: dict[str, _Line] = {}
+
+    async def keep(self, tasks: anyio.abc.TaskGroup) -> None:
+        """Have workers, until all is done and they have left."""
+        reports = await Queue(self._reports, self._client, maxsize=_MOST_REPORTS)
+        try:
+            tasks.start_soon(self._listen, reports, tasks)
+            tasks.start_soon(self._ping)
+            seen_at = anyio.current_time()
+            while not self._shift.finished.is_set():
+                present = await _workers(self._client)
+                if present:
+                    seen_at = anyio.current_time()
+                elif anyio.current_time() - seen_at > _NO_WORKER_FOR_S:
+                    raise BulkEsmError("the Dask cluster has no workers any more")
+                self._look(present)
+                with anyio.move_on_after(_LOOK_EVERY_S):
+                    await self._shift.finished.wait()
+            await self._see_off()
+            self.left.set()
+        finally:
+            with anyio.move_on_after(_LEAVING_S, shield=True), suppress(OSError):
+                await self._client.cancel(list(self._tasks.values()), force=True)
+            for line in self._lines.values():
+                line.close()
+            reports.close()
+
+    def _look(self, present: set[str]) -> None:
+        """Give up who is no longer there, and employ others as long as they are wanted."""
+        for worker, task in list(self._tasks.items()):
+            if worker not in present:
+                self._give_up(worker, "its Dask worker is gone")
+            elif task.status != "pending":
+                self._give_up(worker, f"its task on Dask ended: {task.status}")
+        for worker in sorted(present - self._tasks.keys()):
+            if len(self._tasks) >= self._shift.wanted:
+                break
+            self._tasks[worker] = self._client.submit(
+                self._sit,
+                self._reports,
+                worker,
+                workers=[worker],
+                allow_other_workers=False,
+                pure=False,
+                retries=0,
+            )
+
+    async def _see_off(self) -> None:
+        """Wait until all tasks have ended, so that their threads are free; a moment only for those that never began."""
+        for wait_s, began in ((_BEGINNING_S, False), (_LEAVING_S, True)):
+            with anyio.move_on_after(wait_s):
+                while self._has_pending(began=began):  # noqa: ASYNC110 - Dask tells of a change in a thread of its own
+                    await anyio.sleep(0.02)
+
+    def _has_pending(self, *, began: bool) -> bool:
+        at_work = {line.here.place for line in self._lines.values()}
+        return any(task.status == "pending" and (worker in at_work) is began for worker, task in self._tasks.items())
+
+    def _give_up(self, worker: str, why: str) -> None:
+        self._tasks.pop(worker)  # a future that nobody holds is released
+        for seat, line in list(self._lines.items()):
+            if line.here.place == worker:
+                line.close()
+                del self._lines[seat]
+                self._shift.gone(seat, why)
+
+    async def _listen(self, reports: Queue, tasks: anyio.abc.TaskGroup) -> None:
+        while True:
+            with suppress(TimeoutError):
+                first = await reports.get(timeout=self._patience_s)
+                for seat, message in (first, *await reports.get(batch=True)):
+                    self._received(seat, message, tasks)
+
+    def _received(self, seat: str, message: bytes, tasks: anyio.abc.TaskGroup) -> None:
+        here = read_report(message)
+        if not isinstance(here, Here):
+            self._shift.received(seat, message)
+            return
+        task = self._tasks.get(here.place)
+        if task is None:
+            return  # it was given up meanwhile; without an answer it ends
+        for other, line in list(self._lines.items()):
+            if line.here.place == here.place:  # Dask gave the task of a worker to a new one of the same address
+                line.close()
+                del self._lines[other]
+                self._shift.gone(other, "its Dask worker started anew")
+        line = self._lines[seat] = _Line(here, task)
+        tasks.start_soon(line.carry, self._client)
+        self._shift.came(here, line)
+
+    async def _ping(self) -> None:
+        while True:
+            await anyio.sleep(self._patience_s / _PINGS)
+            for line in self._lines.values():
+                line.post(write(Ping()))
+
+
+class _Wire:
+    """A worker's way to the driver. Dask's client has a loop of its own, hence the threads."""
+
+    def __init__(self, reports: str, seat: str, patience_s: float) -> None:
+        client = get_client()
+        self._patience_s = patience_s
+        self._seat = seat
+        self._reports = Queue(reports, client, maxsize=_MOST_REPORTS)
+        self._orders = Queue(seat, client)
+
+    async def send(self, message: bytes) -> None:
+        put = partial(self._reports.put, (self._seat, message), timeout=self._patience_s)
+        await self._in_thread(put)
+
+    async def receive(self) -> bytes:
+        message: bytes = await self._in_thread(partial(self._orders.get, timeout=self._patience_s))
+        return message
+
+    def close(self) -> None:
+        self._reports.close()
+        self._orders.close()
+
+    @staticmethod
+    async def _in_thread(call: Callable[[], Any]) -> Any:
+        try:
+            return await anyio.to_thread.run_sync(call, abandon_on_cancel=True)
+        except Exception as error:  # no answer in time, no scheduler, or a worker that is being closed: all the same
+            raise DriverGoneError from error
+
+
+def _sit(reports: str, place: str, *, open_worker: Callable[[], Worker], patience_s: float) -> None:
+    """Work for the driver, as a task on a Dask worker."""
+    seat = f"bulk-esm-{uuid4().hex}"
+    wire = _Wire(reports, seat, patience_s)
+    try:
+        anyio.run(take_seat, wire, Here(place=place, seat=seat), open_worker)
+    finally:
+        wire.close()

@@ -1,0 +1,114 @@
+"""A worker that needs no AWS, and a desk that remembers: what a shard's tags say is what the worker does."""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable
+
+import anyio
+
+from bulk_esm.engine.stopping import Stop
+from bulk_esm.fleet.tasks import Assignment, CarryOut, Event, Reach, Resulted, ShardEnd
+from bulk_esm.fleet.worker import Worker
+from bulk_esm.model.mapping import SourceType
+from bulk_esm.model.result import Outcome, Result
+from bulk_esm.model.shard import Shard
+
+LONGEST_S = 60
+
+
+class ToyWorker(Worker):
+    """Tells of so many results; then does as the tags say.
+
+    `until`: waits until a file is there, unless it was told to look first. `failures`: waits until it knows of so many.
+    `alive`: a file that is there while it works.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stopped: Stop | None = None
+
+    def stop(self, stop: Stop, *, hurry: bool = False) -> None:
+        self.stopped = self.stopped or Stop(stop.status, f"{stop.reason}{' in a hurry' * hurry}")
+
+    async def do(self, assignment: Assignment, heard: Callable[[Event], None]) -> ShardEnd:
+        shard, tags = assignment.shard, assignment.shard.tags
+        assert isinstance(assignment.task, CarryOut)
+        for number in range(int(tags.get("results", "3"))):
+            heard(Resulted(shard.name, result(str(number), Outcome(tags.get("outcome", "updated")))))
+        if "alive" in tags:
+            await anyio.Path(tags["alive"]).touch()
+        try:
+            while not self.stopped and not await self._may_end(assignment):  # noqa: ASYNC110 - a file tells nobody
+                await anyio.sleep(0.01)
+        finally:
+            if "alive" in tags:
+                with anyio.CancelScope(shield=True):
+                    await anyio.Path(tags["alive"]).unlink()
+        return ShardEnd(shard=shard.name, requests={"update": 1}, stop=self.stopped)
+
+    async def _may_end(self, assignment: Assignment) -> bool:
+        tags = assignment.shard.tags
+        if "failures" in tags and (self.budget is None or self.budget.failures < int(tags["failures"])):
+            return False
+        assert isinstance(assignment.task, CarryOut)
+        return "until" not in tags or assignment.task.looks_first or await anyio.Path(tags["until"]).exists()
+
+
+class ToyDesk:
+    """Hands out shards, and again what was lost."""
+
+    def __init__(self, shards: Iterable[Shard], on_heard: Callable[[Event], None] = lambda _: None) -> None:
+        self.heard_of: dict[str, list[str]] = {}
+        self.states: dict[str, str | None] = {}
+        self.ends: list[ShardEnd] = []
+        self.losses: list[tuple[str, str]] = []
+        self._on_heard = on_heard
+        self._all = {shard.name: shard for shard in shards}
+        self._todo = deque(self._all.values())
+
+    def next(self) -> Assignment | None:
+        if not self._todo:
+            return None
+        shard = self._todo.popleft()
+        again = any(name == shard.name for name, _ in self.losses)
+        self.heard_of[shard.name] = []
+        return Assignment(shard=shard, reach=Reach(), task=CarryOut(run_id="run", items=(), looks_first=again))
+
+    def heard(self, event: Event) -> None:
+        assert isinstance(event, Resulted)
+        assert event.shard not in self.ended_shards
+        self.heard_of[event.shard].append(event.result.uuid)
+        self.states[event.shard] = event.result.state
+        self._on_heard(event)
+
+    def ended(self, end: ShardEnd) -> None:
+        self.ends.append(end)
+
+    def lost(self, shard: str, why: str) -> None:
+        self.losses.append((shard, why))
+        self._todo.append(self._all[shard])
+
+    @property
+    def ended_shards(self) -> list[str]:
+        return [end.shard for end in self.ends]
+
+
+def result(uuid: str, outcome: Outcome = Outcome.UPDATED) -> Result:
+    """A result whose state is the worker's process."""
+    return Result(
+        run_id="run",
+        uuid=uuid,
+        function_arn=None,
+        event_source_arn=None,
+        source_type=SourceType.SQS,
+        account_id=None,
+        region="eu-west-1",
+        wave=1,
+        outcome=outcome,
+        state=str(os.getpid()),
+        request={},
+    )
+
+
+def shards(count: int, **tags: str) -> list[Shard]:
+    return [Shard(account_id=f"{number:012}", region="eu-west-1", tags=tags) for number in range(1, count + 1)]

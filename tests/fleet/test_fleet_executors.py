@@ -1,0 +1,211 @@
+"""Real processes, and a real Dask cluster on loopback: what they do, and what is left when they are killed."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+import anyio
+import fleet_cluster
+import msgspec
+import pytest
+from distributed import Client
+from fleet_toy import LONGEST_S, ToyDesk, ToyWorker, shards
+
+from bulk_esm import __version__
+from bulk_esm.engine.budget import Budget
+from bulk_esm.engine.stopping import Stop
+from bulk_esm.errors import UsageError
+from bulk_esm.fleet import dask_line
+from bulk_esm.fleet.executors import ExecutorCrew, open_dask_crew, open_process_crew
+from bulk_esm.fleet.tasks import Event, Resulted
+from bulk_esm.runs.record import RunStatus
+
+PLACES = 2
+PATIENCE_S = 4.0
+INTERRUPTED = Stop(RunStatus.INTERRUPTED, "it was interrupted")
+
+OpenCrew = Callable[[], AbstractAsyncContextManager[ExecutorCrew]]
+
+
+@pytest.fixture(scope="module")
+def scheduler() -> Iterator[str]:
+    with fleet_cluster.scheduler() as address, fleet_cluster.workers(address, PLACES):
+        with Client(address, set_as_default=False) as client:
+            client.wait_for_workers(PLACES, timeout=LONGEST_S)
+        yield address
+
+
+@pytest.fixture(params=["process", "dask"])
+def open_crew(request: pytest.FixtureRequest) -> OpenCrew:
+    if request.param == "process":
+        return lambda: open_process_crew(workers=PLACES, at_once=6, open_worker=ToyWorker)
+    address = request.getfixturevalue("scheduler")
+    return lambda: open_dask_crew(address, at_once=6, patience_s=PATIENCE_S, open_worker=ToyWorker)
+
+
+async def test_results_arrive_as_they_come_and_before_their_shard_ends(open_crew: OpenCrew, tmp_path: Path) -> None:
+    heard = tmp_path / "heard"
+    desk = ToyDesk(shards(20, until=str(heard)), lambda _: heard.touch())  # so that none ends before one was heard
+    with anyio.fail_after(LONGEST_S):
+        async with open_crew() as crew:
+            await crew.do(desk)
+            again = ToyDesk(shards(3))
+            await crew.do(again)
+    assert sorted(desk.ended_shards) == sorted(desk.heard_of)
+    assert set(map(tuple, desk.heard_of.values())) == {("0", "1", "2")}
+    assert len(set(desk.states.values())) == PLACES
+    assert str(os.getpid()) not in desk.states.values()
+    assert len(again.ends) == 3
+
+
+async def test_a_stop_reaches_every_worker(open_crew: OpenCrew, tmp_path: Path) -> None:
+    desk = ToyDesk(shards(6, until=str(tmp_path / "never"), results="1"))
+    with anyio.fail_after(LONGEST_S):
+        async with open_crew() as crew, anyio.create_task_group() as tasks:
+            tasks.start_soon(crew.do, desk)
+            while len(desk.states) < 6:  # noqa: ASYNC110 - it is polled
+                await anyio.sleep(0.01)
+            crew.stop(INTERRUPTED, hurry=True)
+    assert Counter(end.stop for end in desk.ends) == {Stop(RunStatus.INTERRUPTED, "it was interrupted in a hurry"): 6}
+
+
+async def test_what_a_killed_worker_had_is_done_by_another(open_crew: OpenCrew, tmp_path: Path) -> None:
+    killed: list[int] = []
+
+    def kill_once(event: Event) -> None:
+        assert isinstance(event, Resulted)
+        if not killed:
+            killed.append(int(event.result.state or 0))
+            os.kill(killed[0], signal.SIGKILL)
+        elif int(event.result.state or 0) != killed[0]:
+            done.touch()
+
+    done = tmp_path / "done"
+    desk = ToyDesk(shards(12, until=str(done)), kill_once)
+    with anyio.fail_after(LONGEST_S):
+        async with open_crew() as crew:
+            await crew.do(desk)
+    assert sorted(desk.ended_shards) == sorted(desk.heard_of)
+    lost = {name for name, _ in desk.losses}
+    assert len(lost) == len(desk.losses) == 3
+    assert str(killed[0]) not in {desk.states[name] for name in lost}
+
+
+async def test_failures_in_one_worker_count_in_the_others(open_crew: OpenCrew, tmp_path: Path) -> None:
+    both_began = tmp_path / "both"
+
+    def heard(_: Event) -> None:
+        if len(desk.states) == PLACES:
+            both_began.touch()
+
+    failing, watching = shards(PLACES)
+    failing = msgspec.structs.replace(failing, tags={"outcome": "failed", "until": str(both_began)})
+    watching = msgspec.structs.replace(watching, tags={"failures": "3"})  # of which it has none itself
+    budget, desk = Budget(10), ToyDesk([failing, watching], heard)
+    with anyio.fail_after(LONGEST_S):
+        async with open_crew() as crew:
+            crew.begin(budget)
+            await crew.do(desk)
+    assert budget.failures == 3
+    assert len(desk.ends) == len(set(desk.states.values())) == PLACES
+
+
+@pytest.mark.parametrize("how", ["process", "dask"])
+def test_nobody_goes_on_for_a_driver_that_was_killed(how: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    alive = tmp_path / "alive"
+    opened = "open_process_crew(workers=1, open_worker=ToyWorker)"
+    if how == "dask":
+        opened = f"open_dask_crew({request.getfixturevalue('scheduler')!r}, patience_s=2, open_worker=ToyWorker)"
+    driver = tmp_path / "driver.py"
+    driver.write_text(
+        textwrap.dedent(f"""
+            import anyio
+            from fleet_toy import ToyDesk, ToyWorker, shards
+            from bulk_esm.fleet.executors import open_dask_crew, open_process_crew
+
+            async def main():
+                tags = {{"until": "/never", "alive": {str(alive)!r}, "results": "1"}}
+                desk = ToyDesk(shards(1, **tags), lambda event: print(event.result.state, flush=True))
+                async with {opened} as crew:
+                    await crew.do(desk)
+
+            if __name__ == "__main__":
+                anyio.run(main)
+        """)
+    )
+    path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    with subprocess.Popen(
+        [sys.executable, str(driver)], env={**os.environ, "PYTHONPATH": path}, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        worker = int(process.stdout.readline())
+        wait_until(alive.exists)
+        process.kill()
+    if how == "process":
+        wait_until(lambda: not is_there(worker))
+    else:
+        wait_until(lambda: not alive.exists())
+        assert is_there(worker)  # it is not ours to end
+
+
+async def test_a_scheduler_that_does_not_answer_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dask_line, "_ANSWERS_WITHIN_S", 0.2)
+    with pytest.raises(UsageError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:1 .*start one with"):
+        await open_and_leave("tcp://127.0.0.1:1")
+
+
+async def test_an_address_that_is_none_is_told_of() -> None:
+    with pytest.raises(UsageError, match="nonsense"):
+        await open_and_leave("nonsense://x")
+
+
+async def test_a_scheduler_without_workers_is_told_of() -> None:
+    with fleet_cluster.scheduler() as address, pytest.raises(UsageError, match=f"no workers.*dask worker {address}"):
+        await open_and_leave(address)
+
+
+async def test_workers_with_another_version_are_told_of(scheduler: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dask_line, "__version__", "0.0.1")
+    with pytest.raises(UsageError, match=f"has bulk_esm {__version__}, and this is 0.0.1"):
+        await open_and_leave(scheduler)
+
+
+def test_a_scheduler_without_tls_is_warned_of() -> None:
+    assert "not encrypted" in (dask_line.warning_of("tcp://10.0.0.1:8786") or "")
+    assert dask_line.warning_of("tls://10.0.0.1:8786") is None
+
+
+async def test_numbers_that_are_none_are_refused() -> None:
+    with pytest.raises(UsageError, match="at least 1 process"):
+        async with open_process_crew(workers=0):
+            pass
+    with pytest.raises(UsageError, match="at least 1 shard"):
+        async with open_process_crew(at_once=0):
+            pass
+
+
+async def open_and_leave(address: str) -> None:
+    with anyio.fail_after(LONGEST_S):
+        async with open_dask_crew(address, open_worker=ToyWorker):
+            pass
+
+
+def is_there(pid: int) -> bool:
+    try:
+        return b"Z" not in Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2]
+    except FileNotFoundError:
+        return False
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    until = time.monotonic() + LONGEST_S
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.02)
