@@ -146,6 +146,31 @@ def test_denied_accounts_and_a_broken_one_hurt_no_other(inside: Inside) -> None:
         assert inside(simulated.environment, "list", *only, *FAST).code == 1
 
 
+def test_three_of_sixty_shards_denied_and_one_broken(inside: Inside, tmp_path: Path) -> None:
+    accounts = [f"{number:012}" for number in range(100, 160)]
+    denied, broken = accounts[10:40:10], accounts[50]
+    faults = Faults(denied_accounts=frozenset(denied), broken_accounts=frozenset({broken}))
+    with Simulated(mappings=10, faults=faults) as simulated:
+        flags = ("--accounts", ",".join(accounts), "--regions", "us-east-1", "--role-name", "bulk-esm")
+        done = inside(simulated.environment, "pause", *flags, "--all", *YES)
+        accepted = Counter(each.account_id for each in simulated.report().mappings if each.accepted_count)
+    assert done.code == 1
+    [run] = runs_of(tmp_path)
+    assert RunFiles(run).record["shards"] == {"finished": 56, "unreachable": 4}
+    for name, files in of_shards(run).items():
+        if name.split("-", 1)[0] in {*denied, broken}:
+            assert files.record["status"] == "unreachable"
+            assert files.record["reason"]
+            assert not accepted[name.split("-", 1)[0]]
+        else:
+            assert len(files.outcomes) == 10
+            assert set(files.outcomes.values()) <= {"updated", "unchanged"}
+    for account in (*denied, broken):
+        assert account in done.stderr
+    assert "AccessDeniedException" in done.stderr
+    assert "56 of 60 shards finished, 4 unreachable" in done.stderr
+
+
 def test_a_dry_run_of_a_fleet_sends_and_leaves_nothing(inside: Inside, simulated: Simulated, tmp_path: Path) -> None:
     done = inside(simulated.environment, "pause", *FLEET, "--all", "--dry-run", *FAST)
     assert done.code == 0
