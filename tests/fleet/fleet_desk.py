@@ -108,6 +108,10 @@ class ToyCrew:
     def stop(self, stop: Stop, *, hurry: bool = False) -> None:  # noqa: ARG002 - a Crew's
         self.stops.append(stop)
 
+    def behave(self) -> None:
+        """From now on everything goes well."""
+        self._answers = {}
+
     def tell(self, desk: Desk, assignment: Assignment, item: PlanItem, outcome: Outcome) -> None:
         """One mapping ends, and counts as a crew's do."""
         if outcome in TROUBLE:

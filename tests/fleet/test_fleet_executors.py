@@ -28,6 +28,7 @@ from bulk_esm.fleet.tasks import Event, Resulted
 from bulk_esm.runs.record import RunStatus
 
 PLACES = 2
+AT_ONCE = 6
 PATIENCE_S = 4.0
 INTERRUPTED = Stop(RunStatus.INTERRUPTED, "it was interrupted")
 
@@ -45,14 +46,18 @@ def scheduler() -> Iterator[str]:
 @pytest.fixture(params=["process", "dask"])
 def open_crew(request: pytest.FixtureRequest) -> OpenCrew:
     if request.param == "process":
-        return lambda: open_process_crew(workers=PLACES, at_once=6, open_worker=ToyWorker)
+        return lambda: open_process_crew(workers=PLACES, at_once=AT_ONCE, open_worker=ToyWorker)
     address = request.getfixturevalue("scheduler")
-    return lambda: open_dask_crew(address, at_once=6, patience_s=PATIENCE_S, open_worker=ToyWorker)
+    return lambda: open_dask_crew(address, at_once=AT_ONCE, patience_s=PATIENCE_S, open_worker=ToyWorker)
 
 
 async def test_results_arrive_as_they_come_and_before_their_shard_ends(open_crew: OpenCrew, tmp_path: Path) -> None:
-    heard = tmp_path / "heard"
-    desk = ToyDesk(shards(20, until=str(heard)), lambda _: heard.touch())  # so that none ends before one was heard
+    def heard(_: Event) -> None:
+        if len(set(desk.states.values())) == PLACES:
+            all_heard.touch()
+
+    all_heard = tmp_path / "heard"
+    desk = ToyDesk(shards(20, until=str(all_heard)), heard)  # none ends before something of each worker was heard
     with anyio.fail_after(LONGEST_S):
         async with open_crew() as crew:
             await crew.do(desk)
@@ -66,14 +71,16 @@ async def test_results_arrive_as_they_come_and_before_their_shard_ends(open_crew
 
 
 async def test_a_stop_reaches_every_worker(open_crew: OpenCrew, tmp_path: Path) -> None:
-    desk = ToyDesk(shards(6, until=str(tmp_path / "never"), results="1"))
+    desk = ToyDesk(shards(AT_ONCE, until=str(tmp_path / "never"), results="1"))
     with anyio.fail_after(LONGEST_S):
         async with open_crew() as crew, anyio.create_task_group() as tasks:
             tasks.start_soon(crew.do, desk)
-            while len(desk.states) < 6:  # noqa: ASYNC110 - it is polled
+            while len(desk.states) < AT_ONCE:  # noqa: ASYNC110 - it is polled
                 await anyio.sleep(0.01)
             crew.stop(INTERRUPTED, hurry=True)
-    assert Counter(end.stop for end in desk.ends) == {Stop(RunStatus.INTERRUPTED, "it was interrupted in a hurry"): 6}
+    assert Counter(end.stop for end in desk.ends) == {
+        Stop(RunStatus.INTERRUPTED, "it was interrupted in a hurry"): AT_ONCE
+    }
 
 
 async def test_what_a_killed_worker_had_is_done_by_another(open_crew: OpenCrew, tmp_path: Path) -> None:
@@ -81,20 +88,19 @@ async def test_what_a_killed_worker_had_is_done_by_another(open_crew: OpenCrew, 
 
     def kill_once(event: Event) -> None:
         assert isinstance(event, Resulted)
-        if not killed:
+        if not killed and len(desk.states) == AT_ONCE:
             killed.append(int(event.result.state or 0))
             os.kill(killed[0], signal.SIGKILL)
-        elif int(event.result.state or 0) != killed[0]:
             done.touch()
 
     done = tmp_path / "done"
-    desk = ToyDesk(shards(12, until=str(done)), kill_once)
+    desk = ToyDesk(shards(2 * AT_ONCE, until=str(done)), kill_once)
     with anyio.fail_after(LONGEST_S):
         async with open_crew() as crew:
             await crew.do(desk)
     assert sorted(desk.ended_shards) == sorted(desk.heard_of)
     lost = {name for name, _ in desk.losses}
-    assert len(lost) == len(desk.losses) == 3
+    assert len(lost) == len(desk.losses) == AT_ONCE / PLACES
     assert str(killed[0]) not in {desk.states[name] for name in lost}
 
 
@@ -164,6 +170,17 @@ async def test_a_scheduler_that_does_not_answer_is_told_of(monkeypatch: pytest.M
 async def test_an_address_that_is_none_is_told_of() -> None:
     with pytest.raises(UsageError, match="nonsense"):
         await open_and_leave("nonsense://x")
+
+
+async def test_no_address_is_told_of() -> None:
+    with pytest.raises(UsageError, match="needs --scheduler"):
+        await open_and_leave("")
+
+
+async def test_dask_that_is_not_installed_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "bulk_esm.fleet.dask_line", None)
+    with pytest.raises(UsageError, match=r'pip install "bulk-esm\[dask\]"'):
+        await open_and_leave("tcp://127.0.0.1:1")
 
 
 async def test_a_scheduler_without_workers_is_told_of() -> None:

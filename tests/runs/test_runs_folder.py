@@ -79,7 +79,7 @@ def test_the_files_have_the_members_of_the_contract(folder: RunFolder) -> None:
     (record,) = map(msgspec.json.decode, lines["run.json"])
     assert record.keys() == {
         "run_id", "command", "argv", "version", "account_id", "region", "started_at", "ended_at", "status", "counts",
-        "requests", "reason", "rollout", "undoes", "continued_at",
+        "requests", "reason", "rollout", "undoes", "continued_at", "shards",
     }  # fmt: skip
     first, second = map(msgspec.json.decode, lines["plan.jsonl"])
     assert first.keys() == {
