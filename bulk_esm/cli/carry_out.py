@@ -11,12 +11,13 @@ import msgspec
 
 from bulk_esm.api import connect
 from bulk_esm.bulk import BulkEsm
+from bulk_esm.cli.conduct import SingleConduct
 from bulk_esm.cli.durations import format_duration
 from bulk_esm.cli.guards import check_alarms, check_losses, check_size
 from bulk_esm.cli.job import Job
 from bulk_esm.cli.options import AwsOptions, OutputOptions
 from bulk_esm.cli.output import Results, form_for, with_place
-from bulk_esm.cli.running import SingleConduct, ask, run_and_report
+from bulk_esm.cli.running import ask, run_and_report
 from bulk_esm.cli.streams import say
 from bulk_esm.cli.summary import PLAN_COLUMNS, plan_row, plan_summary
 from bulk_esm.engine.endings import Ending

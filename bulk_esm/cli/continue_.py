@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from bulk_esm.bulk import BulkEsm
 from bulk_esm.cli.carry_out import consents, set_up_logs, with_aws
+from bulk_esm.cli.conduct import SingleConduct, exit_code
 from bulk_esm.cli.fleet_commands import continue_fleet
 from bulk_esm.cli.fleet_options import FleetOptions
 from bulk_esm.cli.fleet_work import with_fleet
@@ -22,7 +23,7 @@ from bulk_esm.cli.job import (
 )
 from bulk_esm.cli.options import RUN, AwsOptions, GuardOptions, OutputOptions, RunName, RunOptions, RunsOptions
 from bulk_esm.cli.plan import tell_of_transition
-from bulk_esm.cli.running import SingleConduct, exit_code, run_and_report
+from bulk_esm.cli.running import run_and_report
 from bulk_esm.cli.streams import say
 from bulk_esm.engine.continuing import Continuation
 from bulk_esm.errors import RefusedError, RunFolderError, UsageError

@@ -12,7 +12,8 @@ import anyio
 from cyclopts import Parameter
 
 from bulk_esm.api import connect
-from bulk_esm.cli.running import SingleConduct, run_to_the_end
+from bulk_esm.cli.conduct import SingleConduct
+from bulk_esm.cli.running import run_to_the_end
 from bulk_esm.cli.streams import say
 from bulk_esm.cli.summary import plan_summary
 from bulk_esm.errors import UsageError

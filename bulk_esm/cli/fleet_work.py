@@ -16,10 +16,10 @@ from bulk_esm.aws.logins import Logins
 from bulk_esm.aws.sessions import Sessions
 from bulk_esm.bulk import BulkEsm
 from bulk_esm.cli.carry_out import QUOTA_PER_SECOND
+from bulk_esm.cli.conduct import exit_code
 from bulk_esm.cli.fleet_options import FleetOptions
 from bulk_esm.cli.guards import take_lock
 from bulk_esm.cli.options import AwsOptions, GuardOptions
-from bulk_esm.cli.running import exit_code
 from bulk_esm.cli.streams import say
 from bulk_esm.errors import AccessError
 from bulk_esm.fleet.crew import Crew

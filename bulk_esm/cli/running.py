@@ -1,144 +1,30 @@
-"""Carries out a run that is ready: its display, its gates, an ear for signals, its summary, its exit code."""
+"""Carries out a run that is ready: its results, its gates, an ear for signals."""
 
 from __future__ import annotations
 
 import gc
 import signal
 import sys
-import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import AbstractAsyncContextManager
-from pathlib import Path
-from typing import Final, Protocol
+from collections.abc import Awaitable, Callable
+from typing import Final
 
 import anyio
 from rich.console import Console
 
-from bulk_esm.aws.pacing import PacerStatistics
-from bulk_esm.bulk import BulkEsm
+from bulk_esm.cli.conduct import Conduct, Runnable
 from bulk_esm.cli.options import OutputOptions
-from bulk_esm.cli.output import Form, Results, form_for
-from bulk_esm.cli.progress import Display, progress
+from bulk_esm.cli.output import form_for
+from bulk_esm.cli.progress import Display
 from bulk_esm.cli.streams import say
-from bulk_esm.cli.summary import RESULT_COLUMNS, result_row, run_summary
 from bulk_esm.engine.gates import AlarmGate, CommandGate, Gate, WaveEnd
-from bulk_esm.engine.run import Run
-from bulk_esm.engine.settings import EngineStatistics
 from bulk_esm.errors import BulkEsmError
-from bulk_esm.model.result import TROUBLE, Outcome, Result
-from bulk_esm.runs.record import Intent, RunRecord, RunStatus
+from bulk_esm.model.result import Outcome, Result
+from bulk_esm.runs.record import RunRecord, RunStatus
 
 _GRACE_S: Final = 30.0
 _LAST_LOOKS: Final = 3  # at what was accepted, within that time
 # Thousands of lines without news would push what matters off a terminal; whoever asks for the table gets all of it.
 _ONLY_COUNTED: Final = frozenset({Outcome.UPDATED, Outcome.UNCHANGED, Outcome.NOT_STARTED})
-_EXIT_BY_STATUS: Final = {RunStatus.HALTED: 3, RunStatus.DEADLINE: 4, RunStatus.INTERRUPTED: 130}
-
-
-def exit_code(record: RunRecord) -> int:
-    """The exit code of a run; see the README."""
-    trouble = any(record.counts.get(outcome) for outcome in TROUBLE)
-    return _EXIT_BY_STATUS.get(record.status, 1 if trouble else 0)
-
-
-class Runnable(Protocol):
-    """A run that is ready to start: of one account and Region, or of a fleet."""
-
-    record: RunRecord
-
-    @property
-    def path(self) -> Path:
-        """Its folder."""
-
-    @property
-    def stage(self) -> str:
-        """What is being done between two waves; empty during a wave."""
-
-    def stop(self) -> None:
-        """Send nothing more, and end as interrupted."""
-
-    async def carry_out(
-        self,
-        on_result: Callable[[Result], None],
-        *,
-        gates: Sequence[Gate],
-        confirm: Callable[[WaveEnd], Awaitable[bool]] | None,
-    ) -> RunRecord:
-        """Carry it out."""
-
-
-class Conduct(Protocol):
-    """A run, and what a person sees of it and may ask of it.
-
-    Attributes:
-        run: the run.
-        home: where alarms are read.
-    """
-
-    @property
-    def run(self) -> Runnable:
-        """The run."""
-
-    @property
-    def home(self) -> BulkEsm:
-        """Where alarms are read."""
-
-    def progress(self, console: Console, title: str) -> AbstractAsyncContextManager[Display]:
-        """The display while it is carried out."""
-
-    def summary(self) -> Iterable[str]:
-        """What it came to."""
-
-    def exit_code(self) -> int:
-        """The exit code that it ends with."""
-
-    def results(self, form: Form) -> Results:
-        """Where results are shown."""
-
-    async def undo(self) -> Conduct:
-        """Prepare the run that puts back what this one did."""
-
-
-class SingleConduct:
-    """The conduct of a run in one account and Region."""
-
-    def __init__(self, bulk: BulkEsm, run: Run) -> None:
-        """Take a run that is ready.
-
-        Args:
-            bulk: the account and Region.
-            run: the run.
-        """
-        self.home = bulk
-        self.run = run
-
-    def progress(self, console: Console, title: str) -> AbstractAsyncContextManager[Display]:
-        """The display while it is carried out."""
-
-        def statistics() -> tuple[EngineStatistics, PacerStatistics]:
-            return self.run.statistics(), self.home.control_plane.pacer.statistics()
-
-        return progress(statistics, stage=lambda: self.run.stage, title=title, clock=time.monotonic, console=console)
-
-    def summary(self) -> Iterable[str]:
-        """What it came to."""
-        return run_summary(self.run.record, self.run.folder.results(), folder=self.run.path)
-
-    def exit_code(self) -> int:
-        """The exit code that it ends with."""
-        return exit_code(self.run.record)
-
-    def results(self, form: Form) -> Results:
-        """Where results are shown."""
-        return Results(form, RESULT_COLUMNS, result_row)
-
-    async def undo(self) -> SingleConduct:
-        """Prepare the run that puts back what this one did."""
-        plan, known = await self.home.plan_rollback(self.run.folder)
-        intent = Intent(command="rollback", undoes=self.run.record.run_id)
-        runs_dir = self.run.path.parent
-        back = self.home.prepare(plan, runs_dir=runs_dir, intent=intent, skip_blocked=True, known=known)
-        return SingleConduct(self.home, back)
 
 
 async def run_and_report(conduct: Conduct, output: OutputOptions) -> int:

@@ -17,14 +17,14 @@ from typing import Any, Final
 from uuid import uuid4
 
 import anyio
-import anyio.to_thread
-from distributed import Client, Queue, get_client
+import anyio.abc
+from distributed import Client, Queue
 
 from bulk_esm._version import __version__
 from bulk_esm.engine.tasks import task_group
 from bulk_esm.errors import BulkEsmError, UsageError
+from bulk_esm.fleet.dask_seat import MOST_REPORTS, sit, version
 from bulk_esm.fleet.messages import Here, Ping, read_report, write
-from bulk_esm.fleet.seat import DriverGoneError, take_seat
 from bulk_esm.fleet.shift import Shift
 from bulk_esm.fleet.worker import Worker
 from bulk_esm.logs import get_logger
@@ -37,7 +37,6 @@ _PINGS: Final = 4  # within the time after which a worker takes the driver for g
 _NO_WORKER_FOR_S: Final = 60.0  # a nanny has started another by then
 _BEGINNING_S: Final = 2.0
 _LEAVING_S: Final = 10.0
-_MOST_REPORTS: Final = 1000  # that wait at the scheduler for the driver; then the workers wait
 
 
 def warning_of(scheduler: str) -> str | None:
@@ -54,11 +53,6 @@ def warning_of(scheduler: str) -> str | None:
     )
 
 
-def _version() -> str:
-    """Which bulk_esm a worker has; carried out there."""
-    return __version__
-
-
 @asynccontextmanager
 async def open_cluster(
     scheduler: str, *, patience_s: float, open_worker: Callable[[], Worker]
@@ -73,13 +67,15 @@ async def open_cluster(
     Raises:
         UsageError: no scheduler answers, it has no workers, or they have another bulk_esm.
     """
+    if not scheduler:  # for which Dask would start a cluster of its own
+        raise UsageError("--executor dask needs --scheduler: the address of a running one, such as tls://HOST:PORT")
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters of it is said here, in our words
     client = Client(scheduler, timeout=_ANSWERS_WITHIN_S, asynchronous=True, set_as_default=False, name="bulk-esm")
     try:
         try:
             await client
             places = len(await _workers(client))
-            versions = await client.run(_version, on_error="return")
+            versions = await client.run(version, on_error="return")
         except (OSError, ValueError, TypeError, RuntimeError) as error:
             raise UsageError(
                 f"no Dask scheduler answers at {scheduler} ({error}); start one with `dask scheduler`"
@@ -88,7 +84,7 @@ async def open_cluster(
             raise UsageError(f"the scheduler at {scheduler} has no workers; start some with `dask worker {scheduler}`")
         _require_same(versions)
         yield Cluster(
-            client, scheduler, places, partial(_sit, open_worker=open_worker, patience_s=patience_s), patience_s
+            client, scheduler, places, partial(sit, open_worker=open_worker, patience_s=patience_s), patience_s
         )
     finally:
         with anyio.move_on_after(_LEAVING_S, shield=True), suppress(OSError):
@@ -96,14 +92,23 @@ async def open_cluster(
 
 
 def _require_same(versions: dict[str, object]) -> None:
-    for worker, version in versions.items():
-        if version != __version__:
-            has = f"cannot load bulk_esm ({version})" if isinstance(version, Exception) else f"has bulk_esm {version}"
+    for worker, found in versions.items():
+        if found != __version__:
+            has = f"cannot load bulk_esm ({found})" if isinstance(found, Exception) else f"has bulk_esm {found}"
             raise UsageError(f"the Dask worker {worker} {has}, and this is {__version__}: install the same on all")
 
 
 async def _workers(client: Client) -> set[str]:
     return set(await client.nthreads())
+
+
+def _forget(queue: Queue, *, workers: int) -> None:
+    """Have the scheduler drop a queue: it counts who opened it, and awaiting one as the driver does opens it twice.
+
+    Those workers are counted as well, as they may be dead; what does not exist any more may be closed once more.
+    """
+    for _ in range(2 + workers):
+        queue.close()
 
 
 class _Line:
@@ -131,8 +136,7 @@ class _Line:
                 async for message in self._waiting:
                     await queue.put(message)
         finally:
-            queue.close()
-            queue.close()  # for the worker too, which may be dead; the scheduler counts, and forgets none by itself
+            _forget(queue, workers=1)
 
 
 class Cluster:
@@ -181,13 +185,14 @@ class _Staff:
         self._shift = shift
         self._sit = sit
         self._patience_s = patience_s
+        self._came = 0
         self._reports = f"bulk-esm-{uuid4().hex}"
         self._tasks: dict[str, Any] = {}
         self._lines: dict[str, _Line] = {}
 
     async def keep(self, tasks: anyio.abc.TaskGroup) -> None:
         """Have workers, until all is done and they have left."""
-        reports = await Queue(self._reports, self._client, maxsize=_MOST_REPORTS)
+        reports = await Queue(self._reports, self._client, maxsize=MOST_REPORTS)
         try:
             tasks.start_soon(self._listen, reports, tasks)
             tasks.start_soon(self._ping)
@@ -208,7 +213,7 @@ class _Staff:
                 await self._client.cancel(list(self._tasks.values()), force=True)
             for line in self._lines.values():
                 line.close()
-            reports.close()
+            _forget(reports, workers=self._came)
 
     def _look(self, present: set[str]) -> None:
         """Give up who is no longer there, and employ others as long as they are wanted."""
@@ -261,6 +266,7 @@ class _Staff:
         if not isinstance(here, Here):
             self._shift.received(seat, message)
             return
+        self._came += 1
         task = self._tasks.get(here.place)
         if task is None:
             return  # it was given up meanwhile; without an answer it ends
@@ -278,43 +284,3 @@ class _Staff:
             await anyio.sleep(self._patience_s / _PINGS)
             for line in self._lines.values():
                 line.post(write(Ping()))
-
-
-class _Wire:
-    """A worker's way to the driver. Dask's client has a loop of its own, hence the threads."""
-
-    def __init__(self, reports: str, seat: str, patience_s: float) -> None:
-        client = get_client()
-        self._patience_s = patience_s
-        self._seat = seat
-        self._reports = Queue(reports, client, maxsize=_MOST_REPORTS)
-        self._orders = Queue(seat, client)
-
-    async def send(self, message: bytes) -> None:
-        put = partial(self._reports.put, (self._seat, message), timeout=self._patience_s)
-        await self._in_thread(put)
-
-    async def receive(self) -> bytes:
-        message: bytes = await self._in_thread(partial(self._orders.get, timeout=self._patience_s))
-        return message
-
-    def close(self) -> None:
-        self._reports.close()
-        self._orders.close()
-
-    @staticmethod
-    async def _in_thread(call: Callable[[], Any]) -> Any:
-        try:
-            return await anyio.to_thread.run_sync(call, abandon_on_cancel=True)
-        except Exception as error:  # no answer in time, no scheduler, or a worker that is being closed: all the same
-            raise DriverGoneError from error
-
-
-def _sit(reports: str, place: str, *, open_worker: Callable[[], Worker], patience_s: float) -> None:
-    """Work for the driver, as a task on a Dask worker."""
-    seat = f"bulk-esm-{uuid4().hex}"
-    wire = _Wire(reports, seat, patience_s)
-    try:
-        anyio.run(take_seat, wire, Here(place=place, seat=seat), open_worker)
-    finally:
-        wire.close()

@@ -32,14 +32,12 @@ def simulated() -> Iterator[Simulated]:
 
 def states(simulated: Simulated) -> dict[str, dict[str, str]]:
     """States by shard and UUID."""
-    found: dict[str, dict[str, str]] = {}
-    for account in ACCOUNTS:
-        for region in REGIONS:
-            mappings = simulated.ask(
-                lambda account=account, region=region: simulated.simulator.snapshot(account, region)
-            )
-            found[f"{account}-{region}"] = {each["UUID"]: each["State"] for each in mappings}
-    return found
+    return {f"{account}-{region}": states_in(simulated, account, region) for account in ACCOUNTS for region in REGIONS}
+
+
+def states_in(simulated: Simulated, account: str, region: str) -> dict[str, str]:
+    mappings = simulated.ask(lambda: simulated.simulator.snapshot(account, region))
+    return {each["UUID"]: each["State"] for each in mappings}
 
 
 def of_shards(run: Path) -> dict[str, RunFiles]:

@@ -44,10 +44,11 @@ def cli(tmp_path: Path, simulated: Simulated) -> Iterator[Cli]:
     yield cli
     for account in ACCOUNTS:
         for region in REGIONS:
-            mappings = simulated.ask(
-                lambda account=account, region=region: simulated.simulator.snapshot(account, region)
-            )
-            assert {mapping["State"] for mapping in mappings} == {"Disabled"}
+            assert states_in(simulated, account, region) == {"Disabled"}
+
+
+def states_in(simulated: Simulated, account: str, region: str) -> set[str]:
+    return {mapping["State"] for mapping in simulated.ask(lambda: simulated.simulator.snapshot(account, region))}
 
 
 def elsewhere(executor: str, request: pytest.FixtureRequest) -> tuple[str, ...]:
@@ -78,7 +79,8 @@ def child_of(process: subprocess.Popen[str]) -> int:
 def dask_worker(address: str) -> int:
     with Client(address, set_as_default=False) as client:
         client.wait_for_workers(2, timeout=LONGEST_S)
-        return min(client.run(os.getpid).values())
+        pids: list[int] = list(client.run(os.getpid).values())
+    return min(pids)
 
 
 @pytest.mark.parametrize("executor", ["process", "dask"])
