@@ -8,18 +8,17 @@ from typing import Final
 
 from bulk_esm.clock import Clock
 from bulk_esm.engine.budget import Budget
-from bulk_esm.engine.endings import Ending, without_sending
+from bulk_esm.engine.endings import Ending
 from bulk_esm.engine.settings import EngineStatistics
 from bulk_esm.engine.stopping import Stop
-from bulk_esm.errors import RecordingError, RunFolderError
 from bulk_esm.fleet.crew import Crew
 from bulk_esm.fleet.gathering import MOST_LOSSES
-from bulk_esm.fleet.opened import OpenShare, open_share
+from bulk_esm.fleet.opened import OpenShare
+from bulk_esm.fleet.recording import Recording
 from bulk_esm.fleet.standing import ShardStanding
 from bulk_esm.fleet.steps import Share
 from bulk_esm.fleet.tasks import Assignment, CarryOut, Event, Reach, Resulted, ShardEnd
 from bulk_esm.logs import get_logger
-from bulk_esm.model.plan import Action
 from bulk_esm.model.result import ErrorRecord, Outcome, Result
 from bulk_esm.model.shard import Problem
 from bulk_esm.runs.fleet_folder import FleetFolder, FleetRecord
@@ -67,19 +66,17 @@ class FleetEngine:
         self.requests: Counter[str] = Counter()
         self.cut_short = 0
         self._crew = crew
-        self._folder = folder
         self._fleet = fleet
         self._run = record
         self._reach = reach
-        self._known = known
+        self._recording = Recording(
+            folder, record, self.standings, known, cannot=lambda why: self.stop(Stop(RunStatus.HALTED, why))
+        )
         self._deadline = deadline
         self._clock = clock or Clock()
         self._budget = Budget(record.rollout.most_failures)
-        self._record: Callable[[Result], None] = lambda _: None
-        self._wave = 1
         self._as_given = False
         self._late: Stop | None = None
-        self._full = False
         self._todo: deque[Share] = deque()
         self._again: deque[OpenShare] = deque()
         self._open: dict[str, OpenShare] = {}
@@ -116,15 +113,10 @@ class FleetEngine:
         Args:
             record: called with each result, once it is on disk.
         """
-        self._record = record
+        self._recording.on_result = record
         for standing in self.standings.values():
-            if standing.items == standing.updates:
-                continue
-            share = open_share(self._folder, Share(standing.name, 0, 0), record=self._run, unsent=True)
-            for item in list(share.left.values()):
-                if item.action is not Action.UPDATE:
-                    self._end(share, share.result(item, without_sending(item), wave=1))
-            self._close(share)
+            if standing.items != standing.updates:
+                self._recording.end_unsent(standing.name)
 
     async def run(
         self, items: Iterable[Share], record: Callable[[Result], None], *, wave: int = 1, as_given: bool = False
@@ -136,18 +128,16 @@ class FleetEngine:
             record: called with each result, once it is on disk.
             wave: its number.
             as_given: whether the mappings of a shard keep their order; else those that settle slowest go first.
-
-        Raises:
-            RecordingError: a result could not be written; nothing was sent after that.
         """
-        self._record, self._wave = record, wave
+        self._recording.on_result, self._recording.wave = record, wave
         self._as_given = as_given
         self._todo.extend(items)
         try:
             await self._crew.do(self)
         finally:
             for share in [*self._open.values(), *self._again]:
-                self._give_up(share, Ending(Outcome.TIMED_OUT, _left_alone("the run ended before this one did")))
+                ended = _left_alone("the run ended before this one did")
+                self._recording.give_up(share, Ending(Outcome.TIMED_OUT, ended))
             self._open.clear()
             self._again.clear()
             self.leave(self._todo, record, wave=wave)
@@ -156,10 +146,10 @@ class FleetEngine:
 
     def leave(self, items: Iterable[Share], record: Callable[[Result], None], *, wave: int) -> None:
         """End the mappings of shares to which nothing was sent, as nothing more is."""
-        self._record, self._wave = record, wave
+        self._recording.on_result, self._recording.wave = record, wave
         for share in items:
-            opened = open_share(self._folder, share, record=self._run)
-            self._give_up(opened, Ending(Outcome.NOT_STARTED))
+            if (opened := self._recording.open(share)) is not None:
+                self._recording.give_up(opened, Ending(Outcome.NOT_STARTED))
 
     def next(self) -> Assignment | None:
         """Hand out the next share; see `Desk`."""
@@ -178,9 +168,9 @@ class FleetEngine:
             task=CarryOut(
                 run_id=self._run.run_id,
                 items=tuple(share.left.values()),
-                wave=self._wave,
+                wave=self._recording.wave,
                 as_given=self._as_given,
-                known={uuid: end for uuid, end in self._known.get(name, {}).items() if uuid in share.left},
+                known=self._recording.known(share),
                 looks_first=self._run.continued_at is not None or share.losses > 0,
                 most_failures=None if self._budget.most is None else max(0, self._budget.most - self._budget.failures),
                 deadline=self._deadline,
@@ -189,18 +179,18 @@ class FleetEngine:
         )
 
     def heard(self, event: Event) -> None:
-        """Record a result; see `Desk`. One that repeats another, as a lost worker's did arrive, is dropped."""
+        """Record a result; see `Desk`. One that repeats another, as a lost worker's did arrive, is dropped.
+
+        Raises:
+            RecordingError: it cannot be written, so that the engine in that shard sends nothing more either.
+        """
         if not isinstance(event, Resulted):
             self.standings[event.shard].stands = event
             return
         share = self._open.get(event.shard)
         if share is None or event.result.uuid not in share.left:
             return
-        try:
-            self._end(share, event.result)
-        except RecordingError as error:
-            self._cannot_record(error)
-            raise  # the engine in that shard sends nothing more either
+        self._recording.end(share, event.result)
         self._heed_budget()
 
     def ended(self, end: ShardEnd) -> None:
@@ -220,7 +210,7 @@ class FleetEngine:
             self._open[end.shard] = share
             self.lost(end.shard, "not all that it told has arrived")
         else:
-            self._close(share)
+            self._recording.close(share)
         if end.stop is not None and end.stop.status is RunStatus.HALTED:
             self.stop(end.stop)
         self._late = self._late or end.stop  # what is too late in one shard may not be so in another
@@ -242,7 +232,7 @@ class FleetEngine:
 
     def _fail(self, share: OpenShare, problem: Problem, ending: Ending) -> None:
         self.standings[share.name].problem = problem
-        self._give_up(share, ending)
+        self._recording.give_up(share, ending)
         failed = sum(standing.problem is not None for standing in self.standings.values())
         most = self._fleet.most_failed_shards
         if most is not None and failed > most:
@@ -253,40 +243,10 @@ class FleetEngine:
             return self._again.popleft()
         if not self._todo:
             return None
-        try:
-            share = open_share(self._folder, self._todo[0], record=self._run)
-            share.require_room(sum(len(opened.left) for opened in self._open.values()))
-        except RunFolderError as error:
-            self._cannot_record(error)
-            return None
-        self._todo.popleft()
+        share = self._recording.open(self._todo[0], others=sum(len(opened.left) for opened in self._open.values()))
+        if share is not None:
+            self._todo.popleft()
         return share
-
-    def _give_up(self, share: OpenShare, ending: Ending) -> None:
-        known = self._known.get(share.name, {})
-        try:
-            for item in list(share.left.values()):
-                if self._full:
-                    break  # no line says just as well that nothing is known
-                self._end(share, share.result(item, known.get(item.uuid, ending), wave=self._wave))
-        except RecordingError as error:
-            self._cannot_record(error)
-        self._close(share)
-
-    def _close(self, share: OpenShare) -> None:
-        try:
-            share.close()
-        except RunFolderError as error:
-            self._cannot_record(error)
-
-    def _cannot_record(self, error: RunFolderError) -> None:
-        self._full = True
-        self.stop(Stop(RunStatus.HALTED, str(error)))
-
-    def _end(self, share: OpenShare, result: Result) -> None:
-        share.record(result)
-        self.standings[share.name].end(result.outcome)
-        self._record(result)
 
     def _heed_budget(self) -> None:
         if self._budget.is_exceeded and self.stopped_by is None:
