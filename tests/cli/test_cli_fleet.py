@@ -194,6 +194,35 @@ def test_the_canary_account_goes_first_and_a_gate_halts_the_rest(
     assert RunFiles(back).record["undoes"] == halted.name
 
 
+def test_the_deadline_holds_for_every_shard(inside: Inside, simulated: Simulated) -> None:
+    done = inside(simulated.environment, "pause", *FLEET, "--all", "--yes", "--rate", "12", "--deadline", "10s")
+    assert done.code == 4
+    outcomes = Counter(result["outcome"] for result in done.records)
+    assert outcomes.keys() == {"not_started", "unchanged"}
+    assert updates(simulated) == 0
+    assert inside(simulated.environment, "continue", "last", *YES).code == 0
+    assert {state for shard in states(simulated).values() for state in shard.values()} == {"Disabled"}
+
+
+def test_waves_of_a_fleet_are_cut_over_all_its_shards(inside: Inside, simulated: Simulated, tmp_path: Path) -> None:
+    gate = "echo $BULK_ESM_WAVE of $BULK_ESM_WAVES: $BULK_ESM_UPDATED >> gate.log"
+    done = inside(
+        simulated.environment, "pause", *FLEET, "--all", "--waves", "1,20%,100%", "--soak", "0.1s", "--gate", gate, *YES
+    )
+    assert done.code == 0
+    waves = Counter(result["wave"] for result in done.records if result["outcome"] == "updated")
+    total = sum(waves.values())
+    assert [waves[1], waves[1] + waves[2]] == [1, -(-total // 5)]
+    second = Counter(
+        (r["account_id"], r["region"]) for r in done.records if r["outcome"] == "updated" and r["wave"] < 3
+    )
+    assert len(second) == 6
+    assert max(second.values()) - min(second.values()) <= 2
+    told = (tmp_path / "gate.log").read_text(encoding="utf-8").splitlines()
+    assert told[0] == "1 of 3: 1"
+    assert told[-1] == f"2 of 3: {waves[1] + waves[2]}"
+
+
 def test_the_failure_budget_is_the_fleets(inside: Inside) -> None:
     with Simulated(mappings=EACH, faults=Faults(refused_share=1.0)) as simulated:
         done = inside(simulated.environment, "pause", *FLEET, "--all", "--max-failures", "10", *YES)

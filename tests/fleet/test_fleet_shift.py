@@ -1,5 +1,6 @@
 """Who gets which shard, and what becomes of it, without any process."""
 
+import msgspec
 import pytest
 from fleet_toy import ToyDesk, result, shards
 
@@ -8,8 +9,10 @@ from bulk_esm.engine.stopping import Stop
 from bulk_esm.errors import RecordingError
 from bulk_esm.fleet.messages import Do, Ended, Failed, Halt, Here, Leave, Order, Told, read_order, write
 from bulk_esm.fleet.shift import Shift
-from bulk_esm.fleet.tasks import Event, Resulted, ShardEnd
+from bulk_esm.fleet.tasks import Assignment, Event, ListMappings, Reach, Resulted, ShardEnd
 from bulk_esm.model.result import Outcome
+from bulk_esm.model.selection import Selection
+from bulk_esm.model.shard import Shard
 from bulk_esm.runs.record import RunStatus
 
 
@@ -127,3 +130,22 @@ def test_what_cannot_be_recorded_is_a_problem_of_the_shard(outcome: Outcome) -> 
     tell(shift, "a", seated.shards[0], outcome)
     end(shift, "a", seated.shards[0])
     assert [each.problem and each.problem.reason for each in desk.ends] == ["the disk is full"]
+
+
+def test_no_credential_is_part_of_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker finds its own: what it is told names a role and a profile, and that is all."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDTHATSTAYSHERE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "SECRETTHATSTAYSHERE")
+    there = Shard(
+        account_id="123456789012", region="eu-west-1", role_arn="arn:aws:iam::123456789012:role/x", profile="hub"
+    )
+    assignment = Assignment(shard=there, reach=Reach(), task=ListMappings(Selection(all=True)))
+    message = write(Do(assignment))
+    assert b"STAYSHERE" not in message
+    assert read_order(message) == Do(assignment)
+    assert msgspec.json.decode(message)["assignment"]["shard"] == {
+        "account_id": "123456789012",
+        "region": "eu-west-1",
+        "role_arn": "arn:aws:iam::123456789012:role/x",
+        "profile": "hub",
+    }
