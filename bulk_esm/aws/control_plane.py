@@ -40,7 +40,8 @@ class ControlPlane:
         region: the Region.
         pacer: the bucket that every request passes.
         census: how many mappings there are, as far as List has shown; what the next List of all of them will cost.
-        requests: how many requests were sent, by kind and by what came of them (`ok`, `throttled`, `error`).
+        requests: how many requests were sent, by kind and by what came of them (`ok`, `throttled`, `error`,
+            `cancelled`).
     """
 
     def __init__(
@@ -194,7 +195,7 @@ class ControlPlane:
         raise AssertionError("tenacity either returns or raises")  # pragma: no cover
 
     async def _attempt(self, kind: Kind, send: Callable[[], Awaitable[Any]], granted_at: float) -> dict[str, Any]:
-        outcome = "error"
+        outcome = "cancelled"  # as a look is that another has overtaken
         try:
             with translated(_ACTIONS[kind]):
                 answer: dict[str, Any] = await send()
@@ -204,6 +205,11 @@ class ControlPlane:
             if treatment_of(error) is Treatment.THROTTLED:
                 outcome = "throttled"
                 self.pacer.throttled(granted_at, error.retry_after_s)
+            else:
+                outcome = "error"
+            raise
+        except Exception:
+            outcome = "error"
             raise
         finally:
             self.requests[kind, outcome] += 1
@@ -218,11 +224,11 @@ class ControlPlane:
         return _BACKOFF_REQUESTS / self.pacer.max_per_second
 
     def request_counts(self) -> dict[str, int]:
-        """Requests sent so far by kind, then how many of them were throttled and how many failed otherwise."""
+        """Requests so far by kind, then how many of them were throttled and how many failed otherwise."""
         counts: Counter[str] = Counter(dict.fromkeys((*_ACTIONS, "throttled", "errors"), 0))
         for (kind, outcome), count in self.requests.items():
             counts[kind] += count
-            if outcome != "ok":
+            if outcome in {"throttled", "error"}:
                 counts["throttled" if outcome == "throttled" else "errors"] += count
         return dict(counts)
 

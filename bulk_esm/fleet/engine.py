@@ -175,6 +175,7 @@ class FleetEngine:
                 most_failures=None if self._budget.most is None else max(0, self._budget.most - self._budget.failures),
                 deadline=self._deadline,
                 ramp_s=self._run.rollout.ramp_s * share.part,
+                seen=standing.seen,
             ),
         )
 

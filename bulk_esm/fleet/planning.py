@@ -29,7 +29,6 @@ class FleetPlan:
         run_id: the run that it is for.
         entries: the shards, in their order; those without a plan say why.
         known: how items end to which nothing is sent, by shard and UUID.
-        seen: how many mappings were looked through.
         requests: what planning it took, by kind.
     """
 
@@ -38,7 +37,6 @@ class FleetPlan:
         self.folder = folder
         self.run_id = run_id
         self.known: dict[str, dict[str, Ending]] = {}
-        self.seen = 0
         self.requests: Counter[str] = Counter()
         self._intent = intent
         self._clock = clock
@@ -58,6 +56,11 @@ class FleetPlan:
     def entries(self) -> tuple[ShardEntry, ...]:
         """The shards, in their order."""
         return tuple(self._entries.values())
+
+    @property
+    def seen(self) -> int:
+        """How many mappings were looked through."""
+        return sum(entry.seen for entry in self.entries)
 
     @property
     def updates(self) -> int:
@@ -88,12 +91,15 @@ class FleetPlan:
             RunFolderError: it cannot be written.
         """
         self.requests.update(end.requests)
-        self.seen += max(end.seen, len(end.plan.items) if end.plan else 0)
         items = end.plan.items if end.plan else ()
         plan = Plan(tuple(item for item in items if not _is_unknown(item)))
         self._unknown[shard.name] = {item.uuid for item in items if _is_unknown(item)}
         self._entries[shard.name] = ShardEntry(
-            shard=shard, items=len(plan.items), updates=len(plan.updates), problem=end.problem
+            shard=shard,
+            items=len(plan.items),
+            updates=len(plan.updates),
+            seen=max(end.seen, len(plan.items)),
+            problem=end.problem,
         )
         if end.known:
             self.known[shard.name] = dict(end.known)

@@ -17,6 +17,7 @@ class ShardStanding:
         shard: the shard.
         items: how many mappings its plan has.
         updates: to how many of them something is to be sent.
+        seen: how many mappings the shard has, as far as was seen.
         outcomes: results so far, by outcome.
         problem: why it could not be worked in, or None.
         at_work: whether somebody works in it now.
@@ -33,6 +34,7 @@ class ShardStanding:
         self.shard: Shard = entry.shard
         self.items = entry.items
         self.updates = entry.updates
+        self.seen = entry.seen
         self.problem: Problem | None = entry.problem
         self.outcomes: Counter[Outcome] = Counter()
         self.requests: Counter[str] = Counter()

@@ -97,6 +97,7 @@ class CarryOut(msgspec.Struct, frozen=True, kw_only=True, tag="carry out"):
         most_failures: how many more mappings may fail in the whole fleet; None for any number.
         deadline: ISO 8601 in UTC, or None.
         ramp_s: the time over which the updates are spread, in seconds.
+        seen: how many mappings there are in the shard, as its planning saw: what a List of them costs.
     """
 
     run_id: str
@@ -108,6 +109,7 @@ class CarryOut(msgspec.Struct, frozen=True, kw_only=True, tag="carry out"):
     most_failures: int | None = None
     deadline: str | None = None
     ramp_s: float = 0.0
+    seen: int = 0
 
 
 Task = ListMappings | PlanChange | RenewPlan | PlanRollback | FindDrift | CarryOut

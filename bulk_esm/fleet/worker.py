@@ -182,6 +182,7 @@ class Worker:
         shard, reach = assignment.shard, assignment.reach
         known = dict(task.known)
         updates = [item for item in task.items if item.uuid not in known]
+        connection.control_plane.census.expect(task.seen)
         if task.looks_first:
             with anyio.CancelScope() as scope:
                 self._looking.add(scope)

@@ -36,12 +36,14 @@ class ShardEntry(msgspec.Struct, frozen=True, kw_only=True):
         shard: the shard, and how it is reached.
         items: how many mappings its plan has.
         updates: to how many of them something is sent.
+        seen: how many mappings were looked through.
         problem: why it has no plan, or None.
     """
 
     shard: Shard
     items: int = 0
     updates: int = 0
+    seen: int = 0
     problem: Problem | None = None
 
 
