@@ -28,6 +28,8 @@ _ACTIONS: Final[dict[Kind, str]] = {
     "update": "lambda:UpdateEventSourceMapping",
 }
 
+_NOT_FOUND: Final = "ResourceNotFoundException"
+
 # The first wait after a failure is that of so many requests, so that a control plane at 20 times speed is not waited
 # for 20 times too long: half a second at 12 requests/s.
 _BACKOFF_REQUESTS: Final = 6.0
@@ -206,7 +208,8 @@ class ControlPlane:
                 outcome = "throttled"
                 self.pacer.throttled(granted_at, error.retry_after_s)
             else:
-                outcome = "error"
+                # That a mapping is not there is an answer to whoever asks for it.
+                outcome = "ok" if kind == "get" and error.code == _NOT_FOUND else "error"
             raise
         except Exception:
             outcome = "error"
@@ -252,7 +255,7 @@ def _mapping(answer: dict[str, Any]) -> EventSourceMapping:
     if not configuration.get("UUID"):
         # moto answers an update of an unknown UUID like this.
         raise ServiceError(
-            code="ResourceNotFoundException",
+            code=_NOT_FOUND,
             message="The answer names no event source mapping.",
             status=404,
             request_id=answer.get("ResponseMetadata", {}).get("RequestId"),

@@ -19,7 +19,7 @@ from bulk_esm.cli.options import AwsOptions, OutputOptions
 from bulk_esm.cli.output import Results, form_for, with_place
 from bulk_esm.cli.running import ask, run_and_report
 from bulk_esm.cli.streams import say
-from bulk_esm.cli.summary import PLAN_COLUMNS, plan_row, plan_summary
+from bulk_esm.cli.summary import PLAN_COLUMNS, Pace, plan_row, plan_summary
 from bulk_esm.engine.endings import Ending
 from bulk_esm.errors import RefusedError
 from bulk_esm.logs import log_to_stderr
@@ -98,12 +98,12 @@ async def carry_out(bulk: BulkEsm, planned: Planned, job: Job, lock: RunLock | N
         BulkEsmError: whatever ends the run.
     """
     plan = planned.plan
-    max_per_second = bulk.control_plane.pacer.max_per_second
     if job.run.dry_run:
         show_items(plan.items, job.output)
-    for line in plan_summary(plan.items, max_per_second=max_per_second, left_alone=planned.known):
-        say(line, quiet=job.output.quiet)
     to_update = [item for item in plan.updates if item.uuid not in planned.known]
+    pace = Pace.of(len(to_update), bulk.control_plane.pacer.max_per_second)
+    for line in plan_summary(plan.items, pace=pace, left_alone=planned.known):
+        say(line, quiet=job.output.quiet)
     waves = waves_of(plan.updates, parse_waves(job.waves.waves), as_given=job.as_given) if job.waves.waves else []
     for line in how_it_goes(lambda: plan.items, job, waves=[len(wave) for wave in waves], updates=len(to_update)):
         say(line, quiet=job.output.quiet)

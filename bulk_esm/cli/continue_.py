@@ -70,6 +70,8 @@ def continue_command(
             ),
             folder=there,
         )
+    if (there_too := FleetFolder.of(folder.path)) is not None:
+        raise UsageError(f"that is one shard of a run; continue the whole of it: bulk-esm continue {there_too.path}")
     fleet.refuse(record.run_id)
 
     async def work(bulk: BulkEsm) -> int:

@@ -15,7 +15,7 @@ from bulk_esm.api import connect
 from bulk_esm.cli.conduct import SingleConduct
 from bulk_esm.cli.running import run_to_the_end
 from bulk_esm.cli.streams import say
-from bulk_esm.cli.summary import plan_summary
+from bulk_esm.cli.summary import Pace, plan_summary
 from bulk_esm.errors import UsageError
 from bulk_esm.model.change import Change
 from bulk_esm.model.mapping import State
@@ -72,7 +72,7 @@ async def _demo(mappings: int) -> int:
 async def _carry_out(selection: Selection, *, enabled: bool, runs_dir: Path) -> RunFolder:
     async with connect(max_per_second=_RATE) as bulk:
         plan = await bulk.plan(selection, Change({"Enabled": enabled}))
-        for line in plan_summary(plan.items, max_per_second=_RATE):
+        for line in plan_summary(plan.items, pace=Pace.of(len(plan.updates), _RATE)):
             say(line)
         run = bulk.prepare(plan, runs_dir=runs_dir, intent=Intent(command="resume" if enabled else "pause"))
         await run_to_the_end(SingleConduct(bulk, run))

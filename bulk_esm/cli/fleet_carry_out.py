@@ -130,15 +130,17 @@ async def change_fleet(
         else:
             runs_dir = job.runs.runs_dir
             locks = stack.enter_context(hold_locks(at_work, job.command, job.guards))
+            await at_work.outwait()
         intent = Intent(command=job.command, argv=tuple(sys.argv[1:]), undoes=job.undoes)
         async with planned(at_work, task_of, runs_dir=runs_dir, intent=intent, output=job.output) as plan:
             if all(entry.problem for entry in plan.entries):
                 return exit_code_of(None, [entry.problem for entry in plan.entries])
             look(plan)
             _show(at_work, plan, job, groups)
+            _refuse_failed(at_work, plan)
             if job.run.dry_run:
                 return exit_code_of(None, [entry.problem for entry in plan.entries])
-            _refuse(at_work, plan, job)
+            _refuse_blocked(plan, job)
             await check_alarms(at_work.home, job.waves.alarm)
             if plan.updates and not job.run.yes and not await ask(_question(at_work, plan)):
                 say("nothing was changed")
@@ -202,12 +204,7 @@ def _show(at_work: AtWork, plan: FleetPlan, job: Job, groups: list[tuple[Shard, 
         show_items(plan.items(), job.output, of_fleet=True)
     for line in fleet_plan_summary(plan.entries, groups):
         say(line, quiet=quiet)
-    for line in plan_summary(
-        plan.items(),
-        max_per_second=at_work.fleet.reach.max_per_second,
-        left_alone=left_alone,
-        at_once=at_work.quickens(plan.entries),
-    ):
+    for line in plan_summary(plan.items(), pace=at_work.pace(plan.entries, groups), left_alone=left_alone):
         say(line, quiet=quiet)
     sizes = parse_waves(job.waves.waves) if job.waves.waves else ()
     updates = {entry.shard.name: entry.updates for entry in plan.entries}
@@ -223,7 +220,7 @@ def _show(at_work: AtWork, plan: FleetPlan, job: Job, groups: list[tuple[Shard, 
     check_losses(plan.items(), job)
 
 
-def _refuse(at_work: AtWork, plan: FleetPlan, job: Job) -> None:
+def _refuse_failed(at_work: AtWork, plan: FleetPlan) -> None:
     failed = sum(entry.problem is not None for entry in plan.entries)
     most = at_work.options.max_failed_shards
     if most is not None and failed > most:
@@ -231,6 +228,9 @@ def _refuse(at_work: AtWork, plan: FleetPlan, job: Job) -> None:
             f"{failed:,} of {len(plan.entries):,} shards failed, and at most {most:,} may (--max-failed-shards); "
             "nothing was sent"
         )
+
+
+def _refuse_blocked(plan: FleetPlan, job: Job) -> None:
     blocked = sum(item.action is Action.BLOCKED for item in plan.items()) + len(plan.nowhere)
     refuse_blocked(job, blocked, sum(entry.items for entry in plan.entries) + len(plan.nowhere))
 

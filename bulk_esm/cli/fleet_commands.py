@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ from bulk_esm.cli.streams import say
 from bulk_esm.cli.summary import plan_summary
 from bulk_esm.errors import RunFolderError
 from bulk_esm.fleet.gathering import Gathering
+from bulk_esm.fleet.order import parse_shard_order
 from bulk_esm.fleet.planning import FleetPlan
 from bulk_esm.fleet.run import FleetRun
 from bulk_esm.fleet.tasks import FindDrift, ListMappings, ShardEnd, Task
@@ -116,6 +117,7 @@ async def plan_fleet(
     """
     with tempfile.TemporaryDirectory(prefix="bulk-esm-") as folder:
         intent = Intent(command="plan")
+        groups = parse_shard_order(at_work.options.shard_order, at_work.fleet.shards)
         async with planned(at_work, task_of, runs_dir=Path(folder), intent=intent, output=output) as plan:
             if save:
                 try:
@@ -123,15 +125,14 @@ async def plan_fleet(
                 except OSError as error:
                     raise RunFolderError(f"--save {save}: {error.strerror}") from error
             show_items(plan.items(), output, of_fleet=True)
-            _summarize(at_work, plan, quiet=output.quiet)
+            _summarize(at_work, plan, groups, quiet=output.quiet)
             return exit_code_of(None, [entry.problem for entry in plan.entries]), plan.updates > 0
 
 
-def _summarize(at_work: AtWork, plan: FleetPlan, *, quiet: bool) -> None:
-    for line in fleet_plan_summary(plan.entries, [at_work.fleet.shards]):
+def _summarize(at_work: AtWork, plan: FleetPlan, groups: Sequence[Sequence[Shard]], *, quiet: bool) -> None:
+    for line in fleet_plan_summary(plan.entries, groups):
         say(line, quiet=quiet)
-    max_per_second = at_work.fleet.reach.max_per_second
-    for line in plan_summary(plan.items(), max_per_second=max_per_second, at_once=at_work.quickens(plan.entries)):
+    for line in plan_summary(plan.items(), pace=at_work.pace(plan.entries, groups)):
         say(line, quiet=quiet)
     for uuid in plan.nowhere:
         say(f"no event source mapping has the UUID {uuid} in any of these shards")
@@ -218,6 +219,7 @@ async def continue_fleet(
         ):
             say("nothing was changed")
             return 0
+        await at_work.outwait()
         run = FleetRun.again(at_work.fleet, folder, deadline=deadline)
         return await run_and_report(FleetConduct(at_work, run), output)
 

@@ -128,12 +128,13 @@ def _troubled(troubles: Mapping[str, int], shards: Mapping[str, Shard]) -> Itera
 
 def _afterwards(record: RunRecord, shards: Sequence[Shard]) -> str:
     """How to do what was not planned, since it could not be reached."""
-    what = f"nothing was planned in {len(shards):,} shards; when they can be reached"
+    what = f"nothing was planned in {shards_text(len(shards))}; when they can be reached"
     if record.undoes:
         return f"{what}: bulk-esm rollback {record.undoes} (it leaves alone what is as it was)"
     accounts = sorted({shard.account_id for shard in shards})
     regions = sorted({shard.region for shard in shards})
-    if len(accounts) * len(regions) == len(shards) and len(accounts) <= _MOST_NAMED:
+    of_file = any(word.split("=")[0] == "--fleet" for word in record.argv)
+    if len(accounts) * len(regions) == len(shards) and len(accounts) <= _MOST_NAMED and not of_file:
         flags = f"--accounts {','.join(accounts)} --regions {','.join(regions)}"
         return f"{what}: the same command for them alone, with {flags}"
     return f"{what}: the same command again (it leaves alone what is as asked)"

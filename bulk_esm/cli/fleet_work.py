@@ -21,6 +21,7 @@ from bulk_esm.cli.fleet_options import FleetOptions
 from bulk_esm.cli.guards import take_lock
 from bulk_esm.cli.options import AwsOptions, GuardOptions
 from bulk_esm.cli.streams import say
+from bulk_esm.cli.summary import Pace
 from bulk_esm.errors import AccessError
 from bulk_esm.fleet.crew import Crew
 from bulk_esm.fleet.fleet import Fleet
@@ -31,9 +32,10 @@ from bulk_esm.fleet.worker import Worker
 from bulk_esm.model.shard import Problem, Shard
 from bulk_esm.runs.fleet_folder import FleetFolder, ShardEntry
 from bulk_esm.runs.lock import RunLock
-from bulk_esm.runs.record import RunRecord
+from bulk_esm.runs.record import RunRecord, RunStatus
 
 SHARDS_AT_ONCE: Final = 100  # in one process: at 12 requests/s each, more than a core can do
+_WORKERS_STOP_WITHIN_S: Final = 25.0  # see `open_dask_crew`, and a while for what is on its way
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,11 +46,13 @@ class AtWork:
         fleet: its shards, and who works in them.
         home: the account and Region of the credentials that it starts from.
         options: what was asked.
+        after: an earlier run whose shards these are, or None.
     """
 
     fleet: Fleet
     home: BulkEsm
     options: FleetOptions
+    after: RunRecord | None = None
 
     def of_folder(self, folder: FleetFolder) -> AtWork:
         """The shards of an earlier run that have a plan there.
@@ -57,16 +61,36 @@ class AtWork:
             folder: the run's.
         """
         shards = tuple(entry.shard for entry in folder.fleet().shards if entry.problem is None)
-        return self.among(shards)
+        return replace(self.among(shards), after=folder.record())
 
     def among(self, shards: Sequence[Shard]) -> AtWork:
         """The same with other shards."""
         return replace(self, fleet=msgspec.structs.replace(self.fleet, shards=tuple(shards), failed=()))
 
-    def quickens(self, entries: Sequence[ShardEntry]) -> float:
-        """How many times as fast as one shard all of them are together: as fast as the largest lets them be."""
-        largest = max((entry.updates for entry in entries), default=0)
-        return sum(entry.updates for entry in entries) / largest if largest else 1.0
+    def pace(self, entries: Sequence[ShardEntry], groups: Sequence[Sequence[Shard]]) -> Pace:
+        """How fast it can go: each group as fast as the slowest of its shards, side by side at their own rates.
+
+        Args:
+            entries: the shards, with the number of their updates.
+            groups: the shards, in the groups that go one after another.
+        """
+        rates = {entry.shard.name: self._rate(entry.shard) for entry in entries}
+        least_s = {entry.shard.name: entry.updates / rates[entry.shard.name] for entry in entries}
+        slowest_s = sum(max((least_s.get(shard.name, 0.0) for shard in group), default=0.0) for group in groups)
+        lowest, highest = min(rates.values(), default=0.0), max(rates.values(), default=0.0)
+        rate = f"{lowest:g}" if lowest == highest else f"{lowest:g} to {highest:g}"
+        return Pace(least_s=slowest_s, rate=f"{rate} requests/s in each shard")
+
+    async def outwait(self) -> None:
+        """Wait until no worker of a killed run can be at work any more: it would send beside what is sent now."""
+        after = self.after
+        if after is not None and after.status is RunStatus.RUNNING and any("dask" in word for word in after.argv):
+            what = f"{after.run_id} was killed, and its Dask workers stop by themselves"
+            say(f"{what}: waiting {_WORKERS_STOP_WITHIN_S:g} s")
+            await anyio.sleep(_WORKERS_STOP_WITHIN_S)
+
+    def _rate(self, shard: Shard) -> float:
+        return shard.max_per_second or self.fleet.reach.max_per_second
 
 
 def with_fleet(

@@ -15,7 +15,7 @@ from bulk_esm.cli.fleet_work import AtWork, with_fleet
 from bulk_esm.cli.inputs import read_change, read_selection, reads_stdin, require_selection
 from bulk_esm.cli.options import AwsOptions, ChangeOptions, OutputOptions, SelectOptions
 from bulk_esm.cli.streams import say
-from bulk_esm.cli.summary import plan_summary
+from bulk_esm.cli.summary import Pace, plan_summary
 from bulk_esm.errors import RunFolderError, UsageError
 from bulk_esm.fleet.tasks import PlanChange
 from bulk_esm.model.change import Change
@@ -66,7 +66,7 @@ def plan_command(
             except OSError as error:
                 raise RunFolderError(f"--save {save}: {error.strerror}") from error
         show_items(plan.items, output)
-        for line in plan_summary(plan.items, max_per_second=aws.rate):
+        for line in plan_summary(plan.items, pace=Pace.of(len(plan.updates), aws.rate)):
             say(line, quiet=output.quiet)
         if save:
             say(f"saved: carry it out with bulk-esm apply --plan {save}", quiet=output.quiet)

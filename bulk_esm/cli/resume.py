@@ -83,7 +83,7 @@ def resume_command(
         ramp_s=ramp,
         goes_in_groups=fleet.shard_order is not None,
     )
-    fleets = [FleetFolder(folder.path) for folder in folders if FleetFolder.is_one(folder.path)]
+    fleets = [there for folder in folders if (there := FleetFolder.of(folder.path)) is not None]
     if fleets or fleet.is_given:
         return _resume_fleet(select, job, fleets, fleet, aws, all_are=len(fleets) == len(folders))
     fleet.check(aws)

@@ -66,8 +66,7 @@ def rollback_command(
         goes_in_groups=fleet.shard_order is not None,
     )
     job.check()
-    if FleetFolder.is_one(folder.path):
-        there = FleetFolder(folder.path)
+    if (there := FleetFolder.of(folder.path)) is not None:
         fleet.check(aws, of_run=True)
         return with_fleet(
             fleet,

@@ -157,6 +157,7 @@ async def _stop_on_signal(run: Runnable, scope: anyio.CancelScope) -> None:
         for _ in range(_LAST_LOOKS):
             with anyio.move_on_after(_GRACE_S / _LAST_LOOKS):
                 async for _signal in signals:
+                    say(f"left at once; to finish it: bulk-esm continue {run.path}")
                     scope.cancel()
                     return
             run.stop()  # looks once more at all that was accepted

@@ -56,20 +56,35 @@ def result_row(result: Result) -> Row:
     )
 
 
-def plan_summary(
-    items: Iterable[PlanItem],
-    *,
-    max_per_second: float,
-    left_alone: Collection[str] = (),
-    at_once: float = 1.0,
-) -> Iterator[str]:
+class Pace(msgspec.Struct, frozen=True, kw_only=True):
+    """How fast a plan can be carried out.
+
+    Attributes:
+        least_s: the least time that its updates take, in seconds.
+        rate: at which rate, in words.
+    """
+
+    least_s: float
+    rate: str
+
+    @classmethod
+    def of(cls, updates: int, max_per_second: float) -> Pace:
+        """That of one account and Region.
+
+        Args:
+            updates: how many.
+            max_per_second: requests/s.
+        """
+        return cls(least_s=updates / max_per_second, rate=f"{max_per_second:g} requests/s")
+
+
+def plan_summary(items: Iterable[PlanItem], *, pace: Pace, left_alone: Collection[str] = ()) -> Iterator[str]:
     """What a plan comes to: how many of what, its requests, and the least time they take.
 
     Args:
         items: the plan's.
-        max_per_second: requests/s, in each shard.
+        pace: how fast it can go.
         left_alone: UUIDs to which nothing is sent all the same, as someone changed them since.
-        at_once: of a fleet, how many times as many requests/s its shards make together.
     """
     actions: Counter[Action] = Counter()
     changes: Counter[str] = Counter()
@@ -88,11 +103,9 @@ def plan_summary(
     )
     yield from _most(changes)
     if updates:
-        least = format_duration(updates / max_per_second / at_once * (1 + LIKELY_LOOKS))
+        least = format_duration(pace.least_s * (1 + LIKELY_LOOKS))
         looks = math.ceil(updates * LIKELY_LOOKS)
-        where = " in each shard" if at_once > 1 else ""
-        what = f"{updates:,} updates and about {looks:,} looks"
-        yield f"{what} take at least {least} at {max_per_second:g} requests/s{where}"
+        yield f"{updates:,} updates and about {looks:,} looks take at least {least} at {pace.rate}"
     if reasons:
         yield "blocked:"
         yield from _most(reasons)

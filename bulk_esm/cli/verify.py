@@ -15,8 +15,11 @@ from bulk_esm.cli.options import AwsOptions, OutputOptions, RunName, RunsOptions
 from bulk_esm.cli.output import Results, Row, form_for, tail_of, with_place
 from bulk_esm.cli.streams import say
 from bulk_esm.cli.summary import short
+from bulk_esm.model.continuing import left_of
 from bulk_esm.model.drift import Drift
 from bulk_esm.runs.fleet_folder import FleetFolder
+from bulk_esm.runs.folder import RunFolder
+from bulk_esm.runs.record import RunRecord, RunStatus
 from bulk_esm.runs.store import find_run
 
 _COLUMNS: Final = ("uuid", "function", "source", "type", "state", "drift")
@@ -38,8 +41,24 @@ def verify_command(
     set_up_logs(output)
     folder = find_run(runs.runs_dir, name)
     record = folder.record()
-    if FleetFolder.is_one(folder.path):
-        there = FleetFolder(folder.path)
+    not_known = _not_known(folder) if record.status is RunStatus.RUNNING else 0
+    if not_known:
+        say(
+            f"{record.run_id} did not end: what became of {not_known:,} mappings is not known, and is left out here; "
+            f"finish it first: bulk-esm continue {folder.path}"
+        )
+    return _verify(folder, record, fleet, aws, output) or (1 if not_known else 0)
+
+
+def _not_known(folder: RunFolder) -> int:
+    """How many mappings a killed run has no result of."""
+    there = FleetFolder.of(folder.path)
+    shards = [folder] if there is None else [there.shard(name) for name in there.names()]
+    return sum(len(left_of(shard.plan().items, shard.results()).updates) for shard in shards)
+
+
+def _verify(folder: RunFolder, record: RunRecord, fleet: FleetOptions, aws: AwsOptions, output: OutputOptions) -> int:
+    if (there := FleetFolder.of(folder.path)) is not None:
         results = Results(form_for(output.output), *with_place(_COLUMNS, _row))
         fleet.check(aws, of_run=True)
         return with_fleet(

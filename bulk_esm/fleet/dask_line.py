@@ -69,7 +69,8 @@ async def open_cluster(
     """
     if not scheduler:  # for which Dask would start a cluster of its own
         raise UsageError("--executor dask needs --scheduler: the address of a running one, such as tls://HOST:PORT")
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters of it is said here, in our words
+    for name in [name for name in logging.root.manager.loggerDict if name.startswith("distributed")]:
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters of it is said here, in our words
     client = Client(scheduler, timeout=_ANSWERS_WITHIN_S, asynchronous=True, set_as_default=False, name="bulk-esm")
     try:
         try:
@@ -173,7 +174,8 @@ class Cluster:
                 await staff.left.wait()
                 tasks.cancel_scope.cancel()
         except OSError as error:  # as distributed's own errors of communication are
-            raise BulkEsmError(f"the Dask scheduler at {self._scheduler} no longer answers ({error})") from error
+            log.debug("scheduler_gone", error=str(error))
+            raise BulkEsmError(f"the Dask scheduler at {self._scheduler} no longer answers") from error
 
 
 class _Staff:

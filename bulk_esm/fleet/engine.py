@@ -11,6 +11,7 @@ from bulk_esm.engine.budget import Budget
 from bulk_esm.engine.endings import Ending
 from bulk_esm.engine.settings import EngineStatistics
 from bulk_esm.engine.stopping import Stop
+from bulk_esm.errors import BulkEsmError
 from bulk_esm.fleet.crew import Crew
 from bulk_esm.fleet.gathering import MOST_LOSSES
 from bulk_esm.fleet.opened import OpenShare
@@ -132,12 +133,16 @@ class FleetEngine:
         self._recording.on_result, self._recording.wave = record, wave
         self._as_given = as_given
         self._todo.extend(items)
+        why = "the run ended before this one did"
         try:
             await self._crew.do(self)
+        except BulkEsmError as error:  # there is nobody left to work
+            why = str(error)
+            self.stop(Stop(RunStatus.HALTED, why))
         finally:
             for share in [*self._open.values(), *self._again]:
-                ended = _left_alone("the run ended before this one did")
-                self._recording.give_up(share, Ending(Outcome.TIMED_OUT, ended))
+                self.standings[share.name].cut_short += len(share.left)
+                self._recording.give_up(share, Ending(Outcome.TIMED_OUT, _not_known(why)))
             self._open.clear()
             self._again.clear()
             self.leave(self._todo, record, wave=wave)
@@ -228,8 +233,8 @@ class FleetEngine:
         if share.losses < MOST_LOSSES and self.stopped_by is None:
             self._again.append(share)
         else:
-            what = f"its worker was lost ({why}), perhaps after it was sent"
-            self._fail(share, Problem(reason=what), Ending(Outcome.TIMED_OUT, _left_alone(what)))
+            what = f"its worker was lost ({why})"
+            self._fail(share, Problem(reason=what), Ending(Outcome.TIMED_OUT, _not_known(what)))
 
     def _fail(self, share: OpenShare, problem: Problem, ending: Ending) -> None:
         self.standings[share.name].problem = problem
@@ -252,6 +257,11 @@ class FleetEngine:
     def _heed_budget(self) -> None:
         if self._budget.is_exceeded and self.stopped_by is None:
             self.stop(Stop(RunStatus.HALTED, self._budget.reason))
+
+
+def _not_known(reason: str) -> ErrorRecord:
+    what = f"not known whether it was sent: {reason}; bulk-esm continue looks at it"
+    return ErrorRecord(code="NotKnown", message=what)
 
 
 def _left_alone(reason: str) -> ErrorRecord:

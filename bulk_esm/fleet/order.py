@@ -18,7 +18,8 @@ def parse_shard_order(text: str | None, shards: Sequence[Shard]) -> list[tuple[S
 
     Args:
         text: `accounts` or `regions`, for one after another as they come; or accounts and Regions that go first, one
-            after another, before all others at once: `111111111111,eu-west-1`. None for all at once.
+            after another, before all others at once: `111111111111,eu-west-1`; a shard alone is named as its folder is,
+            `111111111111-eu-west-1`. None for all at once.
         shards: the shards, in their order.
 
     Returns:
@@ -39,7 +40,7 @@ def parse_shard_order(text: str | None, shards: Sequence[Shard]) -> list[tuple[S
     if not all(names):
         raise UsageError(f"--shard-order {text!r}: write accounts, regions, or names, such as 111111111111,eu-west-1")
     refuse_twice(names, "--shard-order")
-    there = {of for shard in shards for of in (shard.account_id, shard.region)}
+    there = {of for shard in shards for of in _names_of(shard)}
     for name in names:
         if name not in there:
             hint = nearest(name, {*there, "accounts", "regions"})
@@ -48,8 +49,12 @@ def parse_shard_order(text: str | None, shards: Sequence[Shard]) -> list[tuple[S
     return _grouped(shards, lambda shard: _place(shard, names), order=range(len(names) + 1))
 
 
+def _names_of(shard: Shard) -> tuple[str, str, str]:
+    return shard.account_id, shard.region, shard.name
+
+
 def _place(shard: Shard, names: Sequence[str]) -> int:
-    places = (place for place, name in enumerate(names) if name in (shard.account_id, shard.region))
+    places = (place for place, name in enumerate(names) if name in _names_of(shard))
     return next(places, len(names))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 import anyio
+import msgspec
 
 from bulk_esm.engine.budget import Budget
 from bulk_esm.engine.tasks import task_group
@@ -61,8 +62,10 @@ class _Seat:
         self._has_news = anyio.Event()
         self._telling = anyio.Lock()  # what a shard told leaves before its end does
         self._failed_elsewhere = 0
+        self._place = ""
 
     async def work(self, here: Here) -> None:
+        self._place = here.place
         async with task_group() as tasks:
             await self._wire.send(write(here))
             tasks.start_soon(self._tell_on)
@@ -80,6 +83,10 @@ class _Seat:
 
     async def _do(self, assignment: Assignment) -> None:
         end = await self._worker.do(assignment, self._heard)
+        if end.problem is not None and end.problem.is_access and "://" in self._place:
+            # Each machine has credentials of its own: say where to look for the fault.
+            reason = f"{end.problem.reason} (on the worker {self._place})"
+            end = msgspec.structs.replace(end, problem=msgspec.structs.replace(end.problem, reason=reason))
         await self._tell()
         await self._wire.send(write(Ended(end)))
 

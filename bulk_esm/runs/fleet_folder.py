@@ -68,13 +68,28 @@ class FleetFolder:
         path: the folder.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, only: str | None = None) -> None:
         """Look at a folder; see `begin` for a new one.
 
         Args:
             path: the folder.
+            only: the one shard that is meant; all if left out.
         """
         self.path = path
+        self._only = only
+
+    @classmethod
+    def of(cls, path: Path) -> FleetFolder | None:
+        """The fleet's folder, if a run's folder is one or that of a shard of one, which is then the only one meant.
+
+        Args:
+            path: the run's folder.
+        """
+        if cls.is_one(path):
+            return cls(path)
+        path = path.absolute()
+        is_shard = path.parent.name == SHARDS and cls.is_one(path.parent.parent)
+        return cls(path.parent.parent, only=path.name) if is_shard else None
 
     @classmethod
     def is_one(cls, path: Path) -> bool:
@@ -155,6 +170,9 @@ class FleetFolder:
         found = next(iter(read_lines(self.path / FLEET, FleetRecord)), None)
         if found is None:
             raise RunFolderError(f"{self.path / FLEET} is empty")
+        if self._only is not None:
+            meant = tuple(entry for entry in found.shards if entry.shard.name == self._only)
+            found = msgspec.structs.replace(found, shards=meant, groups=((self._only,),))
         return found
 
     def shard(self, name: str) -> RunFolder:
@@ -167,7 +185,8 @@ class FleetFolder:
 
     def names(self) -> list[str]:
         """The names of the shards that have a plan."""
-        return sorted(path.name for path in (self.path / SHARDS).iterdir() if (path / RECORD).is_file())
+        there = sorted(path.name for path in (self.path / SHARDS).iterdir() if (path / RECORD).is_file())
+        return there if self._only is None else [self._only]
 
     def items(self) -> Iterator[PlanItem]:
         """The plans of all shards, one shard's in memory at a time.

@@ -24,7 +24,7 @@ from bulk_esm.cli.options import AwsOptions, ChangeOptions, SelectOptions
 from bulk_esm.cli.output import Results, form_for, tail_of
 from bulk_esm.cli.progress import Standing, counts_text, progress, rate_text
 from bulk_esm.cli.streams import say
-from bulk_esm.cli.summary import plan_row, plan_summary, result_row, run_summary
+from bulk_esm.cli.summary import Pace, plan_row, plan_summary, result_row, run_summary
 from bulk_esm.engine.settings import EngineStatistics
 from bulk_esm.model.change import Difference
 from bulk_esm.model.result import ErrorRecord
@@ -220,13 +220,13 @@ def test_the_summary_of_a_plan() -> None:
         item(n, Action.UPDATE, request={"BatchSize": 7}, diff=(Difference("BatchSize", 5, 7),)) for n in range(6)
     ]
     blocked = [item(n, Action.BLOCKED, problems=(f"reason {n}",)) for n in range(6, 16)]
-    lines = list(plan_summary((*updates, *blocked, item(16, Action.UNCHANGED)), max_per_second=0.1))
+    lines = list(plan_summary((*updates, *blocked, item(16, Action.UNCHANGED)), pace=Pace.of(len(updates), 0.1)))
     assert lines[0] == "17 mappings selected: 6 to update, 1 already as asked, 10 blocked"
     assert "  6 x BatchSize: 5 -> 7" in lines
     assert "6 updates and about 1 looks take at least 1:06 at 0.1 requests/s" in lines
     assert lines[-10] == "blocked:"
     assert lines[-1] == "  and 2 more"
-    assert list(plan_summary((), max_per_second=12)) == [
+    assert list(plan_summary((), pace=Pace.of(0, 12))) == [
         "0 mappings selected: 0 to update, 0 already as asked, 0 blocked"
     ]
 
