@@ -24,7 +24,7 @@ from bulk_esm.fleet.standing import ShardStanding
 from bulk_esm.fleet.steps import Share, steps_of
 from bulk_esm.logs import get_logger, logging_to_file
 from bulk_esm.model.continuing import left_of
-from bulk_esm.model.result import Result
+from bulk_esm.model.result import Outcome, Result
 from bulk_esm.model.waves import parse_waves
 from bulk_esm.runs.fleet_folder import FleetFolder
 from bulk_esm.runs.folder import LOG
@@ -233,8 +233,10 @@ class FleetRun:
         folder = self.folder.shard(standing.name)
         stop = self._engine.stopped_by
         counts = {outcome.value: count for outcome, count in standing.outcomes.items()}
-        status = status_of(stop, counts, cut_short=standing.cut_short)
-        reason = stop.reason if stop and status is not RunStatus.FINISHED else None
+        # A shard that had all its answers when the others were stopped is finished.
+        is_cut = bool(counts.get(Outcome.NOT_STARTED) or standing.cut_short)
+        status = stop.status if stop and is_cut else RunStatus.FINISHED
+        reason = stop.reason if stop and is_cut else None
         if standing.problem is not None:
             status, reason = RunStatus.UNREACHABLE, standing.problem.reason
 

@@ -3,6 +3,7 @@ from collections import Counter
 from contextlib import suppress
 from typing import Any
 
+import anyio
 import pytest
 from aiohttp import web
 from aws_hand_clock import HastyClock
@@ -82,6 +83,11 @@ async def test_requests_are_counted_by_kind_and_by_what_came_of_them() -> None:
         assert in_use.code == "ResourceInUseException"
         for _ in range(5):
             await control_plane.get(UUID)
+        gone = await failure(control_plane.get("ffffffff-0000-4000-8000-000000000000"))
+        assert gone.code == "ResourceNotFoundException"  # an answer like any other
+        with anyio.move_on_after(0) as overtaken:
+            await control_plane.get(UUID)
+        assert overtaken.cancelled_caught
         report = simulator.report()
         throttled = report.count(status=429)
         assert throttled > 3
@@ -90,7 +96,7 @@ async def test_requests_are_counted_by_kind_and_by_what_came_of_them() -> None:
                 ("list", "ok"): 3,
                 ("update", "ok"): 1,
                 ("update", "error"): 1,
-                ("get", "ok"): 5,
+                ("get", "ok"): 6,
                 ("list", "throttled"): report.count("list", 429),
                 ("update", "throttled"): report.count("update", 429),
                 ("get", "throttled"): report.count("get", 429),

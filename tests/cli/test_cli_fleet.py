@@ -137,6 +137,8 @@ def test_denied_accounts_and_a_broken_one_hurt_no_other(inside: Inside) -> None:
         refused = inside(simulated.environment, "pause", *FLEET, "--all", "--max-failed-shards", "3", *YES)
         assert refused.code == 2
         assert "nothing was sent" in refused.stderr
+        looked = inside(simulated.environment, "pause", *FLEET, "--all", "--max-failed-shards", "3", "--dry-run", *FAST)
+        assert looked.code == 2
         only = (*FLEET[2:], "--accounts", ACCOUNTS[0])
         assert inside(simulated.environment, "pause", *only, "--all", *YES).code == 5
         assert inside(simulated.environment, "list", *only).code == 5
@@ -192,6 +194,72 @@ def test_the_canary_account_goes_first_and_a_gate_halts_the_rest(
     halted, back = runs_of(tmp_path)
     assert RunFiles(halted).record["status"] == "halted"
     assert RunFiles(back).record["undoes"] == halted.name
+
+
+def test_one_shard_of_a_run_is_put_back_through_its_role(inside: Inside, simulated: Simulated, tmp_path: Path) -> None:
+    environment = simulated.environment
+    before = states(simulated)
+    assert inside(environment, "pause", *FLEET, "--all", *YES).code == 0
+    name = f"{ACCOUNTS[1]}-{REGIONS[1]}"
+    shard = str(runs_of(tmp_path)[0] / "shards" / name)
+    assert inside(environment, "verify", shard, *FAST).code == 0
+    refused = inside(environment, "continue", shard, *YES)
+    assert refused.code == 2
+    assert "continue the whole of it" in refused.stderr
+    back = inside(environment, "rollback", shard, *YES)
+    assert back.code == 0
+    assert {(result["account_id"], result["region"]) for result in back.records} == {(ACCOUNTS[1], REGIONS[1])}
+    assert states(simulated)[name] == before[name]
+    others = [shard for other, shard in states(simulated).items() if other != name]
+    assert {state for shard in others for state in shard.values()} == {"Disabled"}
+    resumed = inside(
+        environment, "resume", "--run", str(runs_of(tmp_path)[0] / "shards" / f"{ACCOUNTS[0]}-{REGIONS[0]}"), *YES
+    )
+    assert resumed.code == 0
+    assert states(simulated)[f"{ACCOUNTS[0]}-{REGIONS[0]}"] == before[f"{ACCOUNTS[0]}-{REGIONS[0]}"]
+
+
+def test_verify_says_that_a_killed_run_did_not_end(inside: Inside, simulated: Simulated, tmp_path: Path) -> None:
+    assert inside(simulated.environment, "pause", *FLEET, "--all", *YES).code == 0
+    [run] = runs_of(tmp_path)
+    record = RunFiles(run).record
+    (run / "run.json").write_bytes(msgspec.json.encode({**record, "status": "running", "ended_at": None}))
+    shard = run / "shards" / f"{ACCOUNTS[0]}-{REGIONS[0]}" / "results.jsonl"
+    lines = shard.read_bytes().splitlines(keepends=True)
+    updated = [line for line in lines if b'"outcome":"updated"' in line]
+    shard.write_bytes(b"".join(line for line in lines if line not in updated[:7]))
+    told = inside(simulated.environment, "verify", "last", *FAST)
+    assert told.code == 1
+    assert "did not end: what became of 7 mappings is not known" in told.stderr
+
+
+def test_what_a_plan_says_is_what_will_be(inside: Inside, simulated: Simulated, tmp_path: Path) -> None:
+    plan = ("plan", "--all", "--set", "Enabled=false")
+    misspelt = inside(simulated.environment, *plan, *FLEET, "--shard-order", "account")
+    assert misspelt.code == 2
+    assert "did you mean accounts?" in misspelt.stderr
+    document = {
+        "role_name": "x",
+        "rate": 300.0,
+        "shards": [
+            {"account": ACCOUNTS[0], "region": "us-east-1", "rate": 0.5},
+            {"account": ACCOUNTS[1], "region": "us-east-1"},
+        ],
+    }
+    (tmp_path / "fleet.yaml").write_bytes(msgspec.json.encode(document))
+    done = inside(simulated.environment, *plan, "--fleet", "fleet.yaml")
+    assert "at 0.5 to 300 requests/s in each shard" in done.stderr
+    named = ("--shard-order", f"{ACCOUNTS[0]}-us-east-1")
+    assert (
+        "one after another, in 2 groups" in inside(simulated.environment, *plan, "--fleet", "fleet.yaml", *named).stderr
+    )
+
+
+def test_credentials_of_another_account_are_a_matter_of_access(inside: Inside, simulated: Simulated) -> None:
+    done = inside(simulated.environment, "pause", "--accounts", ACCOUNTS[0], "--regions", "us-east-1", "--all", *YES)
+    assert done.code == 5
+    assert "these credentials are of account 123456789012" in done.stderr
+    assert updates(simulated) == 0
 
 
 def test_the_deadline_holds_for_every_shard(inside: Inside, simulated: Simulated) -> None:

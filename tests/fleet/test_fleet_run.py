@@ -10,7 +10,7 @@ from fleet_desk import Answer, ToyCrew, all_updated, fleet_of, plan_of, planned,
 
 from bulk_esm.engine.gates import WaveEnd
 from bulk_esm.engine.stopping import Stop
-from bulk_esm.errors import RecordingError
+from bulk_esm.errors import BulkEsmError, RecordingError
 from bulk_esm.fleet.crew import Desk
 from bulk_esm.fleet.run import FleetRun
 from bulk_esm.fleet.tasks import Assignment, CarryOut, Resulted, ShardEnd
@@ -307,6 +307,27 @@ async def test_a_full_disk_halts_it(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert done.record.reason == "the disk is full"
     assert [each.shard for each in done.crew.asked] == [A, B]
     assert sum(1 for _ in done.run.folder.results()) == 5
+
+
+def nobody_is_left(crew: ToyCrew, desk: Desk, assignment: Assignment, task: CarryOut) -> None:
+    crew.tell(desk, assignment, task.items[0], Outcome.UPDATED)
+    raise BulkEsmError("the cluster is gone")
+
+
+async def test_a_crew_that_is_gone_halts_it_and_what_it_had_is_not_known(tmp_path: Path) -> None:
+    done = await carried_out(tmp_path, answers={B.name: [nobody_is_left]})
+    assert done.record.status is RunStatus.HALTED
+    assert done.record.reason == "the cluster is gone"
+    assert done.outcomes == {
+        A.name: {"updated": 4},
+        B.name: {"updated": 1, "timed_out": 3},
+        C.name: {"not_started": 4},
+    }
+    errors = {result.error.code for result in done.seen if result.error}
+    assert errors == {"NotKnown"}
+    assert done.record.shards == {"finished": 1, "halted": 2}
+    run = FleetRun.again(fleet_of(done.crew, (A, B, C)), done.run.folder)
+    assert (await run.carry_out()).counts == {"updated": 12}
 
 
 async def test_interrupted_before_anything_was_sent(tmp_path: Path) -> None:
