@@ -5,99 +5,33 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 
 from rich.console import Console
 
-from bulk_esm.bulk import BulkEsm
 from bulk_esm.cli.carry_out import how_it_goes, refuse_blocked, show_items, tell_of_conflicts
-from bulk_esm.cli.fleet_progress import PlanningProgress, fleet_progress, planning_progress
-from bulk_esm.cli.fleet_summary import fleet_plan_summary, fleet_run_summary, shard_problem_lines, shards_text
+from bulk_esm.cli.fleet_conduct import FleetConduct
+from bulk_esm.cli.fleet_progress import PlanningProgress, planning_progress
+from bulk_esm.cli.fleet_summary import fleet_plan_summary, shard_problem_lines, shards_text
 from bulk_esm.cli.fleet_work import AtWork, exit_code_of, hold_locks
 from bulk_esm.cli.guards import check_account, check_alarms, check_losses, check_size
 from bulk_esm.cli.job import Job
 from bulk_esm.cli.options import OutputOptions
-from bulk_esm.cli.output import Form, Results, with_place
-from bulk_esm.cli.progress import Display
 from bulk_esm.cli.running import ask, run_and_report
 from bulk_esm.cli.streams import say
-from bulk_esm.cli.summary import RESULT_COLUMNS, plan_summary, result_row
+from bulk_esm.cli.summary import plan_summary
 from bulk_esm.errors import RefusedError
 from bulk_esm.fleet.order import parse_shard_order
 from bulk_esm.fleet.planning import FleetPlan, make_fleet_plan
 from bulk_esm.fleet.run import FleetRun
 from bulk_esm.fleet.steps import steps_of
-from bulk_esm.fleet.tasks import PlanRollback, ShardEnd, Task
+from bulk_esm.fleet.tasks import ShardEnd, Task
 from bulk_esm.model.plan import Action
 from bulk_esm.model.shard import Shard
 from bulk_esm.model.waves import parse_waves
-from bulk_esm.runs.fleet_folder import FleetFolder
 from bulk_esm.runs.record import Intent
-
-
-class FleetConduct:
-    """The conduct of a run over many shards; see `Conduct`."""
-
-    def __init__(self, at_work: AtWork, run: FleetRun) -> None:
-        """Take a run that is ready.
-
-        Args:
-            at_work: the fleet.
-            run: the run.
-        """
-        self.home: BulkEsm = at_work.home
-        self.run = run
-        self._at_work = at_work
-
-    def progress(self, console: Console, title: str) -> AbstractAsyncContextManager[Display]:
-        """The display by shard."""
-        return fleet_progress(
-            lambda: self.run.standings,
-            stage=lambda: self.run.stage,
-            title=title,
-            clock=time.monotonic,
-            console=console,
-        )
-
-    def summary(self) -> Iterable[str]:
-        """What it came to."""
-        return fleet_run_summary(self.run.record, self.run.folder)
-
-    def exit_code(self) -> int:
-        """The exit code that it ends with."""
-        return exit_code_of(self.run.record, [standing.problem for standing in self.run.standings])
-
-    def results(self, form: Form) -> Results:
-        """Where results are shown."""
-        return Results(form, *with_place(RESULT_COLUMNS, result_row))
-
-    async def undo(self) -> FleetConduct:
-        """Prepare the run that puts back what this one did, in the shards that it could reach."""
-        folder, record = self.run.folder, self.run.record
-        fleet = self._at_work.of_folder(folder).fleet
-        intent = Intent(command="rollback", undoes=record.run_id)
-        plan = await make_fleet_plan(
-            fleet, lambda shard: rollback_task(folder, shard), runs_dir=folder.path.parent, intent=intent
-        )
-        plan.publish(intent, [fleet.shards], None)
-        return FleetConduct(self._at_work, FleetRun(fleet, plan.folder, known=plan.known))
-
-
-def rollback_task(folder: FleetFolder, shard: Shard, *, force: bool = False) -> PlanRollback:
-    """What would put back what a run changed in a shard.
-
-    Args:
-        folder: the run's.
-        shard: the shard.
-        force: whether to put it back even where someone changed the mapping since.
-
-    Raises:
-        RunFolderError: the shard's files cannot be read.
-    """
-    found = folder.shard(shard.name)
-    return PlanRollback(items=found.plan().items, results=tuple(found.results()), force=force)
 
 
 async def change_fleet(
@@ -133,13 +67,18 @@ async def change_fleet(
             await at_work.outwait()
         intent = Intent(command=job.command, argv=tuple(sys.argv[1:]), undoes=job.undoes)
         async with planned(at_work, task_of, runs_dir=runs_dir, intent=intent, output=job.output) as plan:
-            if all(entry.problem for entry in plan.entries):
-                return exit_code_of(None, [entry.problem for entry in plan.entries])
+            problems = [entry.problem for entry in plan.entries]
+            if all(problems):
+                say("there is no shard in which something could be done", quiet=job.output.quiet)
+                return exit_code_of(None, problems)
+            if job.undoes and not any(entry.items for entry in plan.entries):
+                say(f"{job.undoes} changed nothing there, so there is nothing to put back", quiet=job.output.quiet)
+                return exit_code_of(None, problems)
             look(plan)
             _show(at_work, plan, job, groups)
             _refuse_failed(at_work, plan)
             if job.run.dry_run:
-                return exit_code_of(None, [entry.problem for entry in plan.entries])
+                return exit_code_of(None, problems)
             _refuse_blocked(plan, job)
             await check_alarms(at_work.home, job.waves.alarm)
             if plan.updates and not job.run.yes and not await ask(_question(at_work, plan)):

@@ -9,7 +9,8 @@ from datetime import datetime
 from pathlib import Path
 
 from bulk_esm.cli.carry_out import show_items
-from bulk_esm.cli.fleet_carry_out import FleetConduct, planned
+from bulk_esm.cli.fleet_carry_out import planned
+from bulk_esm.cli.fleet_conduct import FleetConduct
 from bulk_esm.cli.fleet_summary import fleet_plan_summary, shard_problem_lines, shards_text
 from bulk_esm.cli.fleet_work import AtWork, exit_code_of, hold_locks
 from bulk_esm.cli.guards import check_account, check_alarms

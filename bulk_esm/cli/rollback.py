@@ -9,7 +9,8 @@ from cyclopts import Parameter
 
 from bulk_esm.bulk import BulkEsm
 from bulk_esm.cli.carry_out import Planned, carry_out, set_up_logs, with_aws
-from bulk_esm.cli.fleet_carry_out import change_fleet, rollback_task
+from bulk_esm.cli.fleet_carry_out import change_fleet
+from bulk_esm.cli.fleet_conduct import rollback_task
 from bulk_esm.cli.fleet_options import FleetOptions
 from bulk_esm.cli.fleet_work import with_fleet
 from bulk_esm.cli.guards import guarded

@@ -5,10 +5,42 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
+import msgspec
+
 from bulk_esm.clock import Clock, iso
 from bulk_esm.engine.course import Course
 from bulk_esm.engine.endings import Ending
+from bulk_esm.model.plan import PlanItem
 from bulk_esm.model.result import Outcome, Result
+
+
+def unsent_result(
+    item: PlanItem, ending: Ending, *, run_id: str, account_id: str | None, region: str, wave: int
+) -> Result:
+    """The result of a mapping to which nothing was sent, or of which no more is known.
+
+    Args:
+        item: its item.
+        ending: how it ended.
+        run_id: the run.
+        account_id: the account.
+        region: the Region.
+        wave: the wave, from 1.
+    """
+    return Result(
+        run_id=run_id,
+        uuid=item.uuid,
+        function_arn=item.function_arn,
+        event_source_arn=item.event_source_arn,
+        source_type=item.source_type,
+        account_id=account_id,
+        region=region,
+        wave=wave,
+        outcome=ending.outcome,
+        state=item.state,
+        request=item.request,
+        error=ending.error,
+    )
 
 
 class Ledger:
@@ -50,20 +82,17 @@ class Ledger:
         """
         if self._broken:
             return
-        item = course.item
-        result = Result(
+        unsent = unsent_result(
+            course.item,
+            ending,
             run_id=self._run_id,
-            uuid=item.uuid,
-            function_arn=item.function_arn,
-            event_source_arn=item.event_source_arn,
-            source_type=item.source_type,
             account_id=self._account_id,
             region=self._region,
             wave=self.wave,
-            outcome=ending.outcome,
-            state=course.seen.state if course.seen else item.state,
-            request=item.request,
-            error=ending.error,
+        )
+        result = msgspec.structs.replace(
+            unsent,
+            state=course.seen.state if course.seen else unsent.state,
             update_calls=course.update_calls,
             accepted_at=iso(course.accepted_at),
             settled_at=iso(course.settled_at),

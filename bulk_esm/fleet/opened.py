@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bulk_esm.engine.endings import Ending
+from bulk_esm.engine.ledger import unsent_result
 from bulk_esm.fleet.steps import Share
 from bulk_esm.model.plan import Plan, PlanItem
 from bulk_esm.model.result import Result
@@ -64,19 +65,8 @@ class OpenShare:
             ending: how it ended.
             wave: the wave.
         """
-        return Result(
-            run_id=self._record.run_id,
-            uuid=item.uuid,
-            function_arn=item.function_arn,
-            event_source_arn=item.event_source_arn,
-            source_type=item.source_type,
-            account_id=self._account_id,
-            region=self._region,
-            wave=wave,
-            outcome=ending.outcome,
-            state=item.state,
-            request=item.request,
-            error=ending.error,
+        return unsent_result(
+            item, ending, run_id=self._record.run_id, account_id=self._account_id, region=self._region, wave=wave
         )
 
     def close(self) -> None:

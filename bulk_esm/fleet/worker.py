@@ -38,6 +38,7 @@ from bulk_esm.fleet.tasks import (
     Stands,
 )
 from bulk_esm.logs import get_logger
+from bulk_esm.model.plan import Plan
 from bulk_esm.model.result import Result
 from bulk_esm.model.shard import Problem
 
@@ -157,6 +158,9 @@ class Worker:
                     clock=self._clock,
                     waiting=waiting,
                 )
+                if task.changes:  # in the order in which they were asked for, as `--order given` has it
+                    places = {uuid: place for place, uuid in enumerate(task.changes)}
+                    plan = Plan(tuple(sorted(plan.items, key=lambda item: places[item.uuid])))
                 return ShardEnd(shard=name, plan=plan, seen=connection.control_plane.census.total)
             case RenewPlan():
                 plan, known = await renew_plan(connection, task.plan)

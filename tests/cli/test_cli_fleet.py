@@ -219,6 +219,30 @@ def test_one_shard_of_a_run_is_put_back_through_its_role(inside: Inside, simulat
     assert states(simulated)[f"{ACCOUNTS[0]}-{REGIONS[0]}"] == before[f"{ACCOUNTS[0]}-{REGIONS[0]}"]
 
 
+def test_requests_of_several_shards_go_in_their_order(inside: Inside, simulated: Simulated, tmp_path: Path) -> None:
+    uuids = [uuid for shard in states(simulated).values() for uuid in sorted(shard, reverse=True)[:10]]
+    requests = [msgspec.json.encode({"UUID": uuid, "BatchSize": 7}) for uuid in uuids]
+    (tmp_path / "requests.jsonl").write_bytes(b"\n".join(requests))
+    flags = ("--requests", "requests.jsonl", "--order", "given", "--waves", "1,20%,100%")
+    done = inside(simulated.environment, "apply", *FLEET, *flags, "--skip-blocked", *YES)
+    assert done.code == 0
+    by_shard: dict[str, list[int]] = {}
+    for uuid in uuids:  # within a shard no mapping comes in an earlier wave than one that was asked for before it
+        [result] = [result for result in done.records if result["uuid"] == uuid]
+        if result["outcome"] == "updated":
+            by_shard.setdefault(f"{result['account_id']}-{result['region']}", []).append(result["wave"])
+    assert len(by_shard) == 6
+    assert all(waves == sorted(waves) for waves in by_shard.values())
+
+
+def test_nothing_to_put_back(inside: Inside, simulated: Simulated, tmp_path: Path) -> None:
+    assert inside(simulated.environment, "resume", *FLEET, "--state", "Enabled", *YES).code == 0
+    done = inside(simulated.environment, "rollback", "last", *YES)
+    assert done.code == 0
+    assert "so there is nothing to put back" in done.stderr
+    assert len(runs_of(tmp_path)) == 1
+
+
 def test_verify_says_that_a_killed_run_did_not_end(inside: Inside, simulated: Simulated, tmp_path: Path) -> None:
     assert inside(simulated.environment, "pause", *FLEET, "--all", *YES).code == 0
     [run] = runs_of(tmp_path)
