@@ -141,6 +141,7 @@ class FleetEngine:
             self.stop(Stop(RunStatus.HALTED, why))
         finally:
             for share in [*self._open.values(), *self._again]:
+                self._spend_told(self.standings[share.name])
                 self.standings[share.name].cut_short += len(share.left)
                 self._recording.give_up(share, Ending(Outcome.TIMED_OUT, _not_known(why)))
             self._open.clear()
@@ -204,9 +205,8 @@ class FleetEngine:
         share = self._open.pop(end.shard, None)
         if share is None:
             return
-        self.requests.update(end.requests)
         standing = self.standings[end.shard]
-        standing.requests.update(end.requests)
+        self._spend(standing, end.requests)
         standing.cut_short += end.cut_short
         self.cut_short += end.cut_short
         standing.rest()
@@ -228,6 +228,7 @@ class FleetEngine:
         if share is None:
             return
         log.warning("worker_lost", shard=shard, why=why)
+        self._spend_told(self.standings[shard])
         self.standings[shard].rest()
         share.losses += 1
         if share.losses < MOST_LOSSES and self.stopped_by is None:
@@ -253,6 +254,15 @@ class FleetEngine:
         if share is not None:
             self._todo.popleft()
         return share
+
+    def _spend_told(self, standing: ShardStanding) -> None:
+        """Count what a lost worker had spent when it last told."""
+        if standing.stands is not None:
+            self._spend(standing, standing.stands.requests)
+
+    def _spend(self, standing: ShardStanding, requests: Mapping[str, int]) -> None:
+        self.requests.update(requests)
+        standing.requests.update(requests)
 
     def _heed_budget(self) -> None:
         if self._budget.is_exceeded and self.stopped_by is None:

@@ -187,6 +187,7 @@ class Stands(msgspec.Struct, frozen=True, kw_only=True, tag="stands"):
         rate: requests/s at present.
         throttles: throttling answers so far.
         waiting: mappings in transition that a plan waits for.
+        requests: requests so far by kind, for when the worker is lost before its shard ends.
     """
 
     shard: str
@@ -196,6 +197,7 @@ class Stands(msgspec.Struct, frozen=True, kw_only=True, tag="stands"):
     rate: float = 0.0
     throttles: int = 0
     waiting: int = 0
+    requests: dict[str, int] = {}
 
 
 Event = Resulted | Stands

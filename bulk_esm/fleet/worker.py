@@ -239,6 +239,7 @@ class Worker:
                     granted=pacer.granted,
                     rate=pacer.rate,
                     throttles=pacer.throttles,
+                    requests=connection.control_plane.request_counts(),
                 )
             )
             await self._clock.sleep(_TELL_EVERY_S)

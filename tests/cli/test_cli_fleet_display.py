@@ -153,7 +153,7 @@ def standing_of(number: int, updates: int = 100, problem: Problem | None = None)
     return ShardStanding(ShardEntry(shard=shard_of(number), items=updates, updates=updates, problem=problem))
 
 
-def works(standing: ShardStanding, granted: int, rate: float = 12.0, **more: int) -> None:
+def works(standing: ShardStanding, granted: int, rate: float = 12.0, **more: Any) -> None:
     standing.at_work = True
     standing.stands = Stands(shard=standing.name, granted=granted, rate=rate, **more)
 

@@ -13,7 +13,7 @@ from bulk_esm.engine.stopping import Stop
 from bulk_esm.errors import BulkEsmError, RecordingError
 from bulk_esm.fleet.crew import Desk
 from bulk_esm.fleet.run import FleetRun
-from bulk_esm.fleet.tasks import Assignment, CarryOut, Resulted, ShardEnd
+from bulk_esm.fleet.tasks import Assignment, CarryOut, Resulted, ShardEnd, Stands
 from bulk_esm.model.result import Outcome, Result
 from bulk_esm.model.rollout import RolloutSettings
 from bulk_esm.model.shard import Problem, Shard
@@ -157,6 +157,19 @@ async def test_a_lost_workers_shard_is_given_to_another_that_looks_first(tmp_pat
     assert (first.looks_first, second.looks_first) == (False, True)
     assert len(first.items) == 4
     assert second.items == first.items[1:]
+
+
+def tells_and_dies(crew: ToyCrew, desk: Desk, assignment: Assignment, task: CarryOut) -> None:
+    name = assignment.shard.name
+    for updates in (1, 2):
+        desk.heard(Stands(shard=name, granted=updates, requests={"list": 5, "update": updates}))
+    dies_after_one(crew, desk, assignment, task)
+
+
+async def test_what_a_lost_worker_told_that_it_spent_counts(tmp_path: Path) -> None:
+    done = await carried_out(tmp_path, answers={B.name: [tells_and_dies]})
+    assert done.run.folder.shard(B.name).record().requests == {"list": 5, "update": 2 + 3}
+    assert done.record.requests == {"list": 5, "update": 2 + 3 + 4 + 4}
 
 
 async def test_a_shard_that_loses_worker_after_worker_is_given_up(tmp_path: Path) -> None:
