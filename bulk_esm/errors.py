@@ -33,6 +33,10 @@ class AccessError(BulkEsmError):
     exit_code = 5
 
 
+class NoCredentialsError(AccessError):
+    """This machine has no credentials to begin with; another may."""
+
+
 class RunFolderError(BulkEsmError):
     """A run folder cannot be found, read or written."""
 

@@ -10,7 +10,7 @@ import botocore.exceptions as botocore_errors
 import msgspec
 
 from bulk_esm.aws.retrying import Treatment, treatment_of
-from bulk_esm.errors import AccessError, ServiceError, UsageError
+from bulk_esm.errors import AccessError, NoCredentialsError, ServiceError, UsageError
 
 # Nothing was sent: the connection did not come about.
 _NOT_SENT = (
@@ -57,7 +57,7 @@ def translated(action: str) -> Iterator[None]:
             ) from error
         raise answer from error
     except _NO_CREDENTIALS as error:
-        raise AccessError(f"no usable credentials: {error}; set a profile or log in again") from error
+        raise NoCredentialsError(f"no usable credentials: {error}; set a profile or log in again") from error
     except (botocore_errors.ProfileNotFound, botocore_errors.ConfigParseError) as error:
         raise UsageError(f"{error}; see --profile and AWS_PROFILE") from error
     except (botocore_errors.NoRegionError, botocore_errors.InvalidRegionError) as error:

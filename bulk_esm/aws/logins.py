@@ -14,7 +14,7 @@ from aiobotocore.session import AioSession
 from bulk_esm.aws.errors import translated
 from bulk_esm.aws.regions import partition_of
 from bulk_esm.aws.roles import Role, with_role
-from bulk_esm.errors import AccessError, BulkEsmError, ServiceError
+from bulk_esm.errors import BulkEsmError, NoCredentialsError, ServiceError
 
 _NO_CREDENTIALS: Final = "no credentials: set a profile or log in, as for the AWS CLI (aws configure, aws sso login)"
 
@@ -122,6 +122,6 @@ async def _find_credentials(session: AioSession) -> None:
         with translated("sts:GetCallerIdentity"):
             credentials = await session.get_credentials()
     except ServiceError as error:  # a source of credentials that does not answer, or a program that is not there
-        raise AccessError(f"no usable credentials: {error}") from error
+        raise NoCredentialsError(f"no usable credentials: {error}") from error
     if credentials is None:
-        raise AccessError(_NO_CREDENTIALS)
+        raise NoCredentialsError(_NO_CREDENTIALS)

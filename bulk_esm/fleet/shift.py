@@ -15,8 +15,11 @@ from bulk_esm.errors import BulkEsmError
 from bulk_esm.fleet.crew import Desk
 from bulk_esm.fleet.messages import Do, Ended, Failed, Halt, Here, Leave, Order, Told, read_report, write
 from bulk_esm.fleet.tasks import Assignment, Event, Resulted, ShardEnd
+from bulk_esm.logs import get_logger
 from bulk_esm.model.result import TROUBLE
 from bulk_esm.model.shard import Problem
+
+log: Final = get_logger("shift")
 
 FAILURES_TOLD_AFTER_S: Final = 0.2
 
@@ -34,6 +37,7 @@ class _Seated:
         self.at_work: dict[str, None] = {}  # a set that keeps its order
         self.failures = 0
         self.told_elsewhere = -1
+        self.is_fit = True  # until it turns out to have no credentials
 
 
 class Shift:
@@ -165,6 +169,12 @@ class Shift:
         if seated is None or end.shard not in seated.at_work:
             return
         del seated.at_work[end.shard]
+        if end.problem is not None and end.problem.is_workers and self._another_may(seat):
+            log.warning("worker_without_credentials", seat=seat, reason=end.problem.reason)
+            seated.is_fit = False
+            self._desk.lost(end.shard, end.problem.reason)
+            self._deal()
+            return
         problem = self._unrecorded.pop(end.shard, None)
         if problem is not None and end.problem is None:
             end = msgspec.structs.replace(end, problem=problem)
@@ -174,7 +184,9 @@ class Shift:
     def _deal(self) -> None:
         """Give work to whoever has least, while there is room: shards end at very different times."""
         while self._seats:
-            seated = min(self._seats.values(), key=lambda each: len(each.at_work))
+            # Where none is fit, any will do: what it says is then what there is to say.
+            fit = [each for each in self._seats.values() if each.is_fit] or list(self._seats.values())
+            seated = min(fit, key=lambda each: len(each.at_work))
             if len(seated.at_work) >= (1 if self._awaited > 0 else self._room):
                 return
             assignment = self._in_hand.popleft() if self._in_hand else self._desk.next()
@@ -191,6 +203,10 @@ class Shift:
             self.finished.set()
             for seated in self._seats.values():
                 self._order(seated, Leave())
+
+    def _another_may(self, seat: str) -> bool:
+        """Whether there is, or may yet be, somebody else to whom a shard can be given."""
+        return self._awaited > 0 or any(each.is_fit for name, each in self._seats.items() if name != seat)
 
     def _tell_failures(self, seated: _Seated) -> None:
         if self._budget is None or self._budget.most is None:

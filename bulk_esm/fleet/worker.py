@@ -23,7 +23,7 @@ from bulk_esm.engine.settings import EngineSettings
 from bulk_esm.engine.stopping import Stop
 from bulk_esm.engine.tasks import task_group
 from bulk_esm.engine.undoing import make_rollback_plan
-from bulk_esm.errors import AccessError, BulkEsmError, RefusedError, UsageError
+from bulk_esm.errors import AccessError, BulkEsmError, NoCredentialsError, RefusedError, UsageError
 from bulk_esm.fleet.tasks import (
     Assignment,
     CarryOut,
@@ -129,7 +129,8 @@ class Worker:
         except BulkEsmError as error:
             # Credentials of another account, and a profile that is not there, are a matter of access too.
             is_access = isinstance(error, AccessError | RefusedError | UsageError)
-            problem = Problem(reason=str(error), is_access=is_access)
+            is_workers = isinstance(error, NoCredentialsError)
+            problem = Problem(reason=str(error), is_access=is_access, is_workers=is_workers)
             end = msgspec.structs.replace(ShardEnd(shard=shard.name), problem=problem)
         except Exception as bug:
             # One shard's bug must not lose the others.

@@ -38,7 +38,9 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         reason: what happened and what to do.
         is_access: whether it is a matter of credentials or permissions.
+        is_workers: whether it is not the shard's but that of whoever tried, who has no credentials at all.
     """
 
     reason: str
     is_access: bool = False
+    is_workers: bool = False

@@ -12,7 +12,7 @@ from bulk_esm.fleet.shift import Shift
 from bulk_esm.fleet.tasks import Assignment, Event, ListMappings, Reach, Resulted, ShardEnd
 from bulk_esm.model.result import Outcome
 from bulk_esm.model.selection import Selection
-from bulk_esm.model.shard import Shard
+from bulk_esm.model.shard import Problem, Shard
 from bulk_esm.runs.record import RunStatus
 
 
@@ -93,6 +93,43 @@ def test_what_the_last_worker_lost_waits_for_the_next() -> None:
     assert sorted(desk.ended_shards) == sorted(second.shards)
     late = Recorded(shift, "late")
     assert late.orders == [Leave()]
+
+
+def refuse(shift: Shift, seat: str, shard: str) -> None:
+    problem = Problem(reason="no credentials", is_access=True, is_workers=True)
+    shift.received(seat, write(Ended(ShardEnd(shard=shard, problem=problem))))
+
+
+def test_a_worker_without_credentials_loses_its_shards_to_others() -> None:
+    desk = ToyDesk(shards(5))
+    shift = Shift(desk, places=2, room=2)
+    poor, rich = Recorded(shift, "poor"), Recorded(shift, "rich")
+    assert [len(each.shards) for each in (poor, rich)] == [2, 2]
+    had = list(poor.shards)
+    for shard in had:
+        refuse(shift, "poor", shard)
+    assert [shard for shard, _ in desk.losses] == had
+    for _ in range(5):
+        end(shift, "rich", next(shard for shard in rich.shards if shard not in desk.ended_shards))
+    assert poor.shards == had  # it was given no more
+    assert sorted(desk.ended_shards) == sorted(rich.shards)
+    assert poor.has_left
+    assert rich.has_left
+
+
+def test_where_no_worker_has_credentials_that_is_what_is_said() -> None:
+    desk = ToyDesk(shards(2))
+    shift = Shift(desk, places=2, room=1)
+    a, b = Recorded(shift, "a"), Recorded(shift, "b")
+    first = a.shards[0]
+    refuse(shift, "a", first)
+    assert desk.losses == [(first, "no credentials")]
+    refuse(shift, "b", b.shards[0])
+    for seat, each in (("a", a), ("b", b)):
+        for shard in each.shards[1:]:
+            refuse(shift, seat, shard)
+    assert len(set(desk.ended_shards)) == 2
+    assert shift.finished.is_set()
 
 
 def test_who_comes_after_a_stop_is_told_before_it_begins() -> None:
