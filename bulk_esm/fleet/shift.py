@@ -170,7 +170,8 @@ class Shift:
             return
         del seated.at_work[end.shard]
         if end.problem is not None and end.problem.is_workers and self._another_may(seat):
-            log.warning("worker_without_credentials", seat=seat, reason=end.problem.reason)
+            if seated.is_fit:
+                log.warning("worker_without_credentials", reason=end.problem.reason)
             seated.is_fit = False
             self._desk.lost(end.shard, end.problem.reason)
             self._deal()
