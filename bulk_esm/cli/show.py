@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
+
+import msgspec
+
 from bulk_esm.cli.fleet_summary import fleet_run_summary
 from bulk_esm.cli.options import OutputOptions, RunName, RunsOptions
 from bulk_esm.cli.output import Results, form_for, with_place
 from bulk_esm.cli.streams import say
 from bulk_esm.cli.summary import RESULT_COLUMNS, result_row, run_summary
+from bulk_esm.model.result import Result
 from bulk_esm.runs.fleet_folder import FleetFolder
+from bulk_esm.runs.record import RunRecord, RunStatus
 from bulk_esm.runs.store import find_run
 
 
@@ -28,13 +35,20 @@ def show_command(
         there = FleetFolder(folder.path)
         results.add_all(there.results())
         results.finish()
-        for line in fleet_run_summary(there.record(), there):
+        for line in fleet_run_summary(_counted(there.record(), there.results()), there):
             say(line, quiet=output.quiet)
         return 0
     results = Results(form_for(output.output), RESULT_COLUMNS, result_row)
     found = list(folder.results())
     results.add_all(found)
     results.finish()
-    for line in run_summary(folder.record(), found, folder=folder.path):
+    for line in run_summary(_counted(folder.record(), found), found, folder=folder.path):
         say(line, quiet=output.quiet)
     return 0
+
+
+def _counted(record: RunRecord, results: Iterable[Result]) -> RunRecord:
+    """The record, with the results of a run that did not end: its own counts are written at the end."""
+    if record.status is not RunStatus.RUNNING:
+        return record
+    return msgspec.structs.replace(record, counts=Counter(result.outcome.value for result in results))

@@ -132,7 +132,8 @@ def heading_lines(record: RunRecord) -> Iterator[str]:
     """
     counts = ", ".join(f"{record.counts[outcome]:,} {outcome}" for outcome in Outcome if record.counts.get(outcome))
     if record.status is RunStatus.RUNNING:
-        yield f"{record.command} did not end: it was killed, or is still running; results.jsonl has what ended before"
+        so_far = counts or "results.jsonl has what ended before"
+        yield f"{record.command} did not end: it was killed, or is still running; so far: {so_far}"
     else:
         ended = _IN_WORDS.get(record.status, record.status)
         yield f"{record.command} {ended}{_took(record)}: {counts or 'nothing to do'}"

@@ -255,6 +255,9 @@ def test_verify_says_that_a_killed_run_did_not_end(inside: Inside, simulated: Si
     told = inside(simulated.environment, "verify", "last", *FAST)
     assert told.code == 1
     assert "did not end: what became of 7 mappings is not known" in told.stderr
+    shown = inside(simulated.environment, "show", "last")
+    left = record["counts"]["updated"] - 7
+    assert f"so far: {left} updated, {record['counts']['unchanged']} unchanged" in shown.stderr
 
 
 def test_what_a_plan_says_is_what_will_be(inside: Inside, simulated: Simulated, tmp_path: Path) -> None:
