@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import msgspec
 import pytest
 from rich.console import Console, RenderableType
 
@@ -476,6 +477,20 @@ def test_shards_that_make_no_rectangle_are_done_by_the_same_command_again(tmp_pa
     folder = fleet_folder(tmp_path, record, {0: denied(0), 4: denied(4)}, {1: []})
     last = list(fleet_run_summary(record, folder))[-1]
     assert last.endswith("when they can be reached: the same command again (it leaves alone what is as asked)")
+
+
+def test_shards_of_a_file_are_done_by_the_same_command_again(tmp_path: Path) -> None:
+    """Accounts and Regions could not be named beside the file, and the role is in it."""
+    record = msgspec.structs.replace(
+        record_of(status=RunStatus.FINISHED, shards={"finished": 1, "unreachable": 1}),
+        argv=("pause", "--fleet", "f.toml"),
+    )
+    folder = fleet_folder(tmp_path, record, {0: denied(0)}, {1: []})
+    last = list(fleet_run_summary(record, folder))[-1]
+    assert (
+        last == "  nothing was planned in 1 shard; when they can be reached: the same command again (it leaves alone "
+        "what is as asked)"
+    )
     back = record_of(status=RunStatus.FINISHED, command="rollback", undoes="pause-0", shards=record.shards)
     assert ": bulk-esm rollback pause-0 " in list(fleet_run_summary(back, folder))[-1]
 

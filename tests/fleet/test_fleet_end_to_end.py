@@ -116,6 +116,8 @@ def test_a_killed_driver_is_continued(
         running.kill()
     done = cli("continue", "last", *YES)
     assert done.code == 0, done.stderr
+    # What still works for the killed driver would send beside it.
+    assert ("its Dask workers stop by themselves: waiting" in done.stderr) == (executor == "dask")
     outcomes = results_of(cli.run_folders()[-1])
     assert len(outcomes) == len(ACCOUNTS) * len(REGIONS) * EACH
     assert set(outcomes.values()) == {"updated"}
