@@ -101,7 +101,6 @@ def costs_of(alone: Row, together: Row, local: Row, workers: Row) -> Costs:
         shard_s=alone.wall_s,
         worker_base_mib=alone.driver_peak_mib - shard_mib,
         worker_shard_mib=shard_mib,
-        driver_base_mib=driver["base_rss_kib"] / 1024,
         driver_result_ms=driver["apply_driver_cpu_s"] / workers.updated * 1e3,
         driver_plan_ms=driver["plan_driver_cpu_s"] / workers.shards * 1e3,
         driver_shard_mib=(driver["peak_rss_kib"] - driver["planned_rss_kib"]) / 1024 / workers.shards,

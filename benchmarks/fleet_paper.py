@@ -10,7 +10,6 @@ SHARDS = 20_000
 MAPPINGS = 500
 RATE_PER_S = 12.0
 SHARDS_PER_WORKER = 40  # fleet/executors.py
-LIST_PAGE = 100
 BUSY = 0.7  # of a core: beyond it, queueing stretches every shard
 ROLES_PER_S = 600.0  # STS, AssumeRole: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 REGIONS_PER_ACCOUNT = 20
@@ -35,7 +34,6 @@ class Costs:
     shard_s: float
     worker_base_mib: float
     worker_shard_mib: float
-    driver_base_mib: float
     driver_result_ms: float
     driver_plan_ms: float
     driver_shard_mib: float

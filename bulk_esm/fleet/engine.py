@@ -6,7 +6,6 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from bulk_esm.clock import Clock
 from bulk_esm.engine.budget import Budget
 from bulk_esm.engine.endings import Ending
 from bulk_esm.engine.settings import EngineStatistics
@@ -34,8 +33,6 @@ class FleetEngine:
     Attributes:
         stopped_by: why nothing more is sent, or None.
         standings: how each shard stands, by name.
-        requests: requests by kind, and how many of them were throttled or failed.
-        cut_short: how many accepted updates were not waited for to the end.
     """
 
     def __init__(
@@ -48,7 +45,6 @@ class FleetEngine:
         reach: Reach,
         known: Mapping[str, Mapping[str, Ending]],
         deadline: str | None = None,
-        clock: Clock | None = None,
     ) -> None:
         """Prepare one run.
 
@@ -60,12 +56,9 @@ class FleetEngine:
             reach: how the shards are reached.
             known: how items end to which nothing is sent, by shard and UUID.
             deadline: when all should have ended, ISO 8601 in UTC, or None.
-            clock: the time.
         """
         self.stopped_by: Stop | None = None
         self.standings = {entry.shard.name: ShardStanding(entry) for entry in fleet.shards}
-        self.requests: Counter[str] = Counter()
-        self.cut_short = 0
         self._crew = crew
         self._fleet = fleet
         self._run = record
@@ -74,7 +67,6 @@ class FleetEngine:
             folder, record, self.standings, known, cannot=lambda why: self.stop(Stop(RunStatus.HALTED, why))
         )
         self._deadline = deadline
-        self._clock = clock or Clock()
         self._budget = Budget(record.rollout.most_failures)
         self._as_given = False
         self._late: Stop | None = None
@@ -82,6 +74,16 @@ class FleetEngine:
         self._again: deque[OpenShare] = deque()
         self._open: dict[str, OpenShare] = {}
         crew.begin(self._budget)
+
+    @property
+    def requests(self) -> Counter[str]:
+        """Requests by kind, and how many of them were throttled or failed."""
+        return sum((standing.requests for standing in self.standings.values()), Counter[str]())
+
+    @property
+    def cut_short(self) -> int:
+        """How many updates that were accepted, or may have been, were not waited for to the end."""
+        return sum(standing.cut_short for standing in self.standings.values())
 
     def statistics(self) -> EngineStatistics:
         """How the run stands, over all shards."""
@@ -141,7 +143,7 @@ class FleetEngine:
             self.stop(Stop(RunStatus.HALTED, why))
         finally:
             for share in [*self._open.values(), *self._again]:
-                self._spend_told(self.standings[share.name])
+                self.standings[share.name].lose()
                 self.standings[share.name].cut_short += len(share.left)
                 self._recording.give_up(share, Ending(Outcome.TIMED_OUT, _not_known(why)))
             self._open.clear()
@@ -206,9 +208,8 @@ class FleetEngine:
         if share is None:
             return
         standing = self.standings[end.shard]
-        self._spend(standing, end.requests)
+        standing.requests.update(end.requests)
         standing.cut_short += end.cut_short
-        self.cut_short += end.cut_short
         standing.rest()
         if end.problem is not None:
             self._fail(share, end.problem, Ending(Outcome.NOT_STARTED, _left_alone(end.problem.reason)))
@@ -228,8 +229,7 @@ class FleetEngine:
         if share is None:
             return
         log.warning("worker_lost", shard=shard, why=why)
-        self._spend_told(self.standings[shard])
-        self.standings[shard].rest()
+        self.standings[shard].lose()
         share.losses += 1
         if share.losses < MOST_LOSSES and self.stopped_by is None:
             self._again.append(share)
@@ -254,15 +254,6 @@ class FleetEngine:
         if share is not None:
             self._todo.popleft()
         return share
-
-    def _spend_told(self, standing: ShardStanding) -> None:
-        """Count what a lost worker had spent when it last told."""
-        if standing.stands is not None:
-            self._spend(standing, standing.stands.requests)
-
-    def _spend(self, standing: ShardStanding, requests: Mapping[str, int]) -> None:
-        self.requests.update(requests)
-        standing.requests.update(requests)
 
     def _heed_budget(self) -> None:
         if self._budget.is_exceeded and self.stopped_by is None:

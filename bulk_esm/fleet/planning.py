@@ -39,7 +39,6 @@ class FleetPlan:
         self.known: dict[str, dict[str, Ending]] = {}
         self.requests: Counter[str] = Counter()
         self._intent = intent
-        self._clock = clock
         self._started_at = clock.now()
         self._entries: dict[str, ShardEntry] = {}
         self._unknown: dict[str, set[str]] = {}

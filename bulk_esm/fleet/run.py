@@ -71,7 +71,6 @@ class FleetRun:
             reach=fleet.reach,
             known=known or {},
             deadline=iso(deadline),
-            clock=self._clock,
         )
         self._rollout: Rollout[Share] | None = None
 

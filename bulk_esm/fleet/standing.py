@@ -82,6 +82,12 @@ class ShardStanding:
         self.outcomes[outcome] += 1
         self._ended_since += 1
 
+    def lose(self) -> None:
+        """Whoever worked in it is gone: what it had spent when it last told counts."""
+        if self._stands is not None:
+            self.requests.update(self._stands.requests)
+        self.rest()
+
     def rest(self) -> None:
         """Nobody works in it for now."""
         self.at_work = False
