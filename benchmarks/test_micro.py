@@ -21,6 +21,7 @@ from bulk_esm.model.change import Change
 from bulk_esm.model.mapping import EventSourceMapping
 from bulk_esm.model.plan import plan_item
 from bulk_esm.model.result import Outcome, Result
+from bulk_esm.model.transitions import Transition, TransitionKind
 from bulk_esm.simulator import make_fleet
 
 FLEET = [EventSourceMapping(configuration) for configuration in make_fleet(1000, disabled_share=0.0).mappings]
@@ -50,7 +51,7 @@ def test_choose(benchmark: BenchmarkFixture, waited_for: int, updates_wait: bool
     pending = [
         Pending(
             uuid=mapping.uuid,
-            source_type=mapping.source_type,
+            transition=Transition(mapping.source_type, TransitionKind.DISABLE),
             function_arn=mapping.function_arn,
             event_source_arn=mapping.event_source_arn,
             accepted_at=number / 15,

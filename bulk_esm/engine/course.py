@@ -17,6 +17,7 @@ from bulk_esm.errors import AccessError, ServiceError
 from bulk_esm.logs import get_logger
 from bulk_esm.model.mapping import EventSourceMapping
 from bulk_esm.model.plan import PlanItem
+from bulk_esm.model.transitions import Transition, TransitionKind
 
 log: Final = get_logger("engine")
 
@@ -113,7 +114,7 @@ class Course:
             else:
                 answered()
                 self.seen = accepted
-                return self._asked(not_before=accepted.last_modified)
+                return self._asked(accepted.last_modified)
             answered()
             found = await self._look_before_sending_again(failure, attempt, deadline)
             if found is not None:
@@ -134,14 +135,14 @@ class Course:
             await self._clock.sleep(self._control_plane.backoff_s(attempt))
             seen: EventSourceMapping | None = await self._control_plane.get(item.uuid, deadline=deadline)
         else:
-            seen = await until_at_rest(
-                self._control_plane, item.uuid, item.source_type, deadline=deadline, clock=self._clock
-            )
+            # Whose transition it is, and which, nobody said.
+            perhaps = Transition(item.source_type, TransitionKind.RECONFIGURE)
+            seen = await until_at_rest(self._control_plane, item.uuid, perhaps, deadline=deadline, clock=self._clock)
         self.seen = seen or self.seen
         self._unseen = False
         if seen and not seen.at_rest and self._in_doubt:
             # It was at rest when it was planned; on its way now, after an update that may have arrived: it did.
-            return self._asked(not_before=seen.last_modified)
+            return self._asked(seen.last_modified)
         ending = after_doubt(item, seen, in_doubt=self._in_doubt, failure=failure)
         if ending is not None and ending.error is None and self._in_doubt:
             self.accepted_at = self.settled_at = self._clock.now()
@@ -160,6 +161,6 @@ class Course:
         waited_s = (self._clock.now() - self.accepted_at).total_seconds() if self.accepted_at else 0.0
         return after_settling(settlement, asked, waited_s=waited_s)
 
-    def _asked(self, *, not_before: float) -> Asked:
+    def _asked(self, accepted_stamp: float) -> Asked:
         self.accepted_at = self._clock.now()
-        return Asked(item=self.item, not_before=not_before)
+        return Asked.of(self.item, accepted_stamp=accepted_stamp)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
 
+from bulk_esm.clock import iso
 from bulk_esm.engine.settling import Asked, Verdict, missing_text
 from bulk_esm.engine.waits import Settlement
 from bulk_esm.errors import ServiceError
@@ -97,9 +99,18 @@ def after_settling(settlement: Settlement, asked: Asked, *, waited_s: float) -> 
         case _ if settlement.failure:
             return failed(settlement.failure, asked.item.request, perhaps_applied=True)
         case _:
-            state = seen.state if seen else "not seen"
-            what = f"accepted, but still {state} after {waited_s:.0f} s; look again later"
+            what = f"accepted, but still {_last_seen(settlement)} after {waited_s:.0f} s; look again later"
             return Ending(Outcome.TIMED_OUT, ErrorRecord(code="TimedOut", message=what))
+
+
+def _last_seen(settlement: Settlement) -> str:
+    if settlement.mapping:
+        return settlement.mapping.state
+    if settlement.stale is None:
+        return "not seen"
+    # What we take for an old picture rests on how precise we think LastModified is (`model.stamps`): say what it was.
+    modified = datetime.fromtimestamp(settlement.stale.last_modified, UTC)
+    return f"shown by Get as of before the update ({settlement.stale.state}, LastModified {iso(modified)})"
 
 
 def after_doubt(

@@ -28,6 +28,7 @@ from bulk_esm.errors import AccessError, RunFolderError, ServiceError
 from bulk_esm.logs import get_logger
 from bulk_esm.model.plan import Action, PlanItem
 from bulk_esm.model.result import TROUBLE, ErrorRecord, Outcome, Result
+from bulk_esm.model.transitions import transition_of
 from bulk_esm.runs.record import RunStatus
 
 log: Final = get_logger("engine")
@@ -145,7 +146,7 @@ class Engine:
         # What settles slowest goes first, so that its wait overlaps the rest. The list is taken from its end.
         updates.reverse()
         if not as_given:
-            updates.sort(key=lambda item: LIKELY_SETTLE_S[item.source_type])
+            updates.sort(key=lambda item: LIKELY_SETTLE_S[transition_of(item)])
         self._feeding = anyio.CancelScope()
         try:
             with self._budget.watched(self._halt):
@@ -217,7 +218,7 @@ class Engine:
         await self._clock.sleep(max(0.0, turn - now))
 
     def _would_be_late(self, item: PlanItem) -> bool:
-        return self._clock.monotonic() + self._waiter.times.most_s(item.source_type) > self._settings.deadline
+        return self._clock.monotonic() + self._waiter.times.most_s(transition_of(item)) > self._settings.deadline
 
     def _course(self, item: PlanItem) -> Course:
         return Course(

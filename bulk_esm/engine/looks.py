@@ -29,7 +29,7 @@ import msgspec
 
 from bulk_esm.engine.estimates import SettleTimes
 from bulk_esm.model.census import PAGE_SIZE, Census
-from bulk_esm.model.mapping import SourceType
+from bulk_esm.model.transitions import Transition
 
 DUE_SHARE: Final = 0.4
 RICH_FINDS_PER_REQUEST: Final = 10.0
@@ -41,17 +41,17 @@ class Pending(msgspec.Struct, kw_only=True):
 
     Attributes:
         uuid: the mapping.
-        source_type: its kind of source.
+        transition: what it goes through.
         function_arn: its function.
         event_source_arn: its source, or None.
         accepted_at: when the update was accepted, on the clock, in seconds.
         unsettled_s: the age at which it was last known not to have settled, in seconds.
-        get_only: whether List cannot tell, as with encrypted filters.
+        get_only: whether List cannot tell, as with encrypted filters, or a stamp that an old picture has too.
         get_at: from when on a Get must say, whatever it costs (rule 4); infinite if there is no doubt.
     """
 
     uuid: str
-    source_type: SourceType
+    transition: Transition
     function_arn: str | None
     event_source_arn: str | None
     accepted_at: float
@@ -156,12 +156,12 @@ def _looks(
             used[best.kind, best.key] = best
         else:
             # A Get shows one for one request, and is the better witness.
-            finds = times.probability(one.source_type, unsettled_s=one.unsettled_s, age_s=now - one.accepted_at)
+            finds = times.probability(one.transition, unsettled_s=one.unsettled_s, age_s=now - one.accepted_at)
             yield Look(kind="get", key=one.uuid, requests=1, finds=finds, covers=frozenset({one.uuid}))
     seen_until = now - list_lag_s
     for best in used.values():
         finds = math.fsum(
-            times.probability(one.source_type, unsettled_s=one.unsettled_s, age_s=seen_until - one.accepted_at)
+            times.probability(one.transition, unsettled_s=one.unsettled_s, age_s=seen_until - one.accepted_at)
             for one in best.members
         )
         covers = frozenset(one.uuid for one in best.members)

@@ -11,21 +11,22 @@ from bulk_esm.engine.estimates import SettleTimes
 from bulk_esm.engine.inventory import get_if_there
 from bulk_esm.engine.tasks import task_group
 from bulk_esm.errors import ServiceError
-from bulk_esm.model.mapping import EventSourceMapping, SourceType
+from bulk_esm.model.mapping import EventSourceMapping
+from bulk_esm.model.transitions import Transition, transition_under_way
 
 _FIRST_PAUSE_SHARE: Final = 0.5  # of the likely settle time: when the transition began is not known
 _PAUSE_GROWTH: Final = 1.5
 
 
 async def until_at_rest(
-    control_plane: ControlPlane, uuid: str, source_type: SourceType, *, deadline: float, clock: Clock
+    control_plane: ControlPlane, uuid: str, transition: Transition, *, deadline: float, clock: Clock
 ) -> EventSourceMapping | None:
     """Look with Get, after growing pauses, until a mapping is at rest.
 
     Args:
         control_plane: where to look.
         uuid: the mapping.
-        source_type: its source type, which says how long it may take.
+        transition: what it goes through, which says how long it may take.
         deadline: when to stop waiting, on the clock.
         clock: the time.
 
@@ -37,7 +38,7 @@ async def until_at_rest(
         ServiceError: a look failed for good.
     """
     times = SettleTimes(max_per_second=control_plane.pacer.max_per_second)
-    pause_s = times.median_s(source_type) * _FIRST_PAUSE_SHARE
+    pause_s = times.median_s(transition) * _FIRST_PAUSE_SHARE
     seen: EventSourceMapping | None = None
     while True:
         await clock.sleep(max(0.0, min(pause_s, deadline - clock.monotonic())))
@@ -77,7 +78,7 @@ async def all_at_rest(
 
     async def wait_for(mapping: EventSourceMapping) -> None:
         found[mapping.uuid] = await until_at_rest(
-            control_plane, mapping.uuid, mapping.source_type, deadline=deadline, clock=clock
+            control_plane, mapping.uuid, transition_under_way(mapping), deadline=deadline, clock=clock
         )
 
     async with task_group() as tasks:

@@ -15,6 +15,7 @@ from bulk_esm.model.mapping import EventSourceMapping
 from bulk_esm.model.plan import Action, Plan, PlanItem
 from bulk_esm.model.result import Result
 from bulk_esm.model.rollback import rollback_item, was_touched
+from bulk_esm.model.stamps import is_newer
 
 _FILTERS: Final = frozenset({"FilterCriteria", "KMSKeyArn"})
 
@@ -53,8 +54,8 @@ async def make_rollback_plan(
     def needs_get(seen: EventSourceMapping) -> bool:
         item, result = touched[seen.uuid], by_uuid.get(seen.uuid)
         hides = seen.has_hidden_filters and not _FILTERS.isdisjoint(item.request)
-        # As if nothing had been accepted since it was planned: List lags behind.
-        lags = bool(result and result.accepted_at) and seen.last_modified <= item.before.last_modified
+        # Not surely from after the plan, though an update was accepted since: List may lag behind.
+        lags = bool(result and result.accepted_at) and not is_newer(seen.last_modified, than=item.before.last_modified)
         return hides or lags
 
     now = await read_present(

@@ -29,7 +29,8 @@ from bulk_esm.logs import get_logger
 log: Final = get_logger("waiter")
 
 # How often the looks are weighed, as a share of the shortest settle time that is waited for. Beside updates that is
-# seldom, but whether they still wait is asked as often: the moment that they do not, looks are due.
+# seldom, but whether they still wait is asked as often: the moment that they do not, looks are due. Never more often
+# than a request may leave, however soon some settle.
 _TURN_SHARE: Final = 0.05
 _TURN_SHARE_BESIDE_UPDATES: Final = 1.0
 # However fast the control plane, weighing takes about 1 part in so many of our own time.
@@ -131,8 +132,8 @@ class Waiter:
                     self._someone_waits = anyio.Event()
                     await self._someone_waits.wait()
                 now = self._clock.monotonic()
-                kinds = {wait.pending.source_type for wait in self._waits}
-                shortest_s = min((self.times.median_s(kind) for kind in kinds), default=0.0)
+                transitions = {wait.pending.transition for wait in self._waits}
+                shortest_s = min((self.times.median_s(one) for one in transitions), default=0.0)
                 updates_wait = self._updates_wait()
                 if not updates_wait or now >= weighed_at + shortest_s * _TURN_SHARE_BESIDE_UPDATES:
                     weighed_at = now
@@ -143,7 +144,9 @@ class Waiter:
                 took_before_s, took_s = took_s, self._clock.monotonic() - now
                 # The shorter of two, as one may have met a collection of garbage, which is not weighing.
                 rest_s = min(took_before_s, took_s) * _REST_AFTER_WEIGHING
-                await self._clock.sleep(max(rest_s, shortest_s * _TURN_SHARE))
+                await self._clock.sleep(
+                    max(rest_s, shortest_s * _TURN_SHARE, 1 / self._control_plane.pacer.max_per_second)
+                )
 
     def _choose(self, now: float, *, updates_wait: bool) -> list[Look]:
         for wait in self._waits:

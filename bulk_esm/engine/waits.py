@@ -14,9 +14,13 @@ from bulk_esm.engine.looks import Pending
 from bulk_esm.engine.settling import MISMATCH, Asked, Verdict, judge
 from bulk_esm.errors import ServiceError
 from bulk_esm.model.mapping import EventSourceMapping
+from bulk_esm.model.stamps import is_newer, may_be_cut
+from bulk_esm.model.transitions import transition_of
 
-# When a Get contradicts an accepted update, the next one comes this share of a settle time later.
+# When a Get contradicts an accepted update, the next one comes this share of a settle time later, and at least so many
+# seconds: for that long a change was seen to stay hidden, if from List (F§0.2).
 _DOUBT_SHARE: Final = 0.25
+_DOUBT_AT_LEAST_S: Final = 1.5
 
 
 class Settlement(msgspec.Struct, frozen=True):
@@ -26,17 +30,33 @@ class Settlement(msgspec.Struct, frozen=True):
         verdict: `SETTLED`, `NOT_APPLIED`, `CHANGED`, `GONE` or `TIMED_OUT`.
         mapping: the mapping as last seen; None if it was never seen, or is gone.
         failure: why the last look told nothing, if it did not.
+        stale: the mapping as Get showed it last, if that was never but from before the update.
     """
 
     verdict: Verdict
     mapping: EventSourceMapping | None
     failure: ServiceError | None = None
+    stale: EventSourceMapping | None = None
+
+
+class Refuted(msgspec.Struct, frozen=True):
+    """A List entry that contradicted an update, and for which a Get was asked.
+
+    Attributes:
+        stamp: its `LastModified`.
+        until: until when on the clock entries that are not surely newer are passed over.
+        for_s: how long that was, in seconds; the next time it is twice as long.
+    """
+
+    stamp: float
+    until: float
+    for_s: float
 
 
 class Wait:
     """One mapping that is waited for: what the choice of looks sees of it, and whom to tell how it ended."""
 
-    __slots__ = ("asked", "contradicted", "deadline", "ended", "last", "pending", "refuted_at")
+    __slots__ = ("asked", "contradicted", "deadline", "ended", "last", "pending", "refuted", "stale")
 
     def __init__(self, asked: Asked, pending: Pending, deadline: float, ended: Callable[[Settlement], None]) -> None:
         self.asked = asked
@@ -45,7 +65,8 @@ class Wait:
         self.ended = ended
         self.last: EventSourceMapping | None = None
         self.contradicted = False  # a Get saw it at rest and not as asked
-        self.refuted_at = -math.inf  # the LastModified of a List entry that a Get refuted
+        self.stale: EventSourceMapping | None = None
+        self.refuted: Refuted | None = None
 
 
 class Waits:
@@ -84,7 +105,7 @@ class Waits:
         item = asked.item
         pending = Pending(
             uuid=item.uuid,
-            source_type=item.source_type,
+            transition=transition_of(item),
             # A List narrowed to the function that it had would no longer show it.
             function_arn=None if "FunctionName" in item.request else item.function_arn,
             event_source_arn=item.event_source_arn,
@@ -118,14 +139,16 @@ class Waits:
         if seen is None:
             self._end(wait, Settlement(Verdict.GONE, None))
             return
-        verdict = self._heed(wait, seen, age_s=started_at - wait.pending.accepted_at)
+        verdict = judge(wait.asked, seen, by_get=True)
+        wait.stale = seen if verdict is Verdict.STALE else None
+        self._heed(wait, seen, verdict, age_s=started_at - wait.pending.accepted_at)
         if verdict in MISMATCH:
             if wait.contradicted:
                 self._end(wait, Settlement(verdict, seen))
                 return
             wait.contradicted = True
-            pause_s = self._times.median_s(wait.pending.source_type) * _DOUBT_SHARE
-            wait.pending.get_at = self._clock.monotonic() + pause_s
+            pause_s = self._times.median_s(wait.pending.transition) * _DOUBT_SHARE
+            wait.pending.get_at = self._clock.monotonic() + max(pause_s, self._times.scale * _DOUBT_AT_LEAST_S)
         elif verdict is not Verdict.SETTLED:
             # List may have said otherwise; it is not asked about that again.
             wait.contradicted = False
@@ -145,31 +168,45 @@ class Waits:
             failure: why the last look told nothing, if it did not.
         """
         if self._by_uuid.get(wait.pending.uuid) is wait and self._clock.monotonic() >= wait.deadline:
-            self._end(wait, Settlement(Verdict.TIMED_OUT, wait.last, failure))
+            self._end(wait, Settlement(Verdict.TIMED_OUT, wait.last, failure, wait.stale))
 
     def _heed_list(self, wait: Wait, seen: EventSourceMapping, *, age_s: float) -> None:
         """Take note of a List entry: it may confirm, but neither contradict nor be older than the update."""
-        if judge(wait.asked, seen) is Verdict.STALE:
+        verdict = judge(wait.asked, seen)
+        if verdict is Verdict.UNTOLD:
+            return
+        if verdict is Verdict.STALE:
             self.list_lag_s = max(self.list_lag_s, age_s)
             return
         self.list_lag_s = min(self.list_lag_s, age_s)
-        verdict = self._heed(wait, seen, age_s=age_s - self.list_lag_s)
-        if verdict in MISMATCH and seen.last_modified > wait.refuted_at:
-            wait.refuted_at = seen.last_modified
-            self.doubt(wait)
+        self._heed(wait, seen, verdict, age_s=age_s - self.list_lag_s)
+        if verdict in MISMATCH:
+            self._have_refuted(wait, seen.last_modified)
 
-    def _heed(self, wait: Wait, seen: EventSourceMapping, *, age_s: float) -> Verdict:
+    def _have_refuted(self, wait: Wait, stamp: float) -> None:
+        """Have Get say about a List entry that contradicts, unless it has just said about one like it.
+
+        Where stamps are cut the same one may come again with another picture, so then Get is asked again, but ever more
+        rarely.
+        """
+        now, before = self._clock.monotonic(), wait.refuted
+        another = before is None or is_newer(stamp, than=before.stamp)
+        if before and not another and (now < before.until or not may_be_cut(stamp)):
+            return
+        for_s = before.for_s * 2 if before else self._times.most_s(wait.pending.transition)
+        wait.refuted = Refuted(stamp, now + for_s, for_s)
+        self.doubt(wait)
+
+    def _heed(self, wait: Wait, seen: EventSourceMapping, verdict: Verdict, *, age_s: float) -> None:
         """Take note of a look at a mapping: settle it, or remember how long it has not."""
-        verdict = judge(wait.asked, seen)
         if verdict is not Verdict.STALE:
             wait.last = seen
         if verdict is Verdict.SETTLED:
             self.found += 1
-            self._times.observe(wait.pending.source_type, unsettled_s=wait.pending.unsettled_s, settled_s=age_s)
+            self._times.observe(wait.pending.transition, unsettled_s=wait.pending.unsettled_s, settled_s=age_s)
             self._end(wait, Settlement(verdict, seen))
         else:
             wait.pending.unsettled_s = max(wait.pending.unsettled_s, age_s)
-        return verdict
 
     def _end(self, wait: Wait, settlement: Settlement) -> None:
         del self._by_uuid[wait.pending.uuid]

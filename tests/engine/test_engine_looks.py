@@ -11,12 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulk_esm.engine.estimates import SettleTimes
+from bulk_esm.engine.estimates import LIKELY_SETTLE_S, SettleTimes
 from bulk_esm.engine.looks import FINDS_PER_REQUEST_BESIDE_UPDATES, Look, Pending, choose
 from bulk_esm.model.census import Census
 from bulk_esm.model.mapping import SourceType
+from bulk_esm.model.transitions import Transition, TransitionKind
 
 NOW = 1000.0
+SQS = Transition(SourceType.SQS, TransitionKind.DISABLE)
+DOCUMENTDB = Transition(SourceType.DOCUMENTDB, TransitionKind.DISABLE)
 TIMES = SettleTimes(max_per_second=15.0)
 LONG_AGO = NOW - 500  # long settled, whatever it is
 
@@ -25,7 +28,7 @@ def one(number: int, **members: Any) -> Pending:
     return Pending(
         **{
             "uuid": f"{number:05}",
-            "source_type": SourceType.SQS,
+            "transition": SQS,
             "function_arn": f"function-{number}",
             "event_source_arn": f"source-{number}",
             "accepted_at": LONG_AGO,
@@ -63,7 +66,7 @@ def pendings(draw: st.DrawFn, *, doubts: bool = True) -> list[Pending]:
         pending.append(
             one(
                 number,
-                source_type=dice.choice(list(SourceType)),
+                transition=dice.choice(list(LIKELY_SETTLE_S)),
                 function_arn=dice.choice(arns),
                 event_source_arn=dice.choice(arns),
                 accepted_at=NOW - age_s,
@@ -237,7 +240,7 @@ def test_what_list_cannot_tell_is_never_looked_at_with_list() -> None:
 
 
 def test_half_of_those_likely_to_have_settled_are_worth_a_look() -> None:
-    median_s = TIMES.median_s(SourceType.SQS)
+    median_s = TIMES.median_s(SQS)
     for count in (1, 200):
         pending = many(count, accepted_at=NOW)
         census = Census(total=1000)
@@ -246,7 +249,7 @@ def test_half_of_those_likely_to_have_settled_are_worth_a_look() -> None:
 
 
 def test_a_rich_sweep_need_not_wait_for_the_slow() -> None:
-    slow = [one(number, source_type=SourceType.DOCUMENTDB, accepted_at=NOW - 20) for number in range(100, 900)]
+    slow = [one(number, transition=DOCUMENTDB, accepted_at=NOW - 20) for number in range(100, 900)]
     assert chosen(slow, Census(total=900)) == []
     assert kinds(chosen(slow + many(100), Census(total=900))) == {"sweep": 1}
 

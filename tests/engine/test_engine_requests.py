@@ -56,7 +56,7 @@ async def test_what_settles_slowest_goes_first() -> None:
         await carried_out(bulk, plan, simulator)
         order = sorted(simulator.report().mappings, key=lambda mapping: mapping.accepted[0].accepted_at)
         kinds = list(dict.fromkeys(mapping.source_type for mapping in order))
-        slow = {"documentdb": 0, "msk": 1, "kafka": 1, "mq": 2, "kinesis": 3, "dynamodb": 4, "sqs": 5, "sqs-fifo": 5}
+        slow = {"documentdb": 0, "msk": 1, "kafka": 1, "mq": 2, "sqs": 3, "sqs-fifo": 3, "kinesis": 4, "dynamodb": 4}
         assert [slow[kind] for kind in kinds] == sorted(slow[kind] for kind in kinds)
         assert [slow[mapping.source_type] for mapping in order] == sorted(slow[m.source_type] for m in order)
 

@@ -12,6 +12,11 @@ from bulk_esm.aws.pacing import Pacer
 from bulk_esm.engine.resting import until_at_rest
 from bulk_esm.errors import AccessError, ServiceError
 from bulk_esm.model.mapping import EventSourceMapping, SourceType
+from bulk_esm.model.transitions import Transition, TransitionKind
+
+SQS = Transition(SourceType.SQS, TransitionKind.DISABLE)
+DOCUMENTDB = Transition(SourceType.DOCUMENTDB, TransitionKind.DISABLE)
+KINESIS = Transition(SourceType.KINESIS, TransitionKind.RECONFIGURE)
 
 NOT_FOUND = ServiceError(code="ResourceNotFoundException", message="", status=404)
 BROKEN = ServiceError(code="ServiceException", message="", status=500)
@@ -36,10 +41,10 @@ class Shown:
         return EventSourceMapping(a_mapping(**shown))
 
     async def until_at_rest(
-        self, source_type: SourceType = SourceType.SQS, *, deadline: float = 900.0
+        self, transition: Transition = SQS, *, deadline: float = 900.0
     ) -> EventSourceMapping | None:
         return await until_at_rest(
-            cast("ControlPlane", self), UUID, source_type, deadline=deadline, clock=virtual_clock()
+            cast("ControlPlane", self), UUID, transition, deadline=deadline, clock=virtual_clock()
         )
 
 
@@ -53,19 +58,19 @@ async def test_it_looks_after_growing_pauses_and_takes_whatever_it_finds() -> No
     found = await shown.until_at_rest()
     assert found is not None
     assert (found.state, found.configuration["BatchSize"]) == ("Enabled", 77)
-    assert shown.looked_at == pytest.approx([3.5, 8.75, 16.625])
+    assert shown.looked_at == pytest.approx([3.75, 9.375, 17.8125])
 
 
 @pytest.mark.parametrize(
-    ("source_type", "max_per_second", "first"),
-    [(SourceType.SQS, 15.0, 3.5), (SourceType.DOCUMENTDB, 15.0, 50.0), (SourceType.KINESIS, 300.0, 0.625)],
+    ("transition", "max_per_second", "first"),
+    [(SQS, 15.0, 3.75), (DOCUMENTDB, 15.0, 50.0), (KINESIS, 300.0, 0.625)],
 )
 @in_virtual_time
-async def test_the_first_look_goes_by_source_type_and_rate(
-    source_type: SourceType, max_per_second: float, first: float
+async def test_the_first_look_goes_by_transition_and_rate(
+    transition: Transition, max_per_second: float, first: float
 ) -> None:
     shown = Shown(rests_at(0), max_per_second=max_per_second)
-    await shown.until_at_rest(source_type)
+    await shown.until_at_rest(transition)
     assert shown.looked_at == pytest.approx([first])
 
 
@@ -75,7 +80,7 @@ async def test_at_the_deadline_it_looks_once_more() -> None:
     found = await shown.until_at_rest(deadline=10)
     assert found is not None
     assert found.state == "Updating"
-    assert shown.looked_at == pytest.approx([3.5, 8.75, 10])
+    assert shown.looked_at == pytest.approx([3.75, 9.375, 10])
     late = await Shown(rests_at(9.5)).until_at_rest(deadline=10)
     assert late is not None
     assert late.at_rest

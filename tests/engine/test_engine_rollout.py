@@ -66,7 +66,7 @@ async def test_waves_come_one_after_another_with_a_soak_between_them(tmp_path: P
             begun = min(result.accepted_at or "" for result in by_wave[wave + 1])
             assert begun > ended
         times = [at for at, wave in gate.asked if wave == 1]
-        assert times[-1] - times[0] == 60  # at its beginning and at its end, and in between
+        assert times[-1] - times[0] == pytest.approx(60)  # at its beginning and at its end, and in between
         assert len(times) == 5
 
 

@@ -13,7 +13,7 @@ from bulk_esm.errors import ServiceError
 from bulk_esm.model.mapping import EventSourceMapping, SourceType, State
 from bulk_esm.model.plan import Action, PlanItem
 from bulk_esm.model.result import ErrorRecord, Outcome
-from bulk_esm.simulator.settle import SETTLE_S
+from bulk_esm.model.transitions import Transition, TransitionKind
 
 ACCEPTED_AT = 1_800_000_000.5
 IN_TRANSITION = sorted(set(State) - {State.ENABLED, State.DISABLED})
@@ -22,7 +22,7 @@ IN_USE = ServiceError(code="ResourceInUseException", message="it is in use", sta
 
 
 def asked(request: dict[str, Any], **before: Any) -> Asked:
-    return Asked(item=an_item(0, request, **before), not_before=ACCEPTED_AT)
+    return Asked.of(an_item(0, request, **before), accepted_stamp=ACCEPTED_AT)
 
 
 def seen(*, age_s: float = -1.0, **members: Any) -> EventSourceMapping:
@@ -71,6 +71,51 @@ def test_what_is_missing_in_words() -> None:
     assert missing_text(what, seen(BatchSize=7)) == "Enabled is True, not False; BatchSize is 7, not 5"
 
 
+def test_at_rest_in_a_state_that_nobody_asked_for() -> None:
+    assert judge(asked({"BatchSize": 5}), seen(State="Disabled", BatchSize=5)) is Verdict.CHANGED
+    assert judge(asked({"BatchSize": 5}, State="Disabled"), seen(State="Enabled", BatchSize=5)) is Verdict.CHANGED
+    assert judge(asked({"BatchSize": 5}, State="Disabled"), seen(State="Disabled", BatchSize=5)) is Verdict.SETTLED
+    assert missing_text(asked({"BatchSize": 5}), seen(State="Disabled", BatchSize=5)) == "Enabled is False, not True"
+
+
+MINUTE = ACCEPTED_AT // 60 * 60
+
+
+def test_dynamodb_source_a_stamp_cut_to_the_minute_is_no_old_picture() -> None:
+    """The 202 has milliseconds, Get and List the minute (F§0.2); planned from a picture of long ago."""
+    what = asked({"Enabled": False})
+    assert MINUTE < ACCEPTED_AT
+    for by_get in (True, False):
+        assert judge(what, seen(LastModified=MINUTE, State="Disabled"), by_get=by_get) is Verdict.SETTLED
+        assert judge(what, seen(LastModified=MINUTE, State="Enabled"), by_get=by_get) is Verdict.NOT_APPLIED
+        assert judge(what, seen(LastModified=MINUTE - 60, State="Disabled"), by_get=by_get) is not Verdict.NOT_APPLIED
+    assert not what.is_hidden_from_list
+
+
+def test_within_the_minute_of_the_plan_only_get_tells() -> None:
+    what = asked({"Enabled": False}, LastModified=MINUTE)
+    assert what.is_hidden_from_list
+    assert judge(what, seen(LastModified=MINUTE, State="Disabled")) is Verdict.UNTOLD
+    assert judge(what, seen(LastModified=MINUTE, State="Disabled"), by_get=True) is Verdict.SETTLED
+    assert judge(what, seen(LastModified=MINUTE, State="Enabled"), by_get=True) is Verdict.NOT_APPLIED
+
+
+def test_should_stamps_be_less_precise_than_we_think_get_tells_all_the_same() -> None:
+    """Cut to ten seconds, say: older than the 202, but newer than the plan."""
+    what = asked({"Enabled": False}, LastModified=ACCEPTED_AT - 1000.125)
+    cut = ACCEPTED_AT - 3.125
+    assert judge(what, seen(LastModified=cut, State="Disabled"), by_get=True) is Verdict.SETTLED
+    assert judge(what, seen(LastModified=cut, State="Disabled")) is Verdict.STALE
+    assert judge(what, seen(LastModified=cut, State="Enabled"), by_get=True) is Verdict.STALE
+
+
+def test_a_get_that_only_ever_showed_what_was_before_is_said() -> None:
+    stale = seen(LastModified=1_700_000_000.125, State="Disabled")
+    ending = after_settling(Settlement(Verdict.TIMED_OUT, None, stale=stale), WHAT, waited_s=900)
+    assert ending.error is not None
+    assert "as of before the update (Disabled, LastModified 2023-11-14T22:13:20.125Z)" in ending.error.message
+
+
 @given(
     before=st.sampled_from(["Enabled", "Disabled"]),
     state=st.sampled_from([*State, "Pondering"]),
@@ -87,11 +132,8 @@ def test_settled_means_fresh_and_at_rest_and_read_back(
     assert (verdict is Verdict.SETTLED) == (age_s <= 0 and state == wanted and batch_size == 5)
 
 
-def test_every_source_type_has_a_likely_settle_time() -> None:
-    assert LIKELY_SETTLE_S.keys() == set(SourceType)
-    for source_type, (shortest, longest) in SETTLE_S.items():
-        if source_type is not SourceType.UNKNOWN:  # whatever it is, it is not likely to be as fast as a queue
-            assert shortest <= LIKELY_SETTLE_S[source_type] <= longest
+def test_every_transition_has_a_likely_settle_time() -> None:
+    assert LIKELY_SETTLE_S.keys() == {Transition(source, kind) for source in SourceType for kind in TransitionKind}
 
 
 def test_items_that_need_nothing_sent() -> None:

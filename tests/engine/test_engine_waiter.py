@@ -102,7 +102,8 @@ class Fake:
             ]
 
     def asked(self, number: int = 0, *, accepted_at: float = 0.0, **request: Any) -> Asked:
-        return Asked(item=an_item(number, request, **self.mappings[number]), not_before=accepted_at)
+        item = an_item(number, request, **self.mappings[number])
+        return Asked(item=item, planned_stamp=-0.5, accepted_stamp=accepted_at)
 
 
 @asynccontextmanager
@@ -151,7 +152,7 @@ async def test_one_is_looked_at_with_get_when_it_is_likely_to_have_settled_then_
     assert settlement.mapping is not None
     assert settlement.mapping.state == "Disabled"
     looks = there.times("get")
-    assert looks[0] == pytest.approx(6.3, abs=0.4)  # the likely time of a queue is 7 s
+    assert looks[0] == pytest.approx(6.75, abs=0.4)  # the likely time of a queue is 7.5 s
     assert 20 <= looks[-1] < 25
     assert len(looks) == len(there.looks) <= 9
 
@@ -293,11 +294,11 @@ async def test_a_list_that_contradicts_is_settled_by_one_get_each_and_does_not_d
     """A List at rest, as before or as nobody wants it, with a fresh LastModified: no witness."""
 
     def in_list(_: int, at: float) -> dict[str, Any]:
-        wrong = {"State": state, "BatchSize": 10 if state == "Enabled" else 99, "LastModified": 1.0}
+        wrong = {"State": state, "BatchSize": 10 if state == "Enabled" else 99, "LastModified": 1.125}
         return wrong if at < 60 else {"State": "Disabled", "BatchSize": 5, "LastModified": 60.0}
 
     def shows(_: int, at: float) -> dict[str, Any]:
-        return {"State": "Disabled" if at >= 50 else "Disabling", "BatchSize": 5, "LastModified": 1.0}
+        return {"State": "Disabled" if at >= 50 else "Disabling", "BatchSize": 5, "LastModified": 1.125}
 
     there = Fake(200, shows, in_list=in_list)
     await settle(there, Enabled=False, BatchSize=5)
@@ -323,7 +324,7 @@ async def test_a_mismatch_counts_once_a_second_get_has_seen_it(state: dict[str, 
     assert settlement.verdict is verdict
     assert settlement.mapping is not None
     first, second = stays.times("get")
-    assert 1 <= second - first <= 3
+    assert 1.5 <= second - first <= 4
 
 
 @in_virtual_time
