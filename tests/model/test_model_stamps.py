@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from bulk_esm.model.stamps import Age, age_of, is_newer, may_be_cut
+from bulk_esm.model.stamps import Age, age_of, is_newer
 
 MINUTE = 1_790_000_040.0  # a whole one
 MOMENTS_MS = st.integers(0, 240_000)  # four minutes, to the millisecond
