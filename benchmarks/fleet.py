@@ -28,8 +28,8 @@ from fleet_paper import MAPPINGS, SHARDS, Costs, markdown
 from fleet_places import fleet_in, shards_of, slowest_settle_s
 from records import RESULTS, circumstances, table
 
-from bulk_esm.fleet.standing import ShardStanding
-from bulk_esm.runs.fleet_folder import ShardEntry
+from bulk_esm.runs.shard_progress import ShardProgress
+from bulk_esm.store.fleet_folder import ShardEntry
 
 RATE_PER_S = 12.0
 MOST_RATIO = 1.15
@@ -115,7 +115,7 @@ def costs_of(alone: Row, together: Row, local: Row, workers: Row) -> Costs:
 def known_shard_kib() -> float:
     """What the driver keeps of a shard that is not at work."""
     tracemalloc.start()
-    kept = [ShardStanding(ShardEntry(shard=shard, items=MAPPINGS, updates=MAPPINGS)) for shard in shards_of(SHARDS)]
+    kept = [ShardProgress(ShardEntry(shard=shard, items=MAPPINGS, updates=MAPPINGS)) for shard in shards_of(SHARDS)]
     bytes_kept, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     return bytes_kept / len(kept) / 1024

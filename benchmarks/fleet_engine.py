@@ -25,20 +25,20 @@ from engine_process import peak_rss_kib
 from fleet_places import shards_of
 from fleet_server import raise_file_limit
 
-from bulk_esm.fleet.crew import Crew
-from bulk_esm.fleet.executors import open_process_crew
-from bulk_esm.fleet.fleet import Fleet
-from bulk_esm.fleet.local import LocalCrew
-from bulk_esm.fleet.planning import make_fleet_plan
-from bulk_esm.fleet.run import FleetRun
-from bulk_esm.fleet.tasks import PlanChange, Reach, Task
-from bulk_esm.fleet.worker import Worker
+from bulk_esm.executors.local import LocalExecutor
+from bulk_esm.executors.protocols import Executor
+from bulk_esm.executors.remote import open_process_executor
+from bulk_esm.executors.tasks import PlanChange, Reach, Task
+from bulk_esm.executors.worker import Worker
 from bulk_esm.model.change import Change
+from bulk_esm.model.records import Intent
 from bulk_esm.model.result import Result
 from bulk_esm.model.rollout import RolloutSettings
 from bulk_esm.model.selection import Selection
 from bulk_esm.model.shard import Shard
-from bulk_esm.runs.record import Intent
+from bulk_esm.runs.fleet import Fleet
+from bulk_esm.runs.planning import plan_run
+from bulk_esm.runs.run import FleetRun
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
@@ -78,13 +78,13 @@ class Samples:
 
 
 @asynccontextmanager
-async def open_crew(executor: str, workers: int, at_once: int) -> AsyncIterator[Crew]:
-    if executor == "process":
-        async with open_process_crew(workers=workers, at_once=at_once) as crew:
-            yield crew
+async def open_executor(name: str, workers: int, at_once: int) -> AsyncIterator[Executor]:
+    if name == "process":
+        async with open_process_executor(workers=workers, at_once=at_once) as executor:
+            yield executor
         return
     async with Worker() as worker:
-        yield LocalCrew(worker, at_once=at_once)
+        yield LocalExecutor(worker, at_once=at_once)
 
 
 async def pause_all(options: argparse.Namespace) -> dict[str, Any]:
@@ -94,8 +94,8 @@ async def pause_all(options: argparse.Namespace) -> dict[str, Any]:
     samples = Samples()
     async with AsyncExitStack() as stack:
         runs_dir = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        crew = await stack.enter_async_context(open_crew(options.executor, options.workers, options.at_once))
-        fleet = Fleet(shards=shards, crew=crew, reach=Reach(max_per_second=options.rate))
+        executor = await stack.enter_async_context(open_executor(options.executor, options.workers, options.at_once))
+        fleet = Fleet(shards=shards, executor=executor, reach=Reach(max_per_second=options.rate))
         intent = Intent(command="pause", rollout=RolloutSettings())
         change = PlanChange.of(Selection(all=True), Change({"Enabled": False}))
 
@@ -104,7 +104,7 @@ async def pause_all(options: argparse.Namespace) -> dict[str, Any]:
 
         base_rss_kib = peak_rss_kib()
         started_s, cpu_s = time.monotonic(), time.process_time()
-        plan = stack.enter_context(await make_fleet_plan(fleet, task_of, runs_dir=runs_dir, intent=intent))
+        plan = stack.enter_context(await plan_run(fleet, task_of, runs_dir=runs_dir, intent=intent))
         planned_s, planned_cpu_s = time.monotonic(), time.process_time()
         plan.publish(intent, [shards], None)
         run = FleetRun(fleet, plan.folder, known=plan.known)

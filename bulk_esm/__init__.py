@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from bulk_esm.api import apply, connect
     from bulk_esm.bulk import BulkEsm
     from bulk_esm.engine.inventory import Inventory
-    from bulk_esm.engine.run import Run
+    from bulk_esm.engine.single_run import Run
     from bulk_esm.model.change import Change
     from bulk_esm.model.drift import Drift
     from bulk_esm.model.mapping import EventSourceMapping, SourceType, State
     from bulk_esm.model.plan import Action, Plan, PlanItem
+    from bulk_esm.model.records import Intent, RunRecord, RunStatus
     from bulk_esm.model.result import Outcome, Result
     from bulk_esm.model.rollout import RolloutSettings
     from bulk_esm.model.selection import Selection
-    from bulk_esm.runs.folder import RunFolder
-    from bulk_esm.runs.record import Intent, RunRecord, RunStatus
+    from bulk_esm.store.folder import RunFolder
 
 __all__ = [
     "AccessError",
@@ -64,17 +64,17 @@ _HOMES = {
     "Change": "model.change",
     "EventSourceMapping": "model.mapping",
     "Drift": "model.drift",
-    "Intent": "runs.record",
+    "Intent": "model.records",
     "Inventory": "engine.inventory",
     "Outcome": "model.result",
     "Plan": "model.plan",
     "PlanItem": "model.plan",
     "Result": "model.result",
-    "Run": "engine.run",
+    "Run": "engine.single_run",
     "RolloutSettings": "model.rollout",
-    "RunFolder": "runs.folder",
-    "RunRecord": "runs.record",
-    "RunStatus": "runs.record",
+    "RunFolder": "store.folder",
+    "RunRecord": "model.records",
+    "RunStatus": "model.records",
     "Selection": "model.selection",
     "SourceType": "model.mapping",
     "State": "model.mapping",

@@ -14,8 +14,8 @@ from bulk_esm.bulk import DEFAULT_RUNS_DIR, BulkEsm
 from bulk_esm.clock import Clock
 from bulk_esm.engine.settings import EngineSettings
 from bulk_esm.model.change import Change
+from bulk_esm.model.records import RunRecord
 from bulk_esm.model.selection import Selection
-from bulk_esm.runs.record import RunRecord
 
 
 @asynccontextmanager

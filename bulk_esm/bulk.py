@@ -18,18 +18,18 @@ from bulk_esm.engine.drifting import read_drift
 from bulk_esm.engine.endings import Ending
 from bulk_esm.engine.inventory import Inventory, read_inventory
 from bulk_esm.engine.planning import make_plan, renew_plan
-from bulk_esm.engine.run import Run
 from bulk_esm.engine.settings import EngineSettings
+from bulk_esm.engine.single_run import Run
 from bulk_esm.engine.undoing import make_rollback_plan
 from bulk_esm.errors import RefusedError, UsageError
 from bulk_esm.model.change import Change
 from bulk_esm.model.continuing import left_of
 from bulk_esm.model.drift import Drift
 from bulk_esm.model.plan import Action, Plan
+from bulk_esm.model.records import Intent, RunRecord
 from bulk_esm.model.result import Result
 from bulk_esm.model.selection import Selection
-from bulk_esm.runs.folder import RunFolder
-from bulk_esm.runs.record import Intent, RunRecord
+from bulk_esm.store.folder import RunFolder
 
 DEFAULT_RUNS_DIR = Path("bulk-esm-runs")
 

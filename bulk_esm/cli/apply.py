@@ -29,11 +29,11 @@ from bulk_esm.cli.options import (
 )
 from bulk_esm.cli.plan import tell_of_transition
 from bulk_esm.errors import RefusedError, UsageError
-from bulk_esm.fleet.planning import split_saved
-from bulk_esm.fleet.tasks import PlanChange, RenewPlan
+from bulk_esm.executors.tasks import PlanChange, RenewPlan
 from bulk_esm.model.change import Change
 from bulk_esm.model.plan import Plan, PlanItem
-from bulk_esm.runs.jsonl import read_lines
+from bulk_esm.runs.planning import split_saved
+from bulk_esm.store.jsonl import read_lines
 
 
 def apply_command(

@@ -26,10 +26,10 @@ from bulk_esm.logs import log_to_stderr
 from bulk_esm.model.budget import budget_line
 from bulk_esm.model.plan import Action, Plan, PlanItem
 from bulk_esm.model.ramp import ACCOUNT_CONCURRENCY, added_concurrency, ramp_lines
+from bulk_esm.model.records import Intent
 from bulk_esm.model.rollback import irreversible
 from bulk_esm.model.waves import parse_waves, waves_of
-from bulk_esm.runs.lock import RunLock
-from bulk_esm.runs.record import Intent
+from bulk_esm.store.lock import RunLock
 
 QUOTA_PER_SECOND: Final = 15
 

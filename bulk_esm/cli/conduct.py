@@ -15,11 +15,11 @@ from bulk_esm.bulk import BulkEsm
 from bulk_esm.cli.output import Form, Results
 from bulk_esm.cli.progress import Display, progress
 from bulk_esm.cli.summary import RESULT_COLUMNS, result_row, run_summary
-from bulk_esm.engine.gates import Gate, WaveEnd
-from bulk_esm.engine.run import Run
 from bulk_esm.engine.settings import EngineStatistics
+from bulk_esm.engine.single_run import Run
+from bulk_esm.gates.gates import Gate, WaveEnd
+from bulk_esm.model.records import Intent, RunRecord, RunStatus
 from bulk_esm.model.result import TROUBLE, Result
-from bulk_esm.runs.record import Intent, RunRecord, RunStatus
 
 _EXIT_BY_STATUS: Final = {RunStatus.HALTED: 3, RunStatus.DEADLINE: 4, RunStatus.INTERRUPTED: 130}
 

@@ -27,11 +27,11 @@ from bulk_esm.cli.running import run_and_report
 from bulk_esm.cli.streams import say
 from bulk_esm.engine.continuing import Continuation
 from bulk_esm.errors import RefusedError, RunFolderError, UsageError
+from bulk_esm.model.records import RunRecord, RunStatus
 from bulk_esm.model.result import Outcome
-from bulk_esm.runs.fleet_folder import FleetFolder
-from bulk_esm.runs.folder import RunFolder
-from bulk_esm.runs.record import RunRecord, RunStatus
-from bulk_esm.runs.store import find_run, run_folders
+from bulk_esm.store.finding import find_run, run_folders
+from bulk_esm.store.fleet_folder import FleetFolder
+from bulk_esm.store.folder import RunFolder
 
 
 def continue_command(

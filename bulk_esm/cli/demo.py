@@ -19,11 +19,11 @@ from bulk_esm.cli.summary import Pace, plan_summary
 from bulk_esm.errors import UsageError
 from bulk_esm.model.change import Change
 from bulk_esm.model.mapping import State
+from bulk_esm.model.records import Intent
 from bulk_esm.model.resuming import paused_by
 from bulk_esm.model.selection import Selection
-from bulk_esm.runs.folder import RunFolder
-from bulk_esm.runs.record import Intent
 from bulk_esm.simulator import Simulator
+from bulk_esm.store.folder import RunFolder
 
 _SPEED = 20.0
 _RATE = 12.0 * _SPEED  # the default, at the simulator's speed

@@ -23,15 +23,15 @@ from bulk_esm.cli.running import ask, run_and_report
 from bulk_esm.cli.streams import say
 from bulk_esm.cli.summary import plan_summary
 from bulk_esm.errors import RefusedError
-from bulk_esm.fleet.order import parse_shard_order
-from bulk_esm.fleet.planning import FleetPlan, make_fleet_plan
-from bulk_esm.fleet.run import FleetRun
-from bulk_esm.fleet.steps import steps_of
-from bulk_esm.fleet.tasks import ShardEnd, Task
+from bulk_esm.executors.tasks import ShardEnd, Task
 from bulk_esm.model.plan import Action
+from bulk_esm.model.records import Intent
 from bulk_esm.model.shard import Shard
+from bulk_esm.model.slices import slices_of
 from bulk_esm.model.waves import parse_waves
-from bulk_esm.runs.record import Intent
+from bulk_esm.runs.planning import RunPlan, plan_run
+from bulk_esm.runs.run import FleetRun
+from bulk_esm.shards.order import parse_shard_order
 
 
 async def change_fleet(
@@ -39,7 +39,7 @@ async def change_fleet(
     job: Job,
     task_of: Callable[[Shard], Task],
     *,
-    look: Callable[[FleetPlan], None] = lambda _: None,
+    look: Callable[[RunPlan], None] = lambda _: None,
 ) -> int:
     """Plan a change of a fleet, show it, guard, ask, carry it out and sum up.
 
@@ -100,7 +100,7 @@ async def change_fleet(
 @asynccontextmanager
 async def planned(
     at_work: AtWork, task_of: Callable[[Shard], Task], *, runs_dir: Path, intent: Intent, output: OutputOptions
-) -> AsyncIterator[FleetPlan]:
+) -> AsyncIterator[RunPlan]:
     """Plan all shards, with a display of how far that is; the plan is removed at the end unless it was published.
 
     Args:
@@ -117,7 +117,7 @@ async def planned(
     console = Console(stderr=True, highlight=False, quiet=output.quiet)
     total = len(fleet.shards) + len(fleet.failed)
     async with planning_progress(total, clock=time.monotonic, console=console) as progress:
-        plan = await make_fleet_plan(
+        plan = await plan_run(
             fleet,
             task_of,
             runs_dir=runs_dir,
@@ -136,7 +136,7 @@ def _tell(progress: PlanningProgress, shard: Shard, end: ShardEnd) -> None:
     progress.planned(shard.name, len(items), len(end.plan.updates) if end.plan else 0, end.problem)
 
 
-def _show(at_work: AtWork, plan: FleetPlan, job: Job, groups: list[tuple[Shard, ...]]) -> None:
+def _show(at_work: AtWork, plan: RunPlan, job: Job, groups: list[tuple[Shard, ...]]) -> None:
     quiet = job.output.quiet
     left_alone = {uuid for known in plan.known.values() for uuid in known}
     if job.run.dry_run:
@@ -147,7 +147,7 @@ def _show(at_work: AtWork, plan: FleetPlan, job: Job, groups: list[tuple[Shard, 
         say(line, quiet=quiet)
     sizes = parse_waves(job.waves.waves) if job.waves.waves else ()
     updates = {entry.shard.name: entry.updates for entry in plan.entries}
-    steps = steps_of([[shard.name for shard in group] for group in groups], updates, sizes)
+    steps = slices_of([[shard.name for shard in group] for group in groups], updates, sizes)
     waves = [sum(map(len, step)) for step in steps] if sizes or len(groups) > 1 else []
     for line in how_it_goes(plan.items, job, waves=waves, updates=plan.updates):
         say(line, quiet=quiet)
@@ -159,7 +159,7 @@ def _show(at_work: AtWork, plan: FleetPlan, job: Job, groups: list[tuple[Shard, 
     check_losses(plan.items(), job)
 
 
-def _refuse_failed(at_work: AtWork, plan: FleetPlan) -> None:
+def _refuse_failed(at_work: AtWork, plan: RunPlan) -> None:
     failed = sum(entry.problem is not None for entry in plan.entries)
     most = at_work.options.max_failed_shards
     if most is not None and failed > most:
@@ -169,12 +169,12 @@ def _refuse_failed(at_work: AtWork, plan: FleetPlan) -> None:
         )
 
 
-def _refuse_blocked(plan: FleetPlan, job: Job) -> None:
+def _refuse_blocked(plan: RunPlan, job: Job) -> None:
     blocked = sum(item.action is Action.BLOCKED for item in plan.items()) + len(plan.nowhere)
     refuse_blocked(job, blocked, sum(entry.items for entry in plan.entries) + len(plan.nowhere))
 
 
-def _question(at_work: AtWork, plan: FleetPlan) -> str:
+def _question(at_work: AtWork, plan: RunPlan) -> str:
     entries = [entry for entry in plan.entries if entry.updates]
     accounts = sorted({entry.shard.account_id for entry in entries})
     what = f"account {accounts[0]}" if len(accounts) == 1 else f"{len(accounts):,} accounts"

@@ -20,18 +20,18 @@ from bulk_esm.cli.running import ask, run_and_report
 from bulk_esm.cli.streams import say
 from bulk_esm.cli.summary import plan_summary
 from bulk_esm.errors import RunFolderError
-from bulk_esm.fleet.gathering import Gathering
-from bulk_esm.fleet.order import parse_shard_order
-from bulk_esm.fleet.planning import FleetPlan
-from bulk_esm.fleet.run import FleetRun
-from bulk_esm.fleet.tasks import FindDrift, ListMappings, ShardEnd, Task
+from bulk_esm.executors.tasks import FindDrift, ListMappings, ShardEnd, Task
 from bulk_esm.model.continuing import left_of
 from bulk_esm.model.mapping import EventSourceMapping
+from bulk_esm.model.records import Intent, RunStatus
 from bulk_esm.model.selection import Selection
 from bulk_esm.model.shard import Problem, Shard
-from bulk_esm.runs.fleet_folder import FleetFolder, ShardEntry
-from bulk_esm.runs.jsonl import write_durably
-from bulk_esm.runs.record import Intent, RunStatus
+from bulk_esm.runs.planning import RunPlan
+from bulk_esm.runs.read_tasks import ReadTasks
+from bulk_esm.runs.run import FleetRun
+from bulk_esm.shards.order import parse_shard_order
+from bulk_esm.store.fleet_folder import FleetFolder, ShardEntry
+from bulk_esm.store.jsonl import write_durably
 
 
 async def gather(
@@ -53,7 +53,7 @@ async def gather(
         entries.append(ShardEntry(shard=shard, problem=found.problem))
         take(found)
 
-    await Gathering(at_work.fleet, task_of, end, waiting=_tell_of_transition).run()
+    await ReadTasks(at_work.fleet, task_of, end, waiting=_tell_of_transition).run()
     for line in shard_problem_lines(entries):
         say(line)
     return [entry.problem for entry in entries]
@@ -130,7 +130,7 @@ async def plan_fleet(
             return exit_code_of(None, [entry.problem for entry in plan.entries]), plan.updates > 0
 
 
-def _summarize(at_work: AtWork, plan: FleetPlan, groups: Sequence[Sequence[Shard]], *, quiet: bool) -> None:
+def _summarize(at_work: AtWork, plan: RunPlan, groups: Sequence[Sequence[Shard]], *, quiet: bool) -> None:
     for line in fleet_plan_summary(plan.entries, groups):
         say(line, quiet=quiet)
     for line in plan_summary(plan.items(), pace=at_work.pace(plan.entries, groups)):

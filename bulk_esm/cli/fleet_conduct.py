@@ -15,12 +15,12 @@ from bulk_esm.cli.fleet_work import AtWork, exit_code_of
 from bulk_esm.cli.output import Form, Results, with_place
 from bulk_esm.cli.progress import Display
 from bulk_esm.cli.summary import RESULT_COLUMNS, result_row
-from bulk_esm.fleet.planning import make_fleet_plan
-from bulk_esm.fleet.run import FleetRun
-from bulk_esm.fleet.tasks import PlanRollback
+from bulk_esm.executors.tasks import PlanRollback
+from bulk_esm.model.records import Intent
 from bulk_esm.model.shard import Shard
-from bulk_esm.runs.fleet_folder import FleetFolder
-from bulk_esm.runs.record import Intent
+from bulk_esm.runs.planning import plan_run
+from bulk_esm.runs.run import FleetRun
+from bulk_esm.store.fleet_folder import FleetFolder
 
 
 class FleetConduct:
@@ -40,7 +40,7 @@ class FleetConduct:
     def progress(self, console: Console, title: str) -> AbstractAsyncContextManager[Display]:
         """The display by shard."""
         return fleet_progress(
-            lambda: self.run.standings,
+            lambda: self.run.progress_by_shard,
             stage=lambda: self.run.stage,
             title=title,
             clock=time.monotonic,
@@ -53,7 +53,7 @@ class FleetConduct:
 
     def exit_code(self) -> int:
         """The exit code that it ends with."""
-        return exit_code_of(self.run.record, [standing.problem for standing in self.run.standings])
+        return exit_code_of(self.run.record, [standing.problem for standing in self.run.progress_by_shard])
 
     def results(self, form: Form) -> Results:
         """Where results are shown."""
@@ -64,7 +64,7 @@ class FleetConduct:
         folder, record = self.run.folder, self.run.record
         fleet = self._at_work.of_folder(folder).fleet
         intent = Intent(command="rollback", undoes=record.run_id)
-        plan = await make_fleet_plan(
+        plan = await plan_run(
             fleet, lambda shard: rollback_task(folder, shard), runs_dir=folder.path.parent, intent=intent
         )
         plan.publish(intent, [fleet.shards], None)

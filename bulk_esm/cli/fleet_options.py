@@ -13,10 +13,10 @@ from cyclopts import Group, Parameter
 
 from bulk_esm.cli.options import AwsOptions
 from bulk_esm.errors import UsageError
-from bulk_esm.fleet.file import FleetFile, read_fleet_file
-from bulk_esm.fleet.settings import FleetSettings
-from bulk_esm.fleet.shards import ALL_REGIONS
 from bulk_esm.model.parameters import nearest
+from bulk_esm.shards.file import FleetFile, read_fleet_file
+from bulk_esm.shards.settings import FleetSettings
+from bulk_esm.shards.spec import ALL_REGIONS
 
 FLEET = Group("A fleet: many accounts and Regions", sort_key=6)
 

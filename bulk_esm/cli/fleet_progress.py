@@ -19,9 +19,9 @@ from bulk_esm.cli.fleet_look import FleetLook, outcomes_text, pace_text, states_
 from bulk_esm.cli.fleet_watch import Watch
 from bulk_esm.cli.progress import Display
 from bulk_esm.cli.streams import say
-from bulk_esm.engine.tasks import task_group
-from bulk_esm.fleet.standing import ShardStanding
+from bulk_esm.engine.task_groups import task_group
 from bulk_esm.model.shard import Problem
+from bulk_esm.runs.shard_progress import ShardProgress
 
 _REFRESH_S: Final = 0.5  # shards tell of themselves once a second
 _PLAIN_INTERVAL_S: Final = 10.0
@@ -109,7 +109,7 @@ def _few(lines: Sequence[str]) -> list[str]:
 
 @asynccontextmanager
 async def fleet_progress(
-    standings: Callable[[], Sequence[ShardStanding]],
+    progress_by_shard: Callable[[], Sequence[ShardProgress]],
     *,
     stage: Callable[[], str] = lambda: "",
     title: str,
@@ -120,14 +120,14 @@ async def fleet_progress(
     """Show how a run over many shards stands, as long as it lasts.
 
     Args:
-        standings: how each shard stands.
+        progress_by_shard: how each shard stands.
         stage: what is being done between two waves; empty during one.
         title: what is being done.
         clock: monotonic time in seconds.
         sleep: waits for so many seconds.
         console: where to show it live, if that is a terminal; nowhere if it is quiet.
     """
-    watch = Watch(standings, clock=clock)
+    watch = Watch(progress_by_shard, clock=clock)
 
     def picture() -> RenderableType:
         return fleet_picture(title, watch.look(), stage(), console)

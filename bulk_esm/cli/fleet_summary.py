@@ -9,10 +9,10 @@ from typing import Final
 
 from bulk_esm.cli.output import tail_of
 from bulk_esm.cli.summary import cause_lines, ending_lines, heading_lines
+from bulk_esm.model.records import RunRecord, RunStatus
 from bulk_esm.model.result import TROUBLE, ErrorRecord, Outcome, Result
 from bulk_esm.model.shard import Shard
-from bulk_esm.runs.fleet_folder import FleetFolder, ShardEntry
-from bulk_esm.runs.record import RunRecord, RunStatus
+from bulk_esm.store.fleet_folder import FleetFolder, ShardEntry
 
 _MOST_GROUPS: Final = 8
 _MOST_NAMED: Final = 5

@@ -23,19 +23,19 @@ from bulk_esm.cli.options import AwsOptions, GuardOptions
 from bulk_esm.cli.streams import say
 from bulk_esm.cli.summary import Pace
 from bulk_esm.errors import AccessError
-from bulk_esm.fleet.crew import Crew
-from bulk_esm.fleet.fleet import Fleet
-from bulk_esm.fleet.local import LocalCrew
-from bulk_esm.fleet.resolve import resolve
-from bulk_esm.fleet.tasks import Reach
-from bulk_esm.fleet.worker import Worker
+from bulk_esm.executors.local import LocalExecutor
+from bulk_esm.executors.protocols import Executor
+from bulk_esm.executors.tasks import Reach
+from bulk_esm.executors.worker import Worker
+from bulk_esm.model.records import RunRecord, RunStatus
 from bulk_esm.model.shard import Problem, Shard
-from bulk_esm.runs.fleet_folder import FleetFolder, ShardEntry
-from bulk_esm.runs.lock import RunLock
-from bulk_esm.runs.record import RunRecord, RunStatus
+from bulk_esm.runs.fleet import Fleet
+from bulk_esm.shards.resolve import resolve
+from bulk_esm.store.fleet_folder import FleetFolder, ShardEntry
+from bulk_esm.store.lock import RunLock
 
 SHARDS_AT_ONCE: Final = 100  # in one process: at 12 requests/s each, more than a core can do
-_WORKERS_STOP_WITHIN_S: Final = 25.0  # see `open_dask_crew`, and a while for what is on its way
+_WORKERS_STOP_WITHIN_S: Final = 25.0  # see `open_dask_executor`, and a while for what is on its way
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +124,7 @@ def with_fleet(
             settings = options.settings(aws.profile)
             settings.check()
             # A scheduler that does not answer is told of before AWS is asked anything.
-            crew = await stack.enter_async_context(_open_crew(options))
+            executor = await stack.enter_async_context(_open_executor(options))
             region = aws.region or Logins().home_region(aws.profile) or _first_region(options, folder)
             home = await stack.enter_async_context(
                 connect(
@@ -138,7 +138,7 @@ def with_fleet(
             )
             if aws.rate > QUOTA_PER_SECOND and home.control_plane.is_aws:
                 say(f"warning: --rate {aws.rate:g} is above the {QUOTA_PER_SECOND} requests/s that Lambda gives")
-            fleet = Fleet(shards=(), crew=crew, reach=reach)
+            fleet = Fleet(shards=(), executor=executor, reach=reach)
             at_work = AtWork(fleet=fleet, home=home, options=options)
             if folder is not None:
                 return await work(at_work.of_folder(folder))
@@ -150,21 +150,21 @@ def with_fleet(
 
 
 @asynccontextmanager
-async def _open_crew(options: FleetOptions) -> AsyncIterator[Crew]:
+async def _open_executor(options: FleetOptions) -> AsyncIterator[Executor]:
     if options.executor == "local":
         async with Worker() as worker:
-            yield LocalCrew(worker, at_once=options.shards_at_once or SHARDS_AT_ONCE)
+            yield LocalExecutor(worker, at_once=options.shards_at_once or SHARDS_AT_ONCE)
         return
-    from bulk_esm.fleet.executors import open_dask_crew, open_process_crew  # noqa: PLC0415 - only when it is wanted
+    from bulk_esm.executors.remote import open_dask_executor, open_process_executor  # noqa: PLC0415 - only when it is wanted
 
     if options.executor == "process":
-        async with open_process_crew(workers=None, at_once=options.shards_at_once) as crew:
-            yield crew
+        async with open_process_executor(workers=None, at_once=options.shards_at_once) as executor:
+            yield executor
         return
-    async with open_dask_crew(options.scheduler or "", at_once=options.shards_at_once) as crew:
-        if crew.warning is not None:
-            say(f"warning: {crew.warning}")
-        yield crew
+    async with open_dask_executor(options.scheduler or "", at_once=options.shards_at_once) as executor:
+        if executor.warning is not None:
+            say(f"warning: {executor.warning}")
+        yield executor
 
 
 def _first_region(options: FleetOptions, folder: FleetFolder | None) -> str | None:

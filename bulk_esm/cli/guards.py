@@ -13,11 +13,11 @@ from bulk_esm.cli.job import Job
 from bulk_esm.cli.options import GuardOptions
 from bulk_esm.cli.streams import say
 from bulk_esm.clock import iso
-from bulk_esm.engine.gates import AlarmGate
 from bulk_esm.errors import RefusedError, ServiceError
+from bulk_esm.gates.gates import AlarmGate
 from bulk_esm.model.losses import loss_lines, losses, within
 from bulk_esm.model.plan import PlanItem
-from bulk_esm.runs.lock import Holder, RunLock
+from bulk_esm.store.lock import Holder, RunLock
 
 
 async def check_account(bulk: BulkEsm, guards: GuardOptions) -> None:

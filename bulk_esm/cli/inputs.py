@@ -17,8 +17,8 @@ from bulk_esm.cli.options import SOURCE_TYPES, ChangeOptions, SelectOptions
 from bulk_esm.errors import RefusedError, UsageError
 from bulk_esm.model.change import Change
 from bulk_esm.model.mapping import State
+from bulk_esm.model.records import RunRecord
 from bulk_esm.model.selection import Selection
-from bulk_esm.runs.record import RunRecord
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 

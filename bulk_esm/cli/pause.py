@@ -27,7 +27,7 @@ from bulk_esm.cli.options import (
 )
 from bulk_esm.cli.plan import tell_of_transition
 from bulk_esm.errors import UsageError
-from bulk_esm.fleet.tasks import PlanChange
+from bulk_esm.executors.tasks import PlanChange
 from bulk_esm.model.change import Change
 
 

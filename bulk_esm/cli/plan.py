@@ -17,10 +17,10 @@ from bulk_esm.cli.options import AwsOptions, ChangeOptions, OutputOptions, Selec
 from bulk_esm.cli.streams import say
 from bulk_esm.cli.summary import Pace, plan_summary
 from bulk_esm.errors import RunFolderError, UsageError
-from bulk_esm.fleet.tasks import PlanChange
+from bulk_esm.executors.tasks import PlanChange
 from bulk_esm.model.change import Change
 from bulk_esm.model.plan import Action
-from bulk_esm.runs.jsonl import write_durably
+from bulk_esm.store.jsonl import write_durably
 
 _CHANGES = 2
 

@@ -30,17 +30,17 @@ from bulk_esm.cli.options import (
 from bulk_esm.cli.plan import tell_of_transition
 from bulk_esm.cli.streams import say
 from bulk_esm.errors import RefusedError, UsageError
-from bulk_esm.fleet.planning import FleetPlan
-from bulk_esm.fleet.tasks import PlanChange
+from bulk_esm.executors.tasks import PlanChange
 from bulk_esm.model.change import Change
 from bulk_esm.model.plan import Action, PlanItem
 from bulk_esm.model.result import Outcome, Result
 from bulk_esm.model.resuming import paused_by, still_paused
 from bulk_esm.model.selection import Selection
 from bulk_esm.model.shard import Shard
-from bulk_esm.runs.fleet_folder import FleetFolder
-from bulk_esm.runs.folder import RunFolder
-from bulk_esm.runs.store import find_run, run_folders
+from bulk_esm.runs.planning import RunPlan
+from bulk_esm.store.finding import find_run, run_folders
+from bulk_esm.store.fleet_folder import FleetFolder
+from bulk_esm.store.folder import RunFolder
 
 
 def resume_command(
@@ -189,7 +189,7 @@ def _resume_fleet(
     def task_of(shard: Shard) -> PlanChange:
         return PlanChange.of(Selection(uuids=paused[shard.name]), change)
 
-    def look(plan: FleetPlan) -> None:
+    def look(plan: RunPlan) -> None:
         _tell_of_enabled(plan.items(), (result for folder in paused_by_runs for result in folder.results()))
 
     return with_fleet(

@@ -29,8 +29,8 @@ from bulk_esm.cli.options import (
 from bulk_esm.cli.plan import tell_of_transition
 from bulk_esm.cli.streams import say
 from bulk_esm.model.plan import Action
-from bulk_esm.runs.fleet_folder import FleetFolder
-from bulk_esm.runs.store import find_run
+from bulk_esm.store.finding import find_run
+from bulk_esm.store.fleet_folder import FleetFolder
 
 
 def rollback_command(

@@ -16,10 +16,10 @@ from bulk_esm.cli.options import OutputOptions
 from bulk_esm.cli.output import form_for
 from bulk_esm.cli.progress import Display
 from bulk_esm.cli.streams import say
-from bulk_esm.engine.gates import AlarmGate, CommandGate, Gate, WaveEnd
 from bulk_esm.errors import BulkEsmError
+from bulk_esm.gates.gates import AlarmGate, CommandGate, Gate, WaveEnd
+from bulk_esm.model.records import RunRecord, RunStatus
 from bulk_esm.model.result import Outcome, Result
-from bulk_esm.runs.record import RunRecord, RunStatus
 
 _GRACE_S: Final = 30.0
 _LAST_LOOKS: Final = 3  # at what was accepted, within that time

@@ -5,8 +5,8 @@ from __future__ import annotations
 from bulk_esm.cli.options import OutputOptions, RunsOptions
 from bulk_esm.cli.output import Results, Row, form_for
 from bulk_esm.cli.streams import say
-from bulk_esm.runs.record import RunRecord
-from bulk_esm.runs.store import run_folders
+from bulk_esm.model.records import RunRecord
+from bulk_esm.store.finding import run_folders
 
 _COLUMNS = ("run", "command", "region", "started", "status", "counts")
 

@@ -12,10 +12,10 @@ from bulk_esm.cli.options import OutputOptions, RunName, RunsOptions
 from bulk_esm.cli.output import Results, form_for, with_place
 from bulk_esm.cli.streams import say
 from bulk_esm.cli.summary import RESULT_COLUMNS, result_row, run_summary
+from bulk_esm.model.records import RunRecord, RunStatus
 from bulk_esm.model.result import Result
-from bulk_esm.runs.fleet_folder import FleetFolder
-from bulk_esm.runs.record import RunRecord, RunStatus
-from bulk_esm.runs.store import find_run
+from bulk_esm.store.finding import find_run
+from bulk_esm.store.fleet_folder import FleetFolder
 
 
 def show_command(

@@ -27,7 +27,7 @@ class FaultOptions:
     refused_share: Annotated[float, Parameter(help="Mappings whose updates are refused.")] = 0.0
     stuck_share: Annotated[float, Parameter(help="Mappings that never settle.")] = 0.0
     list_lag: Annotated[Duration | None, Parameter(help="How far List lags behind, such as 10s.")] = None
-    other_caller_share: Annotated[float, Parameter(help="Share of the quota that another caller eats.")] = 0.0
+    other_caller_share: Annotated[float, Parameter(help="Slice of the quota that another caller eats.")] = 0.0
 
     def faults(self) -> Faults:
         """The simulator's own settings."""

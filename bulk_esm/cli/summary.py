@@ -14,8 +14,8 @@ import msgspec
 from bulk_esm.cli.durations import format_duration
 from bulk_esm.cli.output import Row, tail_of
 from bulk_esm.model.plan import Action, PlanItem
+from bulk_esm.model.records import RunRecord, RunStatus
 from bulk_esm.model.result import TROUBLE, ErrorRecord, Outcome, Result
-from bulk_esm.runs.record import RunRecord, RunStatus
 
 PLAN_COLUMNS: Final = ("uuid", "function", "source", "type", "state", "action", "what")
 RESULT_COLUMNS: Final = ("uuid", "function", "source", "type", "outcome", "state", "why")

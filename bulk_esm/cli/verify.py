@@ -17,10 +17,10 @@ from bulk_esm.cli.streams import say
 from bulk_esm.cli.summary import short
 from bulk_esm.model.continuing import left_of
 from bulk_esm.model.drift import Drift
-from bulk_esm.runs.fleet_folder import FleetFolder
-from bulk_esm.runs.folder import RunFolder
-from bulk_esm.runs.record import RunRecord, RunStatus
-from bulk_esm.runs.store import find_run
+from bulk_esm.model.records import RunRecord, RunStatus
+from bulk_esm.store.finding import find_run
+from bulk_esm.store.fleet_folder import FleetFolder
+from bulk_esm.store.folder import RunFolder
 
 _COLUMNS: Final = ("uuid", "function", "source", "type", "state", "drift")
 

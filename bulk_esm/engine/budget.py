@@ -75,7 +75,7 @@ class Budget:
 
     @contextmanager
     def watched(self, tell: Callable[[], None]) -> Iterator[None]:
-        """Share the budget meanwhile.
+        """Slice the budget meanwhile.
 
         Args:
             tell: called when it is exceeded.

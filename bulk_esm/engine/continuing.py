@@ -11,13 +11,13 @@ from bulk_esm.aws.session import Connection
 from bulk_esm.clock import Clock, iso
 from bulk_esm.engine.endings import Ending, changed, found_done, gone, still_on_its_way
 from bulk_esm.engine.present import read_present
-from bulk_esm.engine.run import Run
 from bulk_esm.engine.settings import EngineSettings
+from bulk_esm.engine.single_run import Run
 from bulk_esm.model.continuing import Left
 from bulk_esm.model.mapping import EventSourceMapping, State
 from bulk_esm.model.plan import Plan, PlanItem, Standing, standing
-from bulk_esm.runs.folder import RunFolder
-from bulk_esm.runs.record import RunStatus
+from bulk_esm.model.records import RunStatus
+from bulk_esm.store.folder import RunFolder
 
 
 class Continuation:

@@ -14,22 +14,22 @@ from anyio.abc import TaskGroup
 from bulk_esm.aws.control_plane import ControlPlane
 from bulk_esm.clock import Clock
 from bulk_esm.engine.budget import Budget
-from bulk_esm.engine.course import Course
 from bulk_esm.engine.endings import Ending, cut_short, failed, internal_error, without_sending
 from bulk_esm.engine.estimates import LIKELY_SETTLE_S
-from bulk_esm.engine.ledger import Ledger
+from bulk_esm.engine.results import ResultMaker
+from bulk_esm.engine.sending import Sending
 from bulk_esm.engine.settings import EngineSettings, EngineStatistics
 from bulk_esm.engine.settling import Asked
-from bulk_esm.engine.stopping import Stop
-from bulk_esm.engine.tasks import task_group
+from bulk_esm.engine.task_groups import task_group
 from bulk_esm.engine.waiter import Waiter
 from bulk_esm.engine.waits import Settlement
 from bulk_esm.errors import AccessError, RunFolderError, ServiceError
 from bulk_esm.logs import get_logger
 from bulk_esm.model.plan import Action, PlanItem
+from bulk_esm.model.records import RunStatus
 from bulk_esm.model.result import TROUBLE, ErrorRecord, Outcome, Result
+from bulk_esm.model.stopping import Stop
 from bulk_esm.model.transitions import transition_of
-from bulk_esm.runs.record import RunStatus
 
 log: Final = get_logger("engine")
 
@@ -86,10 +86,12 @@ class Engine:
         self._sending = anyio.CapacityLimiter(self._settings.concurrency)
         self._under_way = anyio.Semaphore(self._settings.most_under_way, fast_acquire=True)
         self._feeding = anyio.CancelScope()
-        self._ledger = Ledger(run_id=run_id, account_id=account_id, region=control_plane.region, clock=self._clock)
+        self._results = ResultMaker(
+            run_id=run_id, account_id=account_id, region=control_plane.region, clock=self._clock
+        )
         self._total = total or 0
         self._grows = total is None
-        self._settling: dict[str, Course] = {}
+        self._settling: dict[str, Sending] = {}
         self._begun = self._sent = self.cut_short = 0
         self._first_sent_at: float | None = None
         self._updates_wait = False
@@ -101,7 +103,7 @@ class Engine:
             total=self._total,
             sending=self._begun - len(self._settling),
             settling=len(self._settling),
-            outcomes=dict(self._ledger.outcomes),
+            outcomes=dict(self._results.outcomes),
         )
 
     def stop(self, stop: Stop, *, hurry: bool = False) -> None:
@@ -133,14 +135,14 @@ class Engine:
         Raises:
             AccessError: the credentials were refused; every item has its result all the same.
         """
-        self._ledger.record, self._ledger.wave = record, wave
+        self._results.record, self._results.wave = record, wave
         updates: list[PlanItem] = []
         for item in items:
             ending = self._without_sending(item)
             if ending is None:
                 updates.append(item)
             else:
-                self._ledger.end(self._course(item), ending)
+                self._results.end(self._sending_of(item), ending)
         if self._grows:
             self._total += len(updates)
         # What settles slowest goes first, so that its wait overlaps the rest. The list is taken from its end.
@@ -158,15 +160,15 @@ class Engine:
                     await self._waiter.until_nobody_waits()
                     looking.cancel_scope.cancel()
         finally:
-            for course in list(self._settling.values()):
-                self._end_settling(course, self._cut_short(course))
+            for sending in list(self._settling.values()):
+                self._end_settling(sending, self._cut_short(sending))
             self.leave(reversed(updates), record, wave=wave)
 
     def leave(self, items: Iterable[PlanItem], record: Callable[[Result], None], *, wave: int) -> None:
         """End items to which nothing was sent, as nothing more is."""
-        self._ledger.record, self._ledger.wave = record, wave
+        self._results.record, self._results.wave = record, wave
         for item in items:
-            self._ledger.end(self._course(item), self._without_sending(item) or Ending(Outcome.NOT_STARTED))
+            self._results.end(self._sending_of(item), self._without_sending(item) or Ending(Outcome.NOT_STARTED))
 
     def _without_sending(self, item: PlanItem) -> Ending | None:
         if item.uuid in self._known:
@@ -197,7 +199,7 @@ class Engine:
                     raise
                 self._begun += 1
                 self._sent += 1
-                tasks.start_soon(self._send, self._course(updates.pop()), granted_at)
+                tasks.start_soon(self._send, self._sending_of(updates.pop()), granted_at)
         except RunFolderError as error:
             self.stop(Stop(RunStatus.HALTED, str(error)))
         finally:
@@ -220,8 +222,8 @@ class Engine:
     def _would_be_late(self, item: PlanItem) -> bool:
         return self._clock.monotonic() + self._waiter.times.most_s(transition_of(item)) > self._settings.deadline
 
-    def _course(self, item: PlanItem) -> Course:
-        return Course(
+    def _sending_of(self, item: PlanItem) -> Sending:
+        return Sending(
             item,
             control_plane=self._control_plane,
             deadline=self._deadline,
@@ -243,13 +245,13 @@ class Engine:
         # Final for the whole account and Region: the others are cancelled, and need not find out one by one.
         self._refused = self._refused or ErrorRecord(code="AccessDenied", message=str(refused))
 
-    async def _send(self, course: Course, granted_at: float) -> None:
+    async def _send(self, sending: Sending, granted_at: float) -> None:
         """Send one update, and hand it to the waiter; or end it, whatever happens, cancellation included."""
         found: Asked | Ending | None = None
         try:
-            found = await course.send(
+            found = await sending.send(
                 before_sending=self._unless_stopped,
-                answered=partial(self._make_place, course.item.uuid),
+                answered=partial(self._make_place, sending.item.uuid),
                 granted_at=granted_at,
             )
         except _Stopped:
@@ -258,57 +260,57 @@ class Engine:
             self._note_refused(refused)
             raise
         except ServiceError as error:
-            found = failed(error, course.item.request, perhaps_applied=course.perhaps_applied)
+            found = failed(error, sending.item.request, perhaps_applied=sending.perhaps_applied)
         except Exception as bug:
             # One mapping's bug must not lose the others.
-            log.exception("internal_error", uuid=course.item.uuid)
-            found = internal_error(bug, perhaps_applied=course.perhaps_applied)
+            log.exception("internal_error", uuid=sending.item.uuid)
+            found = internal_error(bug, perhaps_applied=sending.perhaps_applied)
         finally:
             # Nothing here waits, so that a cancelled item has its result too.
-            self._make_place(course.item.uuid)
+            self._make_place(sending.item.uuid)
             if isinstance(found, Asked):
-                self._settling[course.item.uuid] = course
-                ended = partial(self._settled, course, found)
+                self._settling[sending.item.uuid] = sending
+                ended = partial(self._settled, sending, found)
                 self._waiter.wait_for(found, deadline=self._deadline(), ended=ended)
             else:
-                self._end_begun(course, found or self._cut_short(course))
+                self._end_begun(sending, found or self._cut_short(sending))
 
     def _make_place(self, uuid: str) -> None:
         self._budget.leave((self, uuid))
         with suppress(RuntimeError):  # made already, when the answer came
             self._sending.release_on_behalf_of(uuid)
 
-    def _settled(self, course: Course, asked: Asked, settlement: Settlement) -> None:
+    def _settled(self, sending: Sending, asked: Asked, settlement: Settlement) -> None:
         try:
-            ending = course.settled(settlement, asked)
+            ending = sending.settled(settlement, asked)
         except Exception as bug:
-            log.exception("internal_error", uuid=course.item.uuid)
+            log.exception("internal_error", uuid=sending.item.uuid)
             ending = internal_error(bug, perhaps_applied=True)
         if ending.outcome is Outcome.TIMED_OUT and self._clock.monotonic() >= self._settings.deadline:
             self.cut_short += 1
             self.stop(Stop(RunStatus.DEADLINE, "the deadline came before all that was accepted had settled"))
-        self._end_settling(course, ending)
+        self._end_settling(sending, ending)
 
-    def _end_settling(self, course: Course, ending: Ending) -> None:
-        del self._settling[course.item.uuid]
-        self._end_begun(course, ending)
+    def _end_settling(self, sending: Sending, ending: Ending) -> None:
+        del self._settling[sending.item.uuid]
+        self._end_begun(sending, ending)
 
-    def _end_begun(self, course: Course, ending: Ending) -> None:
+    def _end_begun(self, sending: Sending, ending: Ending) -> None:
         self._begun -= 1
         self._under_way.release()
-        self._ledger.end(course, ending)
+        self._results.end(sending, ending)
         if ending.outcome in TROUBLE:
             self._budget.fail()
 
     def _halt(self) -> None:
         self.stop(Stop(RunStatus.HALTED, self._budget.reason))
 
-    def _cut_short(self, course: Course) -> Ending:
-        self.cut_short += course.perhaps_applied
+    def _cut_short(self, sending: Sending) -> Ending:
+        self.cut_short += sending.perhaps_applied
         return cut_short(
-            perhaps_applied=course.perhaps_applied,
-            accepted=course.accepted,
-            why=self._refused if course.update_calls else None,
+            perhaps_applied=sending.perhaps_applied,
+            accepted=sending.accepted,
+            why=self._refused if sending.update_calls else None,
         )
 
     def _unless_stopped(self) -> None:

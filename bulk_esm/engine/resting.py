@@ -9,7 +9,7 @@ from bulk_esm.aws.control_plane import ControlPlane
 from bulk_esm.clock import Clock
 from bulk_esm.engine.estimates import SettleTimes
 from bulk_esm.engine.inventory import get_if_there
-from bulk_esm.engine.tasks import task_group
+from bulk_esm.engine.task_groups import task_group
 from bulk_esm.errors import ServiceError
 from bulk_esm.model.mapping import EventSourceMapping
 from bulk_esm.model.transitions import Transition, transition_under_way

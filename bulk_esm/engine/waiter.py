@@ -21,7 +21,7 @@ from bulk_esm.engine.estimates import SettleTimes
 from bulk_esm.engine.inventory import get_if_there
 from bulk_esm.engine.looks import Look, choose
 from bulk_esm.engine.settling import Asked
-from bulk_esm.engine.tasks import task_group
+from bulk_esm.engine.task_groups import task_group
 from bulk_esm.engine.waits import Settlement, Waits
 from bulk_esm.errors import ServiceError
 from bulk_esm.logs import get_logger

@@ -14,7 +14,7 @@ from bulk_esm.aws.regions import known_regions, partition_of
 from bulk_esm.aws.roles import _RoleCredentials
 from bulk_esm.aws.session import Connection, ConnectionSettings
 from bulk_esm.aws.sessions import Sessions
-from bulk_esm.engine.tasks import task_group
+from bulk_esm.engine.task_groups import task_group
 from bulk_esm.errors import AccessError, ServiceError, UsageError
 from bulk_esm.simulator import Faults, Kind, Simulator
 from bulk_esm.simulator.identity import assumed_role

@@ -17,11 +17,11 @@ from bulk_esm.cli.fleet_progress import PlanningProgress, fleet_picture, fleet_p
 from bulk_esm.cli.fleet_summary import fleet_plan_summary, fleet_run_summary, shard_problem_lines
 from bulk_esm.cli.fleet_watch import Watch
 from bulk_esm.errors import RunFolderError
-from bulk_esm.fleet.standing import ShardStanding
-from bulk_esm.fleet.tasks import Stands
+from bulk_esm.executors.tasks import ShardStatus
 from bulk_esm.model.result import ErrorRecord
 from bulk_esm.model.shard import Problem, Shard
-from bulk_esm.runs.fleet_folder import FleetFolder, FleetRecord, ShardEntry
+from bulk_esm.runs.shard_progress import ShardProgress
+from bulk_esm.store.fleet_folder import FleetFolder, FleetRecord, ShardEntry
 
 REGIONS = ("ap-southeast-1", "eu-west-1", "us-east-1")
 
@@ -150,30 +150,32 @@ def test_why_a_shard_failed_is_told_in_its_row() -> None:
 # Looks at a run
 
 
-def standing_of(number: int, updates: int = 100, problem: Problem | None = None) -> ShardStanding:
-    return ShardStanding(ShardEntry(shard=shard_of(number), items=updates, updates=updates, problem=problem))
+def standing_of(number: int, updates: int = 100, problem: Problem | None = None) -> ShardProgress:
+    return ShardProgress(ShardEntry(shard=shard_of(number), items=updates, updates=updates, problem=problem))
 
 
-def works(standing: ShardStanding, granted: int, rate: float = 12.0, **more: Any) -> None:
+def works(standing: ShardProgress, granted: int, rate: float = 12.0, **more: Any) -> None:
     standing.at_work = True
-    standing.stands = Stands(shard=standing.name, granted=granted, rate=rate, **more)
+    standing.status = ShardStatus(shard=standing.name, granted=granted, rate=rate, **more)
 
 
 def test_the_rate_is_that_of_all_shards_however_often_each_is_opened() -> None:
     seconds = 0.0
-    standings = [standing_of(n) for n in range(3)]
-    watch = Watch(lambda: standings, clock=lambda: seconds)
-    works(standings[0], 20, throttles=2)
-    works(standings[1], 30)
+    progress_by_shard = [standing_of(n) for n in range(3)]
+    watch = Watch(lambda: progress_by_shard, clock=lambda: seconds)
+    works(progress_by_shard[0], 20, throttles=2)
+    works(progress_by_shard[1], 30)
     seconds = 5.0
     assert watch.look().rate == 10
-    standings[0].requests.update({"update": 20, "get": 2, "throttled": 3, "errors": 1})  # it ended, and counts all
-    standings[0].rest()
-    works(standings[1], 48)
+    progress_by_shard[0].requests.update(
+        {"update": 20, "get": 2, "throttled": 3, "errors": 1}
+    )  # it ended, and counts all
+    progress_by_shard[0].rest()
+    works(progress_by_shard[1], 48)
     seconds = 7.0
     assert watch.look().rate == 10
-    works(standings[0], 5, throttles=1)  # opened again, for its next wave
-    standings[1].rest()  # its worker was lost
+    works(progress_by_shard[0], 5, throttles=1)  # opened again, for its next wave
+    progress_by_shard[1].rest()  # its worker was lost
     seconds = 7.5
     look = watch.look()
     assert look.rate == 10
@@ -185,13 +187,13 @@ def test_the_rate_is_that_of_all_shards_however_often_each_is_opened() -> None:
 
 
 def test_a_look_at_each_shard() -> None:
-    denied, working, over, waiting = standings = [
+    denied, working, over, waiting = progress_by_shard = [
         standing_of(0, 0, Problem(reason="denied")),
         standing_of(1),
         standing_of(2, 5),
         standing_of(3),
     ]
-    watch = Watch(lambda: standings, clock=lambda: 0.0)
+    watch = Watch(lambda: progress_by_shard, clock=lambda: 0.0)
     works(working, 90, rate=12.0)
     watch.look()
     working.outcomes[Outcome.UPDATED] = 30
@@ -240,10 +242,10 @@ class Seconds:
             await anyio.sleep_forever()
 
 
-async def show_run(console: Console, standings: Sequence[ShardStanding], stage: str = "") -> None:
+async def show_run(console: Console, progress_by_shard: Sequence[ShardProgress], stage: str = "") -> None:
     seconds = Seconds(3)
     async with fleet_progress(
-        lambda: standings,
+        lambda: progress_by_shard,
         stage=lambda: stage,
         title="pause run",
         clock=seconds.clock,
@@ -256,10 +258,10 @@ async def show_run(console: Console, standings: Sequence[ShardStanding], stage: 
 
 
 async def test_a_run_in_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
-    standings = [standing_of(0), standing_of(1, 0, Problem(reason="denied"))]
-    standings[0].outcomes.update({Outcome.UPDATED: 40, Outcome.UNCHANGED: 3})
-    works(standings[0], 50, settling=20)
-    await show_run(Console(stderr=True), standings)
+    progress_by_shard = [standing_of(0), standing_of(1, 0, Problem(reason="denied"))]
+    progress_by_shard[0].outcomes.update({Outcome.UPDATED: 40, Outcome.UNCHANGED: 3})
+    works(progress_by_shard[0], 50, settling=20)
+    await show_run(Console(stderr=True), progress_by_shard)
     *lines, question = capsys.readouterr().err.splitlines()
     assert question == "a question"
     assert lines[0] == (
@@ -267,14 +269,14 @@ async def test_a_run_in_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
         "0.0 requests/s, 0 throttles, 0:10 elapsed, about 0:03 left"
     )
     assert [line.count("0:20") + line.count("0:30") for line in lines] == [0, 1, 1]
-    await show_run(Console(stderr=True), standings, "soaking")
+    await show_run(Console(stderr=True), progress_by_shard, "soaking")
     assert capsys.readouterr().err.splitlines()[0].endswith("; soaking")
 
 
 async def test_a_run_at_a_terminal() -> None:
     screen = io.StringIO()
-    standings = [standing_of(number) for number in range(100)]
-    await show_run(Console(file=screen, force_terminal=True, width=80, height=24), standings)
+    progress_by_shard = [standing_of(number) for number in range(100)]
+    await show_run(Console(file=screen, force_terminal=True, width=80, height=24), progress_by_shard)
     assert "100 shards: 100 waiting" in screen.getvalue()
     assert "0 of 10,000" in screen.getvalue()
     assert "a question" in screen.getvalue()

@@ -19,13 +19,13 @@ from engine_world import (
 )
 
 from bulk_esm import AccessError, BulkEsm, Change, Outcome, Plan, Result, RunFolderError, Selection
-from bulk_esm.engine.course import Course
 from bulk_esm.engine.endings import changed
 from bulk_esm.engine.engine import Engine
-from bulk_esm.engine.stopping import Stop
-from bulk_esm.engine.tasks import task_group
+from bulk_esm.engine.sending import Sending
+from bulk_esm.engine.task_groups import task_group
 from bulk_esm.model.plan import Action, unknown_item
-from bulk_esm.runs.record import RunStatus
+from bulk_esm.model.records import RunStatus
+from bulk_esm.model.stopping import Stop
 from bulk_esm.simulator import Faults, make_fleet
 
 PAUSE = Change({"Enabled": False})
@@ -254,21 +254,21 @@ async def test_a_bug_in_one_item_does_not_lose_the_others(monkeypatch: pytest.Mo
     async with world(fleet=queues(10)) as (simulator, bulk):
         plan = await bulk.plan(EVERYTHING, PAUSE)
         engine = engine_of(bulk)
-        settled = Course.settled
+        settled = Sending.settled
         while_settling, while_sending = plan.items[3].uuid, plan.items[6].uuid
         update = bulk.control_plane.update
 
-        def broken_settled(course: Course, *arguments: Any) -> Any:
-            if course.item.uuid == while_settling:
+        def broken_settled(sending: Sending, *arguments: Any) -> Any:
+            if sending.item.uuid == while_settling:
                 raise KeyError("a bug")
-            return settled(course, *arguments)
+            return settled(sending, *arguments)
 
         async def broken_update(uuid: str, *arguments: Any, **options: Any) -> Any:
             if uuid == while_sending:
                 raise KeyError("a bug")
             return await update(uuid, *arguments, **options)
 
-        monkeypatch.setattr(Course, "settled", broken_settled)
+        monkeypatch.setattr(Sending, "settled", broken_settled)
         monkeypatch.setattr(bulk.control_plane, "update", broken_update)
         results: list[Result] = []
         await engine.run(plan.items, results.append)

@@ -20,10 +20,10 @@ from hypothesis import strategies as st
 from bulk_esm import BulkEsm, Change, Intent, Outcome, Plan, Result, Run, RunStatus, Selection
 from bulk_esm.model.mapping import source_type_of
 from bulk_esm.model.parameters import PARAMETERS, row
+from bulk_esm.model.records import RunRecord
 from bulk_esm.model.rollout import RolloutSettings
-from bulk_esm.runs.folder import RunFolder
-from bulk_esm.runs.record import RunRecord
 from bulk_esm.simulator import Faults, Simulator
+from bulk_esm.store.folder import RunFolder
 
 MAPPINGS = 12
 # What differs after a rollback although all is as it was.

@@ -10,10 +10,10 @@ import pytest
 from engine_world import STARTED_AT, accepted, check_what_always_holds, in_virtual_time, queues, virtual_clock, world
 
 from bulk_esm import BulkEsm, Change, Intent, Outcome, Plan, Result, RolloutSettings, Run, RunStatus, Selection
-from bulk_esm.engine.gates import WaveEnd
 from bulk_esm.errors import RecordingError
-from bulk_esm.runs.folder import ResultWriter
+from bulk_esm.gates.gates import WaveEnd
 from bulk_esm.simulator import Faults, Simulator
+from bulk_esm.store.folder import ResultWriter
 
 PAUSE = Change({"Enabled": False})
 EVERYTHING = Selection(all=True)

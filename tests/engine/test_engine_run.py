@@ -36,8 +36,8 @@ from bulk_esm import (
     Selection,
 )
 from bulk_esm.model.plan import unknown_item
-from bulk_esm.runs.folder import RunFolder
 from bulk_esm.simulator import Faults, Simulator
+from bulk_esm.store.folder import RunFolder
 
 PAUSE = Change({"Enabled": False})
 EVERYTHING = Selection(all=True)

@@ -1,4 +1,4 @@
-"""A fleet whose crew is the test: what each shard answers is said beforehand, and nothing is ever sent."""
+"""A fleet whose executor is the test: what each shard answers is said beforehand, and nothing is ever sent."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from pathlib import Path
 import anyio
 
 from bulk_esm.engine.budget import Budget
-from bulk_esm.engine.stopping import Stop
-from bulk_esm.fleet.crew import Desk
-from bulk_esm.fleet.fleet import Fleet
-from bulk_esm.fleet.planning import FleetPlan, make_fleet_plan
-from bulk_esm.fleet.tasks import Assignment, CarryOut, PlanChange, Reach, Resulted, ShardEnd, Task
+from bulk_esm.executors.protocols import TaskSource
+from bulk_esm.executors.tasks import Assignment, CarryOut, PlanChange, Reach, Resulted, ShardEnd, Task
 from bulk_esm.model.change import Change
 from bulk_esm.model.mapping import EventSourceMapping, SourceType
 from bulk_esm.model.plan import Plan, PlanItem, plan_item, unknown_item
+from bulk_esm.model.records import Intent
 from bulk_esm.model.result import TROUBLE, Outcome, Result
 from bulk_esm.model.selection import Selection
 from bulk_esm.model.shard import Problem, Shard
-from bulk_esm.runs.record import Intent
+from bulk_esm.model.stopping import Stop
+from bulk_esm.runs.fleet import Fleet
+from bulk_esm.runs.planning import RunPlan, plan_run
 
 PAUSE = Change({"Enabled": False})
-Answer = Callable[["ToyCrew", Desk, Assignment, CarryOut], None]
+Answer = Callable[["ToyCrew", TaskSource, Assignment, CarryOut], None]
 
 
 def shard(number: int, *, region: str = "eu-west-1") -> Shard:
@@ -61,11 +61,11 @@ def result_of(item: PlanItem, assignment: Assignment, outcome: Outcome = Outcome
     )
 
 
-def all_updated(crew: ToyCrew, desk: Desk, assignment: Assignment, task: CarryOut) -> None:
+def all_updated(executor: ToyCrew, source: TaskSource, assignment: Assignment, task: CarryOut) -> None:
     """Everything goes well."""
     for item in task.items:
-        desk.heard(Resulted(assignment.shard.name, result_of(item, assignment)))
-    desk.ended(ShardEnd(shard=assignment.shard.name, requests={"update": len(task.items)}))
+        source.heard(Resulted(assignment.shard.name, result_of(item, assignment)))
+    source.ended(ShardEnd(shard=assignment.shard.name, requests={"update": len(task.items)}))
 
 
 class ToyCrew:
@@ -85,38 +85,38 @@ class ToyCrew:
         self._answers = answers or {}
         self._turns: Counter[str] = Counter()
 
-    async def do(self, desk: Desk) -> None:
-        while (assignment := desk.next()) is not None:
+    async def do(self, source: TaskSource) -> None:
+        while (assignment := source.next()) is not None:
             await anyio.lowlevel.checkpoint()
             name = assignment.shard.name
             if not isinstance(assignment.task, CarryOut):
                 found = self._plans[name]
                 if isinstance(found, Problem):
-                    desk.ended(ShardEnd(shard=name, problem=found))
+                    source.ended(ShardEnd(shard=name, problem=found))
                 else:
-                    desk.ended(ShardEnd(shard=name, plan=found, seen=len(found.items)))
+                    source.ended(ShardEnd(shard=name, plan=found, seen=len(found.items)))
                 continue
             self.asked.append(assignment)
             answers = self._answers.get(name, [])
             answer = answers[self._turns[name]] if self._turns[name] < len(answers) else all_updated
             self._turns[name] += 1
-            answer(self, desk, assignment, assignment.task)
+            answer(self, source, assignment, assignment.task)
 
     def begin(self, budget: Budget) -> None:
         self.budget = budget
 
-    def stop(self, stop: Stop, *, hurry: bool = False) -> None:  # noqa: ARG002 - a Crew's
+    def stop(self, stop: Stop, *, hurry: bool = False) -> None:  # noqa: ARG002 - a Executor's
         self.stops.append(stop)
 
     def behave(self) -> None:
         """From now on everything goes well."""
         self._answers = {}
 
-    def tell(self, desk: Desk, assignment: Assignment, item: PlanItem, outcome: Outcome) -> None:
-        """One mapping ends, and counts as a crew's do."""
+    def tell(self, source: TaskSource, assignment: Assignment, item: PlanItem, outcome: Outcome) -> None:
+        """One mapping ends, and counts as a executor's do."""
         if outcome in TROUBLE:
             self.budget.fail()
-        desk.heard(Resulted(assignment.shard.name, result_of(item, assignment, outcome)))
+        source.heard(Resulted(assignment.shard.name, result_of(item, assignment, outcome)))
 
 
 def plan_of(where: Shard, updates: int, *, unchanged: int = 0, unknown: tuple[str, ...] = ()) -> Plan:
@@ -124,12 +124,12 @@ def plan_of(where: Shard, updates: int, *, unchanged: int = 0, unknown: tuple[st
     return Plan((*paused, *(item_of(where, n) for n in range(updates)), *map(unknown_item, unknown)))
 
 
-def fleet_of(crew: ToyCrew, shards: tuple[Shard, ...]) -> Fleet:
-    return Fleet(shards=shards, crew=crew, reach=Reach())
+def fleet_of(executor: ToyCrew, shards: tuple[Shard, ...]) -> Fleet:
+    return Fleet(shards=shards, executor=executor, reach=Reach())
 
 
-async def planned(fleet: Fleet, runs_dir: Path, intent: Intent | None = None) -> FleetPlan:
+async def planned(fleet: Fleet, runs_dir: Path, intent: Intent | None = None) -> RunPlan:
     def task_of(_: Shard) -> Task:
         return PlanChange.of(Selection(all=True), PAUSE)
 
-    return await make_fleet_plan(fleet, task_of, runs_dir=runs_dir, intent=intent or Intent(command="pause"))
+    return await plan_run(fleet, task_of, runs_dir=runs_dir, intent=intent or Intent(command="pause"))

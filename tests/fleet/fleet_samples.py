@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from bulk_esm.aws.session import ConnectionSettings
-from bulk_esm.fleet.resolve import Answers
 from bulk_esm.model.shard import Shard
+from bulk_esm.shards.resolve import Answers
 
 T = TypeVar("T")
 ONE, TWO, THREE = "111111111111", "222222222222", "333333333333"

@@ -1,4 +1,4 @@
-"""A worker that needs no AWS, and a desk that remembers: what a shard's tags say is what the worker does."""
+"""A worker that needs no AWS, and a source that remembers: what a shard's tags say is what the worker does."""
 
 import os
 from collections import deque
@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable
 
 import anyio
 
-from bulk_esm.engine.stopping import Stop
-from bulk_esm.fleet.tasks import Assignment, CarryOut, Event, Reach, Resulted, ShardEnd
-from bulk_esm.fleet.worker import Worker
+from bulk_esm.executors.tasks import Assignment, CarryOut, Event, Reach, Resulted, ShardEnd
+from bulk_esm.executors.worker import Worker
 from bulk_esm.model.mapping import SourceType
 from bulk_esm.model.result import Outcome, Result
 from bulk_esm.model.shard import Shard
+from bulk_esm.model.stopping import Stop
 
 LONGEST_S = 60
 

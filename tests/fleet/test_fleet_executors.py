@@ -20,19 +20,19 @@ from fleet_toy import LONGEST_S, ToyDesk, ToyWorker, shards
 
 from bulk_esm import __version__
 from bulk_esm.engine.budget import Budget
-from bulk_esm.engine.stopping import Stop
 from bulk_esm.errors import UsageError
-from bulk_esm.fleet import dask_line
-from bulk_esm.fleet.executors import ExecutorCrew, open_dask_crew, open_process_crew
-from bulk_esm.fleet.tasks import Event, Resulted
-from bulk_esm.runs.record import RunStatus
+from bulk_esm.executors import dask_cluster
+from bulk_esm.executors.remote import RemoteExecutor, open_dask_executor, open_process_executor
+from bulk_esm.executors.tasks import Event, Resulted
+from bulk_esm.model.records import RunStatus
+from bulk_esm.model.stopping import Stop
 
 PLACES = 2
 AT_ONCE = 6
 PATIENCE_S = 4.0
 INTERRUPTED = Stop(RunStatus.INTERRUPTED, "it was interrupted")
 
-OpenCrew = Callable[[], AbstractAsyncContextManager[ExecutorCrew]]
+OpenCrew = Callable[[], AbstractAsyncContextManager[RemoteExecutor]]
 
 
 @pytest.fixture(scope="module")
@@ -46,39 +46,39 @@ def scheduler() -> Iterator[str]:
 @pytest.fixture(params=["process", "dask"])
 def open_crew(request: pytest.FixtureRequest) -> OpenCrew:
     if request.param == "process":
-        return lambda: open_process_crew(workers=PLACES, at_once=AT_ONCE, open_worker=ToyWorker)
+        return lambda: open_process_executor(workers=PLACES, at_once=AT_ONCE, open_worker=ToyWorker)
     address = request.getfixturevalue("scheduler")
-    return lambda: open_dask_crew(address, at_once=AT_ONCE, patience_s=PATIENCE_S, open_worker=ToyWorker)
+    return lambda: open_dask_executor(address, at_once=AT_ONCE, patience_s=PATIENCE_S, open_worker=ToyWorker)
 
 
 async def test_results_arrive_as_they_come_and_before_their_shard_ends(open_crew: OpenCrew, tmp_path: Path) -> None:
     def heard(_: Event) -> None:
-        if len(set(desk.states.values())) == PLACES:
+        if len(set(source.states.values())) == PLACES:
             all_heard.touch()
 
     all_heard = tmp_path / "heard"
-    desk = ToyDesk(shards(20, until=str(all_heard)), heard)  # none ends before something of each worker was heard
+    source = ToyDesk(shards(20, until=str(all_heard)), heard)  # none ends before something of each worker was heard
     with anyio.fail_after(LONGEST_S):
-        async with open_crew() as crew:
-            await crew.do(desk)
+        async with open_crew() as executor:
+            await executor.do(source)
             again = ToyDesk(shards(3))
-            await crew.do(again)
-    assert sorted(desk.ended_shards) == sorted(desk.heard_of)
-    assert set(map(tuple, desk.heard_of.values())) == {("0", "1", "2")}
-    assert len(set(desk.states.values())) == PLACES
-    assert str(os.getpid()) not in desk.states.values()
+            await executor.do(again)
+    assert sorted(source.ended_shards) == sorted(source.heard_of)
+    assert set(map(tuple, source.heard_of.values())) == {("0", "1", "2")}
+    assert len(set(source.states.values())) == PLACES
+    assert str(os.getpid()) not in source.states.values()
     assert len(again.ends) == 3
 
 
 async def test_a_stop_reaches_every_worker(open_crew: OpenCrew, tmp_path: Path) -> None:
-    desk = ToyDesk(shards(AT_ONCE, until=str(tmp_path / "never"), results="1"))
+    source = ToyDesk(shards(AT_ONCE, until=str(tmp_path / "never"), results="1"))
     with anyio.fail_after(LONGEST_S):
-        async with open_crew() as crew, anyio.create_task_group() as tasks:
-            tasks.start_soon(crew.do, desk)
-            while len(desk.states) < AT_ONCE:  # noqa: ASYNC110 - it is polled
+        async with open_crew() as executor, anyio.create_task_group() as tasks:
+            tasks.start_soon(executor.do, source)
+            while len(source.states) < AT_ONCE:  # noqa: ASYNC110 - it is polled
                 await anyio.sleep(0.01)
-            crew.stop(INTERRUPTED, hurry=True)
-    assert Counter(end.stop for end in desk.ends) == {
+            executor.stop(INTERRUPTED, hurry=True)
+    assert Counter(end.stop for end in source.ends) == {
         Stop(RunStatus.INTERRUPTED, "it was interrupted in a hurry"): AT_ONCE
     }
 
@@ -88,59 +88,59 @@ async def test_what_a_killed_worker_had_is_done_by_another(open_crew: OpenCrew, 
 
     def kill_once(event: Event) -> None:
         assert isinstance(event, Resulted)
-        if not killed and len(desk.states) == AT_ONCE:
+        if not killed and len(source.states) == AT_ONCE:
             killed.append(int(event.result.state or 0))
             os.kill(killed[0], signal.SIGKILL)
             done.touch()
 
     done = tmp_path / "done"
-    desk = ToyDesk(shards(2 * AT_ONCE, until=str(done)), kill_once)
+    source = ToyDesk(shards(2 * AT_ONCE, until=str(done)), kill_once)
     with anyio.fail_after(LONGEST_S):
-        async with open_crew() as crew:
-            await crew.do(desk)
-    assert sorted(desk.ended_shards) == sorted(desk.heard_of)
-    lost = {name for name, _ in desk.losses}
-    assert len(lost) == len(desk.losses) == AT_ONCE / PLACES
-    assert str(killed[0]) not in {desk.states[name] for name in lost}
+        async with open_crew() as executor:
+            await executor.do(source)
+    assert sorted(source.ended_shards) == sorted(source.heard_of)
+    lost = {name for name, _ in source.losses}
+    assert len(lost) == len(source.losses) == AT_ONCE / PLACES
+    assert str(killed[0]) not in {source.states[name] for name in lost}
 
 
 async def test_failures_in_one_worker_count_in_the_others(open_crew: OpenCrew, tmp_path: Path) -> None:
     both_began = tmp_path / "both"
 
     def heard(_: Event) -> None:
-        if len(desk.states) == PLACES:
+        if len(source.states) == PLACES:
             both_began.touch()
 
     failing, watching = shards(PLACES)
     failing = msgspec.structs.replace(failing, tags={"outcome": "failed", "until": str(both_began)})
     watching = msgspec.structs.replace(watching, tags={"failures": "3"})  # of which it has none itself
-    budget, desk = Budget(10), ToyDesk([failing, watching], heard)
+    budget, source = Budget(10), ToyDesk([failing, watching], heard)
     with anyio.fail_after(LONGEST_S):
-        async with open_crew() as crew:
-            crew.begin(budget)
-            await crew.do(desk)
+        async with open_crew() as executor:
+            executor.begin(budget)
+            await executor.do(source)
     assert budget.failures == 3
-    assert len(desk.ends) == len(set(desk.states.values())) == PLACES
+    assert len(source.ends) == len(set(source.states.values())) == PLACES
 
 
 @pytest.mark.parametrize("how", ["process", "dask"])
 def test_nobody_goes_on_for_a_driver_that_was_killed(how: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     alive = tmp_path / "alive"
-    opened = "open_process_crew(workers=1, open_worker=ToyWorker)"
+    opened = "open_process_executor(workers=1, open_worker=ToyWorker)"
     if how == "dask":
-        opened = f"open_dask_crew({request.getfixturevalue('scheduler')!r}, patience_s=2, open_worker=ToyWorker)"
+        opened = f"open_dask_executor({request.getfixturevalue('scheduler')!r}, patience_s=2, open_worker=ToyWorker)"
     driver = tmp_path / "driver.py"
     driver.write_text(
         textwrap.dedent(f"""
             import anyio
             from fleet_toy import ToyDesk, ToyWorker, shards
-            from bulk_esm.fleet.executors import open_dask_crew, open_process_crew
+            from bulk_esm.executors.remote import open_dask_executor, open_process_executor
 
             async def main():
                 tags = {{"until": "/never", "alive": {str(alive)!r}, "results": "1"}}
-                desk = ToyDesk(shards(1, **tags), lambda event: print(event.result.state, flush=True))
-                async with {opened} as crew:
-                    await crew.do(desk)
+                source = ToyDesk(shards(1, **tags), lambda event: print(event.result.state, flush=True))
+                async with {opened} as executor:
+                    await executor.do(source)
 
             if __name__ == "__main__":
                 anyio.run(main)
@@ -162,7 +162,7 @@ def test_nobody_goes_on_for_a_driver_that_was_killed(how: str, tmp_path: Path, r
 
 
 async def test_a_scheduler_that_does_not_answer_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dask_line, "_ANSWERS_WITHIN_S", 0.2)
+    monkeypatch.setattr(dask_cluster, "_ANSWERS_WITHIN_S", 0.2)
     with pytest.raises(UsageError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:1 .*start one with"):
         await open_and_leave("tcp://127.0.0.1:1")
 
@@ -178,7 +178,7 @@ async def test_no_address_is_told_of() -> None:
 
 
 async def test_dask_that_is_not_installed_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "bulk_esm.fleet.dask_line", None)
+    monkeypatch.setitem(sys.modules, "bulk_esm.executors.dask_cluster", None)
     with pytest.raises(UsageError, match=r'pip install "bulk-esm\[dask\]"'):
         await open_and_leave("tcp://127.0.0.1:1")
 
@@ -189,28 +189,28 @@ async def test_a_scheduler_without_workers_is_told_of() -> None:
 
 
 async def test_workers_with_another_version_are_told_of(scheduler: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dask_line, "__version__", "0.0.1")
+    monkeypatch.setattr(dask_cluster, "__version__", "0.0.1")
     with pytest.raises(UsageError, match=f"has bulk_esm {__version__}, and this is 0.0.1"):
         await open_and_leave(scheduler)
 
 
 def test_a_scheduler_without_tls_is_warned_of() -> None:
-    assert "not encrypted" in (dask_line.warning_of("tcp://10.0.0.1:8786") or "")
-    assert dask_line.warning_of("tls://10.0.0.1:8786") is None
+    assert "not encrypted" in (dask_cluster.warning_of("tcp://10.0.0.1:8786") or "")
+    assert dask_cluster.warning_of("tls://10.0.0.1:8786") is None
 
 
 async def test_numbers_that_are_none_are_refused() -> None:
     with pytest.raises(UsageError, match="at least 1 process"):
-        async with open_process_crew(workers=0):
+        async with open_process_executor(workers=0):
             pass
     with pytest.raises(UsageError, match="at least 1 shard"):
-        async with open_process_crew(at_once=0):
+        async with open_process_executor(at_once=0):
             pass
 
 
 async def open_and_leave(address: str) -> None:
     with anyio.fail_after(LONGEST_S):
-        async with open_dask_crew(address, open_worker=ToyWorker):
+        async with open_dask_executor(address, open_worker=ToyWorker):
             pass
 
 

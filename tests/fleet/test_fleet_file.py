@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulk_esm.errors import UsageError
-from bulk_esm.fleet.file import read_fleet_file
+from bulk_esm.shards.file import read_fleet_file
 
 SHARD = f'[[shards]]\naccount = "{ONE}"\nregion = "eu-west-1"\n'
 REGIONS = ("eu-west-1", "us-east-1", "ap-south-1")

@@ -11,15 +11,15 @@ from fleet_desk import Answer, ToyCrew, fleet_of, plan_of, planned, result_of, s
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bulk_esm.engine.stopping import Stop
-from bulk_esm.fleet.crew import Desk
-from bulk_esm.fleet.run import FleetRun
-from bulk_esm.fleet.tasks import Assignment, CarryOut, Resulted, ShardEnd
+from bulk_esm.executors.protocols import TaskSource
+from bulk_esm.executors.tasks import Assignment, CarryOut, Resulted, ShardEnd
 from bulk_esm.model.continuing import left_of
+from bulk_esm.model.records import Intent, RunStatus
 from bulk_esm.model.result import TROUBLE, Outcome, Result
 from bulk_esm.model.rollout import RolloutSettings
 from bulk_esm.model.shard import Problem
-from bulk_esm.runs.record import Intent, RunStatus
+from bulk_esm.model.stopping import Stop
+from bulk_esm.runs.run import FleetRun
 
 SHARDS = tuple(shard(number) for number in range(1, 5))
 ENDINGS = ["ends", "dies", "is denied", "forgets", "says it twice", "is stopped"]
@@ -29,23 +29,23 @@ OUTCOMES = [Outcome.UPDATED, Outcome.UPDATED, Outcome.FAILED, Outcome.TIMED_OUT,
 def behaves(how: str, told: int, outcomes: list[Outcome]) -> Answer:
     """A worker that tells of some mappings, and then behaves in some way."""
 
-    def answer(crew: ToyCrew, desk: Desk, assignment: Assignment, task: CarryOut) -> None:
+    def answer(executor: ToyCrew, source: TaskSource, assignment: Assignment, task: CarryOut) -> None:
         name = assignment.shard.name
         count = len(task.items) if how in {"ends", "says it twice", "is stopped"} else min(told, len(task.items))
         for number, item in enumerate(task.items[:count]):
             outcome = outcomes[number % len(outcomes)]
             if how == "is stopped" and number >= told:
                 outcome = Outcome.NOT_STARTED
-            crew.tell(desk, assignment, item, outcome)
+            executor.tell(source, assignment, item, outcome)
             if how == "says it twice":
-                desk.heard(Resulted(name, result_of(item, assignment, Outcome.UPDATED)))
+                source.heard(Resulted(name, result_of(item, assignment, Outcome.UPDATED)))
         if how == "dies":
-            desk.lost(name, "killed")
+            source.lost(name, "killed")
         elif how == "is denied":
-            desk.ended(ShardEnd(shard=name, problem=Problem(reason="denied", is_access=True)))
+            source.ended(ShardEnd(shard=name, problem=Problem(reason="denied", is_access=True)))
         else:
             stop = Stop(RunStatus.DEADLINE, "too late") if how == "is stopped" else None
-            desk.ended(ShardEnd(shard=name, stop=stop))
+            source.ended(ShardEnd(shard=name, stop=stop))
 
     return answer
 
@@ -79,7 +79,7 @@ def test_nothing_is_lost(
     one_by_one: bool,
     most_failed: int | None,
 ) -> None:
-    crew = ToyCrew(
+    executor = ToyCrew(
         {
             each.name: Problem(reason="denied") if each.name in unplanned else plan_of(each, size, unchanged=size % 2)
             for each, size in zip(SHARDS, sizes, strict=True)
@@ -89,7 +89,7 @@ def test_nothing_is_lost(
     groups = [(each,) for each in SHARDS] if one_by_one else [SHARDS]
 
     async def main(runs_dir: Path) -> None:
-        fleet = fleet_of(crew, SHARDS)
+        fleet = fleet_of(executor, SHARDS)
         intent = Intent(command="pause", rollout=rollout)
         shown: list[Result] = []
         with await planned(fleet, runs_dir, intent) as plan:
@@ -101,8 +101,8 @@ def test_nothing_is_lost(
         before = {result.uuid: result for result in run.folder.results()}
         final = {result.uuid for name in run.folder.names() for result in _kept(run, name)}
         # Whoever continues it meets workers that do as they should, and what had its answer keeps it.
-        asked = len(crew.asked)
-        crew.behave()
+        asked = len(executor.asked)
+        executor.behave()
         run = FleetRun.again(fleet, run.folder)
         record = await run.carry_out()
         _has_one_result_each(run)
@@ -110,10 +110,10 @@ def test_nothing_is_lost(
         assert {uuid: after[uuid] for uuid in final} == {uuid: before[uuid] for uuid in final}
         assert all(result.outcome is Outcome.UPDATED for uuid, result in after.items() if uuid not in final)
         again = [
-            item.uuid for each in crew.asked[asked:] if isinstance(each.task, CarryOut) for item in each.task.items
+            item.uuid for each in executor.asked[asked:] if isinstance(each.task, CarryOut) for item in each.task.items
         ]
         assert sorted(again) == sorted(after.keys() - final)
-        assert all(each.task.looks_first for each in crew.asked[asked:] if isinstance(each.task, CarryOut))
+        assert all(each.task.looks_first for each in executor.asked[asked:] if isinstance(each.task, CarryOut))
         assert record.status is RunStatus.FINISHED
 
     with tempfile.TemporaryDirectory() as folder:

@@ -9,7 +9,7 @@ from fleet_samples import ONE, TWO, write
 from bulk_esm.cli.fleet_options import FleetOptions
 from bulk_esm.cli.options import AwsOptions
 from bulk_esm.errors import UsageError
-from bulk_esm.fleet.settings import FleetSettings
+from bulk_esm.shards.settings import FleetSettings
 
 DASK = {"regions": "us-east-1", "executor": "dask"}
 

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulk_esm.errors import UsageError
-from bulk_esm.fleet.order import parse_shard_order
 from bulk_esm.model.shard import Shard
+from bulk_esm.shards.order import parse_shard_order
 
 ACCOUNTS = (ONE, TWO, THREE)
 REGIONS = ("eu-west-1", "us-east-1", "ap-south-1")

@@ -6,16 +6,16 @@ from unittest.mock import patch
 
 from engine_world import MODELS, STARTED_AT, in_virtual_time, virtual_clock
 
-from bulk_esm.fleet.fleet import Fleet
-from bulk_esm.fleet.local import LocalCrew
-from bulk_esm.fleet.planning import make_fleet_plan
-from bulk_esm.fleet.run import FleetRun
-from bulk_esm.fleet.tasks import PlanChange, Reach
-from bulk_esm.fleet.worker import Worker
+from bulk_esm.executors.local import LocalExecutor
+from bulk_esm.executors.tasks import PlanChange, Reach
+from bulk_esm.executors.worker import Worker
 from bulk_esm.model.change import Change
+from bulk_esm.model.records import Intent
 from bulk_esm.model.selection import Selection
 from bulk_esm.model.shard import Shard
-from bulk_esm.runs.record import Intent
+from bulk_esm.runs.fleet import Fleet
+from bulk_esm.runs.planning import plan_run
+from bulk_esm.runs.run import FleetRun
 from bulk_esm.simulator import Simulator, make_fleet
 
 ACCOUNT = "123456789012"
@@ -38,10 +38,10 @@ async def test_requests_a_mapping(tmp_path: Path) -> None:
         ):
             async with Worker(clock=clock) as worker:
                 shards = tuple(Shard(account_id=ACCOUNT, region=region) for region in REGIONS)
-                fleet = Fleet(shards=shards, crew=LocalCrew(worker, at_once=10), reach=Reach(), clock=clock)
+                fleet = Fleet(shards=shards, executor=LocalExecutor(worker, at_once=10), reach=Reach(), clock=clock)
                 intent = Intent(command="pause")
                 change = PlanChange.of(Selection(all=True), Change({"Enabled": False}))
-                with await make_fleet_plan(fleet, lambda _: change, runs_dir=tmp_path, intent=intent) as plan:
+                with await plan_run(fleet, lambda _: change, runs_dir=tmp_path, intent=intent) as plan:
                     plan.publish(intent, [shards], None)
                     record = await FleetRun(fleet, plan.folder).carry_out()
         assert record.counts == {"updated": EACH * len(REGIONS)}

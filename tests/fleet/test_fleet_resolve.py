@@ -7,10 +7,10 @@ import pytest
 from fleet_samples import HOME, ONE, THREE, TWO, FakeSessions, write
 
 from bulk_esm.errors import AccessError, ServiceError, UsageError
-from bulk_esm.fleet.file import read_fleet_file
-from bulk_esm.fleet.resolve import Resolved, resolve
-from bulk_esm.fleet.settings import FleetSettings
-from bulk_esm.fleet.tasks import Reach
+from bulk_esm.executors.tasks import Reach
+from bulk_esm.shards.file import read_fleet_file
+from bulk_esm.shards.resolve import Resolved, resolve
+from bulk_esm.shards.settings import FleetSettings
 
 DENIED = AccessError("sts:AssumeRole was refused")
 UNIT, INNER = "ou-ab12-34cd56ef", "ou-ab12-34cd56eg"

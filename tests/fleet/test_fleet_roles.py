@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulk_esm.errors import UsageError
-from bulk_esm.fleet.roles import account_of_role, check_role, role_arn_of
+from bulk_esm.shards.roles import account_of_role, check_role, role_arn_of
 
 TEMPLATE = "arn:aws:iam::{account_id}:role/team/bulk-esm"
 accounts = st.from_regex(r"[0-9]{12}", fullmatch=True)

@@ -8,19 +8,19 @@ from pathlib import Path
 import pytest
 from fleet_desk import Answer, ToyCrew, all_updated, fleet_of, plan_of, planned, result_of, shard
 
-from bulk_esm.engine.gates import WaveEnd
-from bulk_esm.engine.stopping import Stop
 from bulk_esm.errors import BulkEsmError, RecordingError
-from bulk_esm.fleet.crew import Desk
-from bulk_esm.fleet.run import FleetRun
-from bulk_esm.fleet.tasks import Assignment, CarryOut, Resulted, ShardEnd, Stands
+from bulk_esm.executors.protocols import TaskSource
+from bulk_esm.executors.tasks import Assignment, CarryOut, Resulted, ShardEnd, ShardStatus
+from bulk_esm.gates.gates import WaveEnd
+from bulk_esm.model.records import Intent, RunRecord, RunStatus
 from bulk_esm.model.result import Outcome, Result
 from bulk_esm.model.rollout import RolloutSettings
 from bulk_esm.model.shard import Problem, Shard
-from bulk_esm.runs.fleet_folder import FleetFolder
-from bulk_esm.runs.folder import ResultWriter
-from bulk_esm.runs.record import Intent, RunRecord, RunStatus
-from bulk_esm.runs.store import find_run, run_folders
+from bulk_esm.model.stopping import Stop
+from bulk_esm.runs.run import FleetRun
+from bulk_esm.store.finding import find_run, run_folders
+from bulk_esm.store.fleet_folder import FleetFolder
+from bulk_esm.store.folder import ResultWriter
 
 A, B, C = shard(1), shard(2), shard(3)
 
@@ -28,8 +28,8 @@ A, B, C = shard(1), shard(2), shard(3)
 class Done:
     """A run that came to its end, and its files."""
 
-    def __init__(self, crew: ToyCrew, run: FleetRun, record: RunRecord, seen: list[Result]) -> None:
-        self.crew, self.run, self.record, self.seen = crew, run, record, seen
+    def __init__(self, executor: ToyCrew, run: FleetRun, record: RunRecord, seen: list[Result]) -> None:
+        self.executor, self.run, self.record, self.seen = executor, run, record, seen
 
     @property
     def outcomes(self) -> dict[str, Counter[str]]:
@@ -57,17 +57,17 @@ async def carried_out(
 ) -> Done:
     shards = (A, B, C)
     sizes = updates or {each.name: 4 for each in shards}
-    crew = ToyCrew(
+    executor = ToyCrew(
         {each.name: plan_of(each, sizes[each.name], unchanged=unchanged) for each in shards} | (problems or {}), answers
     )
-    fleet = fleet_of(crew, shards)
+    fleet = fleet_of(executor, shards)
     intent = Intent(command="pause", rollout=rollout or RolloutSettings())
     seen: list[Result] = []
     with await planned(fleet, runs_dir, intent) as plan:
         plan.publish(intent, groups or [list(shards)], most_failed)
         run = FleetRun(fleet, plan.folder, known=plan.known)
         record = await run.carry_out(seen.append)
-    return Done(crew, run, record, seen)
+    return Done(executor, run, record, seen)
 
 
 def names_in(path: Path) -> list[str]:
@@ -87,9 +87,9 @@ async def test_every_mapping_of_every_shard_has_one_result(tmp_path: Path) -> No
 
 
 async def test_a_run_is_found_only_when_all_its_plans_are_on_disk(tmp_path: Path) -> None:
-    crew = ToyCrew({A.name: plan_of(A, 2)})
+    executor = ToyCrew({A.name: plan_of(A, 2)})
     intent = Intent(command="pause")
-    with await planned(fleet_of(crew, (A,)), tmp_path, intent) as plan:
+    with await planned(fleet_of(executor, (A,)), tmp_path, intent) as plan:
         assert run_folders(tmp_path) == []
         plan.publish(intent, [[A]], None)
         assert FleetFolder.is_one(find_run(tmp_path, "last").path)
@@ -104,20 +104,20 @@ async def test_a_plan_that_nobody_wants_leaves_nothing(tmp_path: Path) -> None:
 
 async def test_a_uuid_is_nowhere_only_if_no_shard_has_it(tmp_path: Path) -> None:
     here, nowhere = "0" * 8, "f" * 8
-    crew = ToyCrew(
+    executor = ToyCrew(
         {
             A.name: plan_of(A, 1, unknown=(here, nowhere)),
             B.name: plan_of(B, 1, unknown=(nowhere,)),
             C.name: plan_of(C, 0),
         }
     )
-    with await planned(fleet_of(crew, (A, B)), tmp_path) as plan:
+    with await planned(fleet_of(executor, (A, B)), tmp_path) as plan:
         assert plan.nowhere == [nowhere]
         assert sum(1 for _ in plan.items()) == 2
-    with await planned(fleet_of(crew, (A, B, C)), tmp_path) as plan:
+    with await planned(fleet_of(executor, (A, B, C)), tmp_path) as plan:
         assert plan.nowhere == []
-    crew = ToyCrew({A.name: plan_of(A, 1, unknown=(nowhere,)), B.name: Problem(reason="denied")})
-    with await planned(fleet_of(crew, (A, B)), tmp_path) as plan:
+    executor = ToyCrew({A.name: plan_of(A, 1, unknown=(nowhere,)), B.name: Problem(reason="denied")})
+    with await planned(fleet_of(executor, (A, B)), tmp_path) as plan:
         assert plan.nowhere == []  # nobody knows what the other has
 
 
@@ -130,9 +130,9 @@ async def test_a_shard_out_of_reach_hurts_no_other(tmp_path: Path) -> None:
     assert (found.status, found.reason) == (RunStatus.UNREACHABLE, "it was refused")
 
 
-def then_denied(crew: ToyCrew, desk: Desk, assignment: Assignment, task: CarryOut) -> None:
-    crew.tell(desk, assignment, task.items[0], Outcome.UPDATED)
-    desk.ended(ShardEnd(shard=assignment.shard.name, problem=Problem(reason="expired", is_access=True)))
+def then_denied(executor: ToyCrew, source: TaskSource, assignment: Assignment, task: CarryOut) -> None:
+    executor.tell(source, assignment, task.items[0], Outcome.UPDATED)
+    source.ended(ShardEnd(shard=assignment.shard.name, problem=Problem(reason="expired", is_access=True)))
 
 
 async def test_what_a_shard_could_not_do_is_not_started_and_says_why(tmp_path: Path) -> None:
@@ -143,15 +143,15 @@ async def test_what_a_shard_could_not_do_is_not_started_and_says_why(tmp_path: P
     assert done.outcomes[A.name] == done.outcomes[C.name] == {"updated": 4}
 
 
-def dies_after_one(_: ToyCrew, desk: Desk, assignment: Assignment, task: CarryOut) -> None:
-    desk.heard(Resulted(assignment.shard.name, result_of(task.items[0], assignment)))
-    desk.lost(assignment.shard.name, "killed")
+def dies_after_one(_: ToyCrew, source: TaskSource, assignment: Assignment, task: CarryOut) -> None:
+    source.heard(Resulted(assignment.shard.name, result_of(task.items[0], assignment)))
+    source.lost(assignment.shard.name, "killed")
 
 
 async def test_a_lost_workers_shard_is_given_to_another_that_looks_first(tmp_path: Path) -> None:
     done = await carried_out(tmp_path, answers={B.name: [dies_after_one]})
     assert done.outcomes[B.name] == {"updated": 4}
-    first, second = (each.task for each in done.crew.asked if each.shard == B)
+    first, second = (each.task for each in done.executor.asked if each.shard == B)
     assert isinstance(first, CarryOut)
     assert isinstance(second, CarryOut)
     assert (first.looks_first, second.looks_first) == (False, True)
@@ -159,11 +159,11 @@ async def test_a_lost_workers_shard_is_given_to_another_that_looks_first(tmp_pat
     assert second.items == first.items[1:]
 
 
-def tells_and_dies(crew: ToyCrew, desk: Desk, assignment: Assignment, task: CarryOut) -> None:
+def tells_and_dies(executor: ToyCrew, source: TaskSource, assignment: Assignment, task: CarryOut) -> None:
     name = assignment.shard.name
     for updates in (1, 2):
-        desk.heard(Stands(shard=name, granted=updates, requests={"list": 5, "update": updates}))
-    dies_after_one(crew, desk, assignment, task)
+        source.heard(ShardStatus(shard=name, granted=updates, requests={"list": 5, "update": updates}))
+    dies_after_one(executor, source, assignment, task)
 
 
 async def test_what_a_lost_worker_told_that_it_spent_counts(tmp_path: Path) -> None:
@@ -178,26 +178,26 @@ async def test_a_shard_that_loses_worker_after_worker_is_given_up(tmp_path: Path
     assert done.record.shards == {"finished": 2, "unreachable": 1}
 
 
-def tells_all_but_the_last(_: ToyCrew, desk: Desk, assignment: Assignment, task: CarryOut) -> None:
+def tells_all_but_the_last(_: ToyCrew, source: TaskSource, assignment: Assignment, task: CarryOut) -> None:
     for item in task.items[:-1]:
-        desk.heard(Resulted(assignment.shard.name, result_of(item, assignment)))
-    desk.ended(ShardEnd(shard=assignment.shard.name))
+        source.heard(Resulted(assignment.shard.name, result_of(item, assignment)))
+    source.ended(ShardEnd(shard=assignment.shard.name))
 
 
 async def test_what_did_not_arrive_is_looked_at_again(tmp_path: Path) -> None:
     done = await carried_out(tmp_path, answers={C.name: [tells_all_but_the_last]})
     assert done.outcomes[C.name] == {"updated": 4}
-    again = done.crew.asked[-1].task
+    again = done.executor.asked[-1].task
     assert isinstance(again, CarryOut)
     assert again.looks_first
     assert len(again.items) == 1
 
 
-def tells_twice(crew: ToyCrew, desk: Desk, assignment: Assignment, task: CarryOut) -> None:
+def tells_twice(executor: ToyCrew, source: TaskSource, assignment: Assignment, task: CarryOut) -> None:
     for item in task.items:
-        desk.heard(Resulted(assignment.shard.name, result_of(item, assignment)))
-    all_updated(crew, desk, assignment, task)
-    desk.heard(Resulted(assignment.shard.name, result_of(task.items[0], assignment)))
+        source.heard(Resulted(assignment.shard.name, result_of(item, assignment)))
+    all_updated(executor, source, assignment, task)
+    source.heard(Resulted(assignment.shard.name, result_of(task.items[0], assignment)))
 
 
 async def test_a_result_that_comes_twice_counts_once(tmp_path: Path) -> None:
@@ -206,10 +206,10 @@ async def test_a_result_that_comes_twice_counts_once(tmp_path: Path) -> None:
     assert done.record.counts == {"updated": 12}
 
 
-def all_fail(crew: ToyCrew, desk: Desk, assignment: Assignment, task: CarryOut) -> None:
+def all_fail(executor: ToyCrew, source: TaskSource, assignment: Assignment, task: CarryOut) -> None:
     for item in task.items:
-        crew.tell(desk, assignment, item, Outcome.FAILED)
-    desk.ended(ShardEnd(shard=assignment.shard.name))
+        executor.tell(source, assignment, item, Outcome.FAILED)
+    source.ended(ShardEnd(shard=assignment.shard.name))
 
 
 async def test_the_budget_is_that_of_the_whole_fleet(tmp_path: Path) -> None:
@@ -219,10 +219,10 @@ async def test_the_budget_is_that_of_the_whole_fleet(tmp_path: Path) -> None:
     assert done.record.status is RunStatus.HALTED
     assert done.record.reason == "6 mappings failed, and at most 5 may"
     assert done.outcomes[C.name] == {"not_started": 4}
-    assert [each.shard for each in done.crew.asked] == [A, B]
-    assert isinstance(done.crew.asked[1].task, CarryOut)
-    assert done.crew.asked[1].task.most_failures == 1
-    assert done.crew.stops == [Stop(RunStatus.HALTED, "6 mappings failed, and at most 5 may")]
+    assert [each.shard for each in done.executor.asked] == [A, B]
+    assert isinstance(done.executor.asked[1].task, CarryOut)
+    assert done.executor.asked[1].task.most_failures == 1
+    assert done.executor.stops == [Stop(RunStatus.HALTED, "6 mappings failed, and at most 5 may")]
 
 
 async def test_too_many_failed_shards_halt_it(tmp_path: Path) -> None:
@@ -247,8 +247,8 @@ class Watch:
 
 
 async def test_waves_and_gates_are_those_of_the_fleet(tmp_path: Path) -> None:
-    crew = ToyCrew({each.name: plan_of(each, 4) for each in (A, B, C)})
-    fleet = fleet_of(crew, (A, B, C))
+    executor = ToyCrew({each.name: plan_of(each, 4) for each in (A, B, C)})
+    fleet = fleet_of(executor, (A, B, C))
     intent = Intent(command="pause", rollout=RolloutSettings(waves=("1", "50%", "100%")))
     gate = Watch(halts_after=2)
     with await planned(fleet, tmp_path, intent) as plan:
@@ -266,15 +266,15 @@ async def test_waves_and_gates_are_those_of_the_fleet(tmp_path: Path) -> None:
     record = await run.carry_out(gates=[again])
     assert record.counts == {"updated": 12}
     assert record.status is RunStatus.FINISHED
-    looked = [each.task for each in crew.asked[-3:] if isinstance(each.task, CarryOut)]
+    looked = [each.task for each in executor.asked[-3:] if isinstance(each.task, CarryOut)]
     assert all(task.looks_first and task.wave == 3 for task in looked)
     assert sum(len(task.items) for task in looked) == 6
 
 
 async def test_accounts_go_one_after_another(tmp_path: Path) -> None:
     done = await carried_out(tmp_path, groups=[[B], [A, C]])
-    assert [each.shard for each in done.crew.asked] == [B, A, C]
-    assert [each.task.wave for each in done.crew.asked if isinstance(each.task, CarryOut)] == [1, 2, 2]
+    assert [each.shard for each in done.executor.asked] == [B, A, C]
+    assert [each.task.wave for each in done.executor.asked if isinstance(each.task, CarryOut)] == [1, 2, 2]
 
 
 async def test_a_killed_driver_left_plans_and_some_results(tmp_path: Path) -> None:
@@ -284,13 +284,13 @@ async def test_a_killed_driver_left_plans_and_some_results(tmp_path: Path) -> No
         path = folder.shard(name).path / "results.jsonl"
         lines = path.read_bytes().splitlines(keepends=True)
         path.write_bytes(b"".join(lines[:keep]) + b'{"torn": ')
-    asked = len(done.crew.asked)
-    run = FleetRun.again(fleet_of(done.crew, (A, B, C)), folder)
+    asked = len(done.executor.asked)
+    run = FleetRun.again(fleet_of(done.executor, (A, B, C)), folder)
     record = await run.carry_out()
-    again = Done(done.crew, run, record, [])
+    again = Done(done.executor, run, record, [])
     assert again.outcomes == {each.name: {"updated": 4, "unchanged": 1} for each in (A, B, C)}
     assert record.counts == {"updated": 12, "unchanged": 3}
-    assert [each.shard for each in done.crew.asked[asked:]] == [A, B]
+    assert [each.shard for each in done.executor.asked[asked:]] == [A, B]
 
 
 async def test_a_full_disk_halts_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -303,27 +303,27 @@ async def test_a_full_disk_halts_it(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             raise RecordingError("the disk is full")
         appended(self, result)
 
-    def heard_nobody(_: ToyCrew, desk: Desk, assignment: Assignment, task: CarryOut) -> None:
+    def heard_nobody(_: ToyCrew, source: TaskSource, assignment: Assignment, task: CarryOut) -> None:
         for item in task.items:
             with pytest.raises(RecordingError):
-                desk.heard(Resulted(assignment.shard.name, result_of(item, assignment)))
+                source.heard(Resulted(assignment.shard.name, result_of(item, assignment)))
             break
-        desk.ended(ShardEnd(shard=assignment.shard.name, problem=Problem(reason="the disk is full")))
+        source.ended(ShardEnd(shard=assignment.shard.name, problem=Problem(reason="the disk is full")))
 
-    def first_then_full(crew: ToyCrew, desk: Desk, assignment: Assignment, task: CarryOut) -> None:
-        desk.heard(Resulted(assignment.shard.name, result_of(task.items[0], assignment)))
-        heard_nobody(crew, desk, assignment, CarryOut(run_id=task.run_id, items=task.items[1:]))
+    def first_then_full(executor: ToyCrew, source: TaskSource, assignment: Assignment, task: CarryOut) -> None:
+        source.heard(Resulted(assignment.shard.name, result_of(task.items[0], assignment)))
+        heard_nobody(executor, source, assignment, CarryOut(run_id=task.run_id, items=task.items[1:]))
 
     monkeypatch.setattr(ResultWriter, "append", fills_up)
     done = await carried_out(tmp_path, answers={B.name: [first_then_full]})
     assert done.record.status is RunStatus.HALTED
     assert done.record.reason == "the disk is full"
-    assert [each.shard for each in done.crew.asked] == [A, B]
+    assert [each.shard for each in done.executor.asked] == [A, B]
     assert sum(1 for _ in done.run.folder.results()) == 5
 
 
-def nobody_is_left(crew: ToyCrew, desk: Desk, assignment: Assignment, task: CarryOut) -> None:
-    crew.tell(desk, assignment, task.items[0], Outcome.UPDATED)
+def nobody_is_left(executor: ToyCrew, source: TaskSource, assignment: Assignment, task: CarryOut) -> None:
+    executor.tell(source, assignment, task.items[0], Outcome.UPDATED)
     raise BulkEsmError("the cluster is gone")
 
 
@@ -339,13 +339,13 @@ async def test_a_crew_that_is_gone_halts_it_and_what_it_had_is_not_known(tmp_pat
     errors = {result.error.code for result in done.seen if result.error}
     assert errors == {"NotKnown"}
     assert done.record.shards == {"finished": 1, "halted": 2}
-    run = FleetRun.again(fleet_of(done.crew, (A, B, C)), done.run.folder)
+    run = FleetRun.again(fleet_of(done.executor, (A, B, C)), done.run.folder)
     assert (await run.carry_out()).counts == {"updated": 12}
 
 
 async def test_interrupted_before_anything_was_sent(tmp_path: Path) -> None:
-    crew = ToyCrew({A.name: plan_of(A, 3)})
-    fleet = fleet_of(crew, (A,))
+    executor = ToyCrew({A.name: plan_of(A, 3)})
+    fleet = fleet_of(executor, (A,))
     intent = Intent(command="pause")
     with await planned(fleet, tmp_path, intent) as plan:
         plan.publish(intent, [[A]], None)
@@ -354,4 +354,4 @@ async def test_interrupted_before_anything_was_sent(tmp_path: Path) -> None:
         record = await run.carry_out()
     assert record.status is RunStatus.INTERRUPTED
     assert record.counts == {"not_started": 3}
-    assert crew.asked == []
+    assert executor.asked == []

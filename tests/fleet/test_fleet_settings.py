@@ -7,8 +7,8 @@ import pytest
 from fleet_samples import ONE, TWO, write
 
 from bulk_esm.errors import UsageError
-from bulk_esm.fleet.file import FleetFile, read_fleet_file
-from bulk_esm.fleet.settings import FleetSettings
+from bulk_esm.shards.file import FleetFile, read_fleet_file
+from bulk_esm.shards.settings import FleetSettings
 
 TEMPLATE = "arn:aws:iam::{account_id}:role/x"
 UNIT = "ou-ab12-34cd56ef"

@@ -5,8 +5,8 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulk_esm.fleet.steps import Share, steps_of
 from bulk_esm.model.amounts import Amount
+from bulk_esm.model.slices import Slice, slices_of
 from bulk_esm.model.waves import parse_waves
 
 Groups = list[list[str]]
@@ -23,7 +23,7 @@ groups = st.permutations(NAMES).flatmap(
 def test_each_update_is_in_exactly_one_wave_and_slices_follow_on(
     groups: Groups, updates: dict[str, int], sizes: Sizes
 ) -> None:
-    steps = steps_of(groups, updates, sizes)
+    steps = slices_of(groups, updates, sizes)
     begun = dict.fromkeys(NAMES, 0)
     for step in steps:
         assert step
@@ -36,9 +36,9 @@ def test_each_update_is_in_exactly_one_wave_and_slices_follow_on(
 @given(groups=groups, updates=updates_of_shards, sizes=sizes)
 def test_a_group_begins_when_the_one_before_is_done(groups: Groups, updates: dict[str, int], sizes: Sizes) -> None:
     places = {name: number for number, group in enumerate(groups) for name in group}
-    order = [places[step[0].shard] for step in steps_of(groups, updates, sizes)]
+    order = [places[step[0].shard] for step in slices_of(groups, updates, sizes)]
     assert order == sorted(order)
-    for step in steps_of(groups, updates, sizes):
+    for step in slices_of(groups, updates, sizes):
         assert len({places[share.shard] for share in step}) == 1
 
 
@@ -47,7 +47,7 @@ def test_each_shard_gives_in_proportion(updates: dict[str, int], sizes: Sizes) -
     total = sum(updates.values())
     taken = dict.fromkeys(NAMES, 0)
     ends = sorted({min(total, size.of(total)) for size in sizes} - {0})
-    steps = steps_of([NAMES], updates, sizes)
+    steps = slices_of([NAMES], updates, sizes)
     for step, end in zip(steps, ends, strict=True):
         for share in step:
             taken[share.shard] = share.end
@@ -61,19 +61,19 @@ def test_each_shard_gives_in_proportion(updates: dict[str, int], sizes: Sizes) -
 
 
 def test_the_first_wave_of_one_is_one_mapping_of_the_largest_shard() -> None:
-    steps = steps_of([["small", "large"]], {"small": 3, "large": 10}, parse_waves("1,100%"))
-    assert steps == [(Share("large", 0, 1),), (Share("small", 0, 3), Share("large", 1, 10))]
+    steps = slices_of([["small", "large"]], {"small": 3, "large": 10}, parse_waves("1,100%"))
+    assert steps == [(Slice("large", 0, 1),), (Slice("small", 0, 3), Slice("large", 1, 10))]
 
 
 def test_a_canary_account_goes_first_with_waves_of_its_own() -> None:
-    steps = steps_of([["canary"], ["x", "y"]], {"canary": 2, "x": 50, "y": 50}, parse_waves("1,100%"))
+    steps = slices_of([["canary"], ["x", "y"]], {"canary": 2, "x": 50, "y": 50}, parse_waves("1,100%"))
     assert steps == [
-        (Share("canary", 0, 1),),
-        (Share("canary", 1, 2),),
-        (Share("x", 0, 1),),
-        (Share("x", 1, 50), Share("y", 0, 50)),
+        (Slice("canary", 0, 1),),
+        (Slice("canary", 1, 2),),
+        (Slice("x", 0, 1),),
+        (Slice("x", 1, 50), Slice("y", 0, 50)),
     ]
 
 
 def test_no_updates_no_waves() -> None:
-    assert steps_of([["a"], []], {"a": 0}, parse_waves("1,100%")) == []
+    assert slices_of([["a"], []], {"a": 0}, parse_waves("1,100%")) == []

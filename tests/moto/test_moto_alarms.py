@@ -10,8 +10,8 @@ from moto_account import ACCOUNT_ID, REGION, MotoAccount
 
 from bulk_esm.aws.alarms import AlarmState
 from bulk_esm.aws.session import Connection, ConnectionSettings, connect
-from bulk_esm.engine.gates import AlarmGate
 from bulk_esm.errors import UsageError
+from bulk_esm.gates.gates import AlarmGate
 
 pytest_plugins = ("moto_fixtures",)
 

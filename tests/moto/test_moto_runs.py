@@ -19,9 +19,9 @@ from bulk_esm import (
     SourceType,
     apply,
 )
-from bulk_esm.engine.run import Run
+from bulk_esm.engine.single_run import Run
+from bulk_esm.model.records import Intent
 from bulk_esm.model.resuming import paused_by
-from bulk_esm.runs.record import Intent
 
 pytest_plugins = ("moto_fixtures",)
 

@@ -11,10 +11,10 @@ from bulk_esm.errors import RunFolderError
 from bulk_esm.model.change import Difference
 from bulk_esm.model.mapping import SourceType
 from bulk_esm.model.plan import Action, Plan, PlanItem
+from bulk_esm.model.records import RunRecord, RunStatus
 from bulk_esm.model.result import ErrorRecord, Outcome, Result
-from bulk_esm.runs.folder import RunFolder
-from bulk_esm.runs.jsonl import read_lines, write_durably
-from bulk_esm.runs.record import RunRecord, RunStatus
+from bulk_esm.store.folder import RunFolder
+from bulk_esm.store.jsonl import read_lines, write_durably
 
 RECORD = RunRecord(
     run_id="20260102T030405Z-pause-abc123",

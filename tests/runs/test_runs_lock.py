@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from bulk_esm.errors import RefusedError, RunFolderError
-from bulk_esm.runs.lock import Holder, RunLock
+from bulk_esm.store.lock import Holder, RunLock
 
 ACCOUNT = "123456789012"
 REGION = "eu-west-1"
@@ -22,7 +22,7 @@ ME = Holder(pid=4711, command="pause", started_at="2026-01-02T03:04:05Z")
 HOLD = """
 import sys
 from pathlib import Path
-from bulk_esm.runs.lock import Holder, RunLock
+from bulk_esm.store.lock import Holder, RunLock
 
 holder = Holder(pid=4711, command="pause", started_at="2026-01-02T03:04:05Z")
 lock = RunLock.take("123456789012", "eu-west-1", endpoint_url=None, holder=holder, folder=Path(sys.argv[1]))

@@ -1,0 +1,61 @@
+"""Whoever does the work of a fleet, as the driver sees it: in this process, in others, or on other machines."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from bulk_esm.engine.budget import Budget
+from bulk_esm.executors.tasks import Assignment, Event, ShardEnd
+from bulk_esm.model.stopping import Stop
+
+
+class TaskSource(Protocol):
+    """Where an executor takes its work from, and brings what comes of it.
+
+    All of it is called in the driver's event loop.
+    """
+
+    def next(self) -> Assignment | None:
+        """Hand out the next assignment; None if there is none now. It may be asked again after a loss."""
+
+    def heard(self, event: Event) -> None:
+        """Take note of what happens in a shard while it is worked in."""
+
+    def ended(self, end: ShardEnd) -> None:
+        """Take note of a shard's end; all its events were heard before."""
+
+    def lost(self, shard: str, why: str) -> None:
+        """Take note that a worker was lost before the shard ended: `next` may hand it out again.
+
+        Args:
+            shard: the shard's name.
+            why: what became of the worker.
+        """
+
+
+class Executor(Protocol):
+    """Carries assignments out, many at once."""
+
+    async def do(self, source: TaskSource) -> None:
+        """Work until the source has nothing more and all that was handed out has ended or is lost.
+
+        Args:
+            source: where the assignments come from.
+        """
+
+    def begin(self, budget: Budget) -> None:
+        """Begin a run: a stop of the one before is over, and failures count in this budget.
+
+        Whoever works in this process heeds it before each update; others are told to stop when it is exceeded.
+
+        Args:
+            budget: the fleet's.
+        """
+
+    def stop(self, stop: Stop, *, hurry: bool = False) -> None:
+        """Send nothing more, wherever anything is being carried out; what was accepted is still waited for.
+
+        Args:
+            stop: why.
+            hurry: whether to look at once at all that was accepted.
+        """

@@ -1,0 +1,203 @@
+"""What a worker is asked to do in one shard, and what it answers: plain records, that travel as JSON.
+
+A worker is this process, another one, or another machine. Credentials are no part of any of this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from bulk_esm.engine.endings import Ending
+from bulk_esm.model.change import Change
+from bulk_esm.model.drift import Drift
+from bulk_esm.model.plan import Plan, PlanItem
+from bulk_esm.model.result import Result
+from bulk_esm.model.selection import Selection
+from bulk_esm.model.shard import Problem, Shard
+from bulk_esm.model.stopping import Stop
+
+
+class ListMappings(msgspec.Struct, frozen=True, tag="list"):
+    """Read the selected mappings."""
+
+    selection: Selection
+
+
+class PlanChange(msgspec.Struct, frozen=True, kw_only=True, tag="plan"):
+    """Decide what a change would send.
+
+    Attributes:
+        selection: which mappings.
+        change: what is asked of all of them, or of each by UUID.
+        allow_irreversible: whether what can never be taken back may be changed.
+    """
+
+    selection: Selection
+    change: Change | None = None
+    changes: dict[str, Change] = {}
+    allow_irreversible: bool = False
+
+    @classmethod
+    def of(
+        cls, selection: Selection, change: Change | Mapping[str, Change], *, allow_irreversible: bool = False
+    ) -> PlanChange:
+        """Make it from a change of all, or of each by UUID, which selects too.
+
+        Args:
+            selection: which mappings.
+            change: what is asked of them.
+            allow_irreversible: whether what can never be taken back may be changed.
+        """
+        if isinstance(change, Change):
+            return cls(selection=selection, change=change, allow_irreversible=allow_irreversible)
+        uuids = selection.uuids & change.keys() if selection.uuids else frozenset(change)
+        narrowed = msgspec.structs.replace(selection, uuids=uuids)
+        return cls(selection=narrowed, changes=dict(change), allow_irreversible=allow_irreversible)
+
+
+class RenewPlan(msgspec.Struct, frozen=True, tag="renew"):
+    """Look at what a saved plan finds today."""
+
+    plan: Plan
+
+
+class PlanRollback(msgspec.Struct, frozen=True, kw_only=True, tag="rollback"):
+    """Decide what would put back what a run changed in this shard.
+
+    Attributes:
+        items: that run's plan.
+        results: that run's results.
+        force: whether to put it back even where someone changed the mapping since.
+    """
+
+    items: tuple[PlanItem, ...]
+    results: tuple[Result, ...]
+    force: bool = False
+
+
+class FindDrift(msgspec.Struct, frozen=True, kw_only=True, tag="verify"):
+    """Tell which mappings no longer have what a run set in this shard."""
+
+    items: tuple[PlanItem, ...]
+    results: tuple[Result, ...]
+
+
+class CarryOut(msgspec.Struct, frozen=True, kw_only=True, tag="carry out"):
+    """Carry out some items of a plan that is on the driver's disk.
+
+    Attributes:
+        run_id: the run.
+        items: the items, in their order.
+        wave: the number of the wave, from 1.
+        as_given: whether the order is kept; else those that settle slowest go first.
+        known: how items end to which nothing is sent, by UUID.
+        looks_first: whether an earlier part of this run may have sent some of it.
+        most_failures: how many more mappings may fail in the whole fleet; None for any number.
+        deadline: ISO 8601 in UTC, or None.
+        ramp_s: the time over which the updates are spread, in seconds.
+        seen: how many mappings there are in the shard, as its planning saw: what a List of them costs.
+    """
+
+    run_id: str
+    items: tuple[PlanItem, ...]
+    wave: int = 1
+    as_given: bool = False
+    known: dict[str, Ending] = {}
+    looks_first: bool = False
+    most_failures: int | None = None
+    deadline: str | None = None
+    ramp_s: float = 0.0
+    seen: int = 0
+
+
+Task = ListMappings | PlanChange | RenewPlan | PlanRollback | FindDrift | CarryOut
+
+
+class Reach(msgspec.Struct, frozen=True, kw_only=True):
+    """How all shards are reached.
+
+    Attributes:
+        endpoint_url: another endpoint than AWS's own, for every service that is called.
+        max_per_second: requests/s in each shard that has no rate of its own.
+        concurrency: requests in flight at once in each.
+        timeout_s: how long a mapping may take to settle, in seconds.
+    """
+
+    endpoint_url: str | None = None
+    max_per_second: float = 12.0
+    concurrency: int = 50
+    timeout_s: float = 900.0
+
+
+class Assignment(msgspec.Struct, frozen=True, kw_only=True):
+    """A task in a shard."""
+
+    shard: Shard
+    reach: Reach
+    task: Task
+
+
+class ShardEnd(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of a task.
+
+    Attributes:
+        shard: the shard's name.
+        problem: why it came to nothing, or to less than all; None if all went well.
+        requests: requests by kind, and how many of them were throttled or failed.
+        seen: how many mappings were looked through.
+        mappings: the selected mappings, of `ListMappings`.
+        unknown: UUIDs that were asked for and that no mapping here has.
+        plan: of a task that plans.
+        known: how items of that plan end to which nothing is sent, by UUID.
+        drifts: of `FindDrift`.
+        stop: why not all of `CarryOut` was sent, or None.
+        cut_short: how many accepted updates were not waited for to the end.
+    """
+
+    shard: str
+    problem: Problem | None = None
+    requests: dict[str, int] = {}
+    seen: int = 0
+    mappings: tuple[dict[str, object], ...] = ()
+    unknown: tuple[str, ...] = ()
+    plan: Plan | None = None
+    known: dict[str, Ending] = {}
+    drifts: tuple[Drift, ...] = ()
+    stop: Stop | None = None
+    cut_short: int = 0
+
+
+class Resulted(msgspec.Struct, frozen=True, tag="result"):
+    """A mapping has ended: told at once, not when its shard ends."""
+
+    shard: str
+    result: Result
+
+
+class ShardStatus(msgspec.Struct, frozen=True, kw_only=True, tag="status"):
+    """How a shard status, told about once a second while it is worked in.
+
+    Attributes:
+        shard: the shard's name.
+        sending: updates on their way to being accepted.
+        settling: accepted and not yet settled.
+        granted: requests let through so far.
+        rate: requests/s at present.
+        throttles: throttling answers so far.
+        waiting: mappings in transition that a plan waits for.
+        requests: requests so far by kind, for when the worker is lost before its shard ends.
+    """
+
+    shard: str
+    sending: int = 0
+    settling: int = 0
+    granted: int = 0
+    rate: float = 0.0
+    throttles: int = 0
+    waiting: int = 0
+    requests: dict[str, int] = {}
+
+
+Event = Resulted | ShardStatus

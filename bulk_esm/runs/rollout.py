@@ -1,0 +1,149 @@
+"""Carries a plan out in waves: a wave, its soak, its gates, the next wave."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, Generic, Protocol, TypeVar
+
+import anyio
+
+from bulk_esm.clock import Clock
+from bulk_esm.engine.settings import EngineStatistics
+from bulk_esm.gates.gates import Gate, WaveEnd
+from bulk_esm.model.records import RunStatus
+from bulk_esm.model.result import Result
+from bulk_esm.model.stopping import Stop
+
+# While soaking the gates are asked a few times, and at least this often.
+_CHECKS_IN_A_SOAK: Final = 4
+_CHECK_AT_LEAST_EVERY_S: Final = 15.0
+
+
+Part = TypeVar("Part")
+Part_contra = TypeVar("Part_contra", contravariant=True)
+
+
+class Carrier(Protocol[Part_contra]):
+    """What carries a wave out: the engine of one account and Region, or that of a fleet."""
+
+    @property
+    def stopped_by(self) -> Stop | None:
+        """Why nothing more is sent, or None."""
+
+    def statistics(self) -> EngineStatistics:
+        """How the run status."""
+
+    def stop(self, stop: Stop, *, hurry: bool = False) -> None:
+        """Send nothing more."""
+
+    async def run(
+        self, items: Sequence[Part_contra], record: Callable[[Result], None], *, wave: int, as_given: bool
+    ) -> None:
+        """Carry out a wave."""
+
+    def leave(self, items: Sequence[Part_contra], record: Callable[[Result], None], *, wave: int) -> None:
+        """End what a wave would have had, as nothing more is sent."""
+
+
+class Rollout(Generic[Part]):
+    """One run's waves.
+
+    Attributes:
+        stage: what is being done between two waves, for the display; empty during a wave.
+    """
+
+    def __init__(  # noqa: PLR0913 - keyword-only, all with defaults
+        self,
+        engine: Carrier[Part],
+        waves: Sequence[Sequence[Part]],
+        *,
+        size_of: Callable[[Part], int] = lambda _: 1,
+        gates: Sequence[Gate] = (),
+        confirm: Callable[[WaveEnd], Awaitable[bool]] | None = None,
+        soak_s: float = 0.0,
+        deadline: float = float("inf"),
+        as_given: bool = False,
+        clock: Clock | None = None,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            engine: carries each wave out.
+            waves: the parts of each: items, or slices of shards.
+            size_of: how many updates a part has.
+            gates: asked between waves, and again and again while soaking.
+            confirm: asked last, before each wave but the first, whether to go on.
+            soak_s: the pause between waves, in seconds.
+            deadline: when all should have ended, on the clock.
+            as_given: whether the items of a wave keep their order.
+            clock: the time.
+        """
+        self.stage = ""
+        self._engine = engine
+        self._waves = waves
+        self._size_of = size_of
+        self._gates = gates
+        self._confirm = confirm
+        self._soak_s = soak_s
+        self._deadline = deadline
+        self._as_given = as_given
+        self._clock = clock or Clock()
+        self._between = anyio.CancelScope()
+
+    async def run(self, record: Callable[[Result], None]) -> None:
+        """Carry out all waves, or as many as nothing stops.
+
+        Args:
+            record: called with each result.
+
+        Raises:
+            AccessError: the credentials were refused; every item has its result all the same.
+        """
+        begun = ended = 0
+        try:
+            for number, wave in enumerate(self._waves, start=1):
+                if not wave:
+                    continue  # a run that is continued has been through it
+                if number > 1 and self._engine.stopped_by is None:
+                    await self._pause(number - 1, soaks=ended > 0)
+                begun = number
+                await self._engine.run(wave, record, wave=number, as_given=self._as_given)
+                ended = number
+        finally:
+            for number, wave in enumerate(self._waves[begun:], start=begun + 1):
+                self._engine.leave(wave, record, wave=number)
+
+    def stop(self, stop: Stop) -> None:
+        """Send nothing more, and look at once at what was accepted; a soak and its gates end at once."""
+        self._engine.stop(stop, hurry=True)
+        self._between.cancel()
+
+    async def _pause(self, wave: int, *, soaks: bool) -> None:
+        """Soak, and ask; a run that is continued has soaked, but what halted it may still be so."""
+        outcomes = self._engine.statistics().outcomes
+        updates = sum(map(self._size_of, self._waves[wave]))
+        end = WaveEnd(wave=wave, waves=len(self._waves), next_updates=updates, outcomes=outcomes)
+        with anyio.CancelScope() as self._between:
+            reason = await self._soak(end, soak_s=self._soak_s if soaks else 0.0)
+            if reason is None and self._confirm is not None and soaks:
+                self.stage = f"wave {wave} of {end.waves} is done; asking whether to go on"
+                reason = None if await self._confirm(end) else f"after wave {wave} the answer was not to go on"
+            if reason is not None:
+                self._engine.stop(Stop(RunStatus.HALTED, reason))
+        self.stage = ""
+
+    async def _soak(self, end: WaveEnd, *, soak_s: float) -> str | None:
+        """Wait, and ask the gates at the beginning, at the end, and in between."""
+        until = self._clock.monotonic() + soak_s
+        if until > self._deadline:
+            self._engine.stop(Stop(RunStatus.DEADLINE, f"the deadline comes before wave {end.wave + 1} could begin"))
+            return None
+        while True:
+            self.stage = f"wave {end.wave} of {end.waves} is done; soaking"
+            for gate in self._gates:
+                if (reason := await gate.check(end)) is not None:
+                    return f"after wave {end.wave}, {reason}"
+            left_s = until - self._clock.monotonic()
+            if left_s <= 0:
+                return None
+            await self._clock.sleep(min(left_s, soak_s / _CHECKS_IN_A_SOAK, _CHECK_AT_LEAST_EVERY_S))

@@ -1,0 +1,269 @@
+"""Carries out one wave of a fleet after another: hands slices of shards to an executor, and records what comes back."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
+
+from bulk_esm.engine.budget import Budget
+from bulk_esm.engine.endings import Ending
+from bulk_esm.engine.settings import EngineStatistics
+from bulk_esm.errors import BulkEsmError
+from bulk_esm.executors.protocols import Executor
+from bulk_esm.executors.tasks import Assignment, CarryOut, Event, Reach, Resulted, ShardEnd
+from bulk_esm.logs import get_logger
+from bulk_esm.model.records import RunRecord, RunStatus
+from bulk_esm.model.result import ErrorRecord, Outcome, Result
+from bulk_esm.model.shard import Problem
+from bulk_esm.model.slices import Slice
+from bulk_esm.model.stopping import Stop
+from bulk_esm.runs.open_slice import OpenSlice
+from bulk_esm.runs.read_tasks import MOST_LOSSES
+from bulk_esm.runs.recording import Recording
+from bulk_esm.runs.shard_progress import ShardProgress
+from bulk_esm.store.fleet_folder import FleetFolder, FleetRecord
+
+log: Final = get_logger("fleet")
+
+
+class WaveTasks:
+    """The tasks of a run's waves: turns slices into results, one for each of their mappings, whatever happens.
+
+    Attributes:
+        stopped_by: why nothing more is sent, or None.
+        progress_by_shard: how each shard status, by name.
+    """
+
+    def __init__(
+        self,
+        executor: Executor,
+        folder: FleetFolder,
+        fleet: FleetRecord,
+        record: RunRecord,
+        *,
+        reach: Reach,
+        known: Mapping[str, Mapping[str, Ending]],
+        deadline: str | None = None,
+    ) -> None:
+        """Prepare one run.
+
+        Args:
+            executor: who does the work.
+            folder: where plans and results are.
+            fleet: the shards.
+            record: the run.
+            reach: how the shards are reached.
+            known: how items end to which nothing is sent, by shard and UUID.
+            deadline: when all should have ended, ISO 8601 in UTC, or None.
+        """
+        self.stopped_by: Stop | None = None
+        self.progress_by_shard = {entry.shard.name: ShardProgress(entry) for entry in fleet.shards}
+        self._executor = executor
+        self._fleet = fleet
+        self._run = record
+        self._reach = reach
+        self._recording = Recording(
+            folder, record, self.progress_by_shard, known, cannot=lambda why: self.stop(Stop(RunStatus.HALTED, why))
+        )
+        self._deadline = deadline
+        self._budget = Budget(record.rollout.most_failures)
+        self._as_given = False
+        self._late: Stop | None = None
+        self._todo: deque[Slice] = deque()
+        self._again: deque[OpenSlice] = deque()
+        self._open: dict[str, OpenSlice] = {}
+        executor.begin(self._budget)
+
+    @property
+    def requests(self) -> Counter[str]:
+        """Requests by kind, and how many of them were throttled or failed."""
+        return sum((progress.requests for progress in self.progress_by_shard.values()), Counter[str]())
+
+    @property
+    def cut_short(self) -> int:
+        """How many updates that were accepted, or may have been, were not waited for to the end."""
+        return sum(progress.cut_short for progress in self.progress_by_shard.values())
+
+    def statistics(self) -> EngineStatistics:
+        """How the run status, over all shards."""
+        progress_by_shard = self.progress_by_shard.values()
+        outcomes: Counter[Outcome] = Counter()
+        for progress in progress_by_shard:
+            outcomes.update(progress.outcomes)
+        return EngineStatistics(
+            total=sum(progress.updates for progress in progress_by_shard),
+            sending=sum(progress.sending for progress in progress_by_shard),
+            settling=sum(progress.settling for progress in progress_by_shard),
+            outcomes=dict(outcomes),
+        )
+
+    def stop(self, stop: Stop, *, hurry: bool = False) -> None:
+        """Send nothing more, in any shard: what was accepted is still waited for, and the rest is `not_started`.
+
+        Args:
+            stop: why; the first reason stays.
+            hurry: whether to look at once at all that was accepted.
+        """
+        if self.stopped_by is None:
+            log.info("stopped", status=stop.status, reason=stop.reason)
+        self.stopped_by = self.stopped_by or stop
+        self._executor.stop(stop, hurry=hurry)
+
+    def end_unsent(self, record: Callable[[Result], None]) -> None:
+        """End the mappings to which the plans send nothing.
+
+        Args:
+            record: called with each result, once it is on disk.
+        """
+        self._recording.on_result = record
+        for progress in self.progress_by_shard.values():
+            if progress.items != progress.updates:
+                self._recording.end_unsent(progress.name)
+
+    async def run(
+        self, items: Iterable[Slice], record: Callable[[Result], None], *, wave: int = 1, as_given: bool = False
+    ) -> None:
+        """Carry out a wave.
+
+        Args:
+            items: the slices.
+            record: called with each result, once it is on disk.
+            wave: its number.
+            as_given: whether the mappings of a shard keep their order; else those that settle slowest go first.
+        """
+        self._recording.on_result, self._recording.wave = record, wave
+        self._as_given = as_given
+        self._todo.extend(items)
+        why = "the run ended before this one did"
+        try:
+            await self._executor.do(self)
+        except BulkEsmError as error:  # there is nobody left to work
+            why = str(error)
+            self.stop(Stop(RunStatus.HALTED, why))
+        finally:
+            for slice_ in [*self._open.values(), *self._again]:
+                self.progress_by_shard[slice_.name].lose()
+                self.progress_by_shard[slice_.name].cut_short += len(slice_.left)
+                self._recording.give_up(slice_, Ending(Outcome.TIMED_OUT, _not_known(why)))
+            self._open.clear()
+            self._again.clear()
+            self.leave(self._todo, record, wave=wave)
+            self._todo.clear()
+            self.stopped_by = self.stopped_by or self._late
+
+    def leave(self, items: Iterable[Slice], record: Callable[[Result], None], *, wave: int) -> None:
+        """End the mappings of slices to which nothing was sent, as nothing more is."""
+        self._recording.on_result, self._recording.wave = record, wave
+        for slice_ in items:
+            if (opened := self._recording.open(slice_)) is not None:
+                self._recording.give_up(opened, Ending(Outcome.NOT_STARTED))
+
+    def next(self) -> Assignment | None:
+        """Hand out the next slice_; see `TaskSource`."""
+        if self.stopped_by is not None:
+            return None
+        slice_ = self._next_share()
+        if slice_ is None:
+            return None
+        name = slice_.name
+        progress = self.progress_by_shard[name]
+        progress.at_work = True
+        self._open[name] = slice_
+        return Assignment(
+            shard=progress.shard,
+            reach=self._reach,
+            task=CarryOut(
+                run_id=self._run.run_id,
+                items=tuple(slice_.left.values()),
+                wave=self._recording.wave,
+                as_given=self._as_given,
+                known=self._recording.known(slice_),
+                looks_first=self._run.continued_at is not None or slice_.losses > 0,
+                most_failures=None if self._budget.most is None else max(0, self._budget.most - self._budget.failures),
+                deadline=self._deadline,
+                ramp_s=self._run.rollout.ramp_s * slice_.part,
+                seen=progress.seen,
+            ),
+        )
+
+    def heard(self, event: Event) -> None:
+        """Record a result; see `TaskSource`. One that repeats another, as a lost worker's did arrive, is dropped.
+
+        Raises:
+            RecordingError: it cannot be written, so that the engine in that shard sends nothing more either.
+        """
+        if not isinstance(event, Resulted):
+            self.progress_by_shard[event.shard].status = event
+            return
+        slice_ = self._open.get(event.shard)
+        if slice_ is None or event.result.uuid not in slice_.left:
+            return
+        self._recording.end(slice_, event.result)
+        self._heed_budget()
+
+    def ended(self, end: ShardEnd) -> None:
+        """Close a slice_; see `TaskSource`."""
+        slice_ = self._open.pop(end.shard, None)
+        if slice_ is None:
+            return
+        progress = self.progress_by_shard[end.shard]
+        progress.requests.update(end.requests)
+        progress.cut_short += end.cut_short
+        progress.rest()
+        if end.problem is not None:
+            self._fail(slice_, end.problem, Ending(Outcome.NOT_STARTED, _left_alone(end.problem.reason)))
+        elif slice_.left:
+            self._open[end.shard] = slice_
+            self.lost(end.shard, "not all that it told has arrived")
+        else:
+            self._recording.close(slice_)
+        if end.stop is not None and end.stop.status is RunStatus.HALTED:
+            self.stop(end.stop)
+        self._late = self._late or end.stop  # what is too late in one shard may not be so in another
+        self._heed_budget()
+
+    def lost(self, shard: str, why: str) -> None:
+        """Hand a slice_ out again; see `TaskSource`."""
+        slice_ = self._open.pop(shard, None)
+        if slice_ is None:
+            return
+        log.warning("worker_lost", shard=shard, why=why)
+        self.progress_by_shard[shard].lose()
+        slice_.losses += 1
+        if slice_.losses < MOST_LOSSES and self.stopped_by is None:
+            self._again.append(slice_)
+        else:
+            what = f"its worker was lost ({why})"
+            self._fail(slice_, Problem(reason=what), Ending(Outcome.TIMED_OUT, _not_known(what)))
+
+    def _fail(self, slice_: OpenSlice, problem: Problem, ending: Ending) -> None:
+        self.progress_by_shard[slice_.name].problem = problem
+        self._recording.give_up(slice_, ending)
+        failed = sum(progress.problem is not None for progress in self.progress_by_shard.values())
+        most = self._fleet.most_failed_shards
+        if most is not None and failed > most:
+            self.stop(Stop(RunStatus.HALTED, f"{failed:,} shards failed, and at most {most:,} may"))
+
+    def _next_share(self) -> OpenSlice | None:
+        if self._again:
+            return self._again.popleft()
+        if not self._todo:
+            return None
+        slice_ = self._recording.open(self._todo[0], others=sum(len(opened.left) for opened in self._open.values()))
+        if slice_ is not None:
+            self._todo.popleft()
+        return slice_
+
+    def _heed_budget(self) -> None:
+        if self._budget.is_exceeded and self.stopped_by is None:
+            self.stop(Stop(RunStatus.HALTED, self._budget.reason))
+
+
+def _not_known(reason: str) -> ErrorRecord:
+    what = f"not known whether it was sent: {reason}; bulk-esm continue looks at it"
+    return ErrorRecord(code="NotKnown", message=what)
+
+
+def _left_alone(reason: str) -> ErrorRecord:
+    return ErrorRecord(code="Unreachable", message=f"{reason}; bulk-esm continue looks at it again")

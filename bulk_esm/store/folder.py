@@ -1,0 +1,187 @@
+"""A run's folder: plan, results, log and record of one run. Nothing else reads or writes it.
+
+`plan.jsonl` is the write-ahead log: on disk before the first update. Updates are idempotent, so after a crash plan and
+results say what is left to look at; nothing else is needed.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import resource
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import msgspec
+
+from bulk_esm.errors import RecordingError, RunFolderError
+from bulk_esm.model.plan import Plan, PlanItem
+from bulk_esm.model.records import RunRecord
+from bulk_esm.model.result import Result
+from bulk_esm.store.jsonl import cut_torn_end, read_lines, sync_folder, write_durably, writing
+
+RECORD: Final = "run.json"
+PLAN: Final = "plan.jsonl"
+RESULTS: Final = "results.jsonl"
+LOG: Final = "log.jsonl"
+
+
+_A_LONG_LINE: Final = 2_000  # bytes; a result has about 800
+_FOR_THE_RECORD: Final = 64_000  # bytes, for run.json and the log's last words
+_WHAT_NOW: Final = "make room, and then finish the run with `bulk-esm continue`"
+
+
+class RunFolder:
+    """A folder that holds one run.
+
+    Attributes:
+        path: the folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Look at a folder; see `create` for a new one.
+
+        Args:
+            path: the folder.
+        """
+        self.path = path
+
+    @classmethod
+    def create(cls, runs_dir: Path, record: RunRecord, plan: Plan, *, name: str | None = None) -> RunFolder:
+        """Make the folder of a new run, with its record and its plan safely on disk.
+
+        Args:
+            runs_dir: where runs are kept; made if it is not there.
+            record: the run.
+            plan: the whole plan.
+            name: the folder's; the run's id if left out.
+
+        Raises:
+            RunFolderError: the folder cannot be written.
+        """
+        folder = cls(runs_dir / (name or record.run_id))
+        try:
+            runs_dir.mkdir(parents=True, exist_ok=True)
+            folder.path.mkdir(mode=0o700)  # configurations name queues, functions and secrets
+            write_durably(folder.path / PLAN, plan.items)
+            write_durably(folder.path / RECORD, [record])
+            sync_folder(runs_dir)
+        except OSError as error:
+            raise RunFolderError(
+                f"the run folder {folder.path} cannot be written: {error.strerror}; "
+                "choose another place with --runs-dir or BULK_ESM_RUNS_DIR"
+            ) from error
+        return folder
+
+    def write_record(self, record: RunRecord) -> None:
+        """Replace `run.json`.
+
+        Raises:
+            RunFolderError: it cannot be written.
+        """
+        with writing(self.path / RECORD):
+            write_durably(self.path / RECORD, [record])
+
+    def record(self) -> RunRecord:
+        """Read `run.json`.
+
+        Raises:
+            RunFolderError: it is missing or is no such record.
+        """
+        found = next(iter(read_lines(self.path / RECORD, RunRecord)), None)
+        if found is None:
+            raise RunFolderError(f"{self.path / RECORD} is empty")
+        return found
+
+    def plan(self) -> Plan:
+        """Read the plan.
+
+        Raises:
+            RunFolderError: it is missing, or a line is no plan item.
+        """
+        return Plan(tuple(read_lines(self.path / PLAN, PlanItem)))
+
+    def results(self) -> Iterator[Result]:
+        """Read the results so far; a torn last line is left out. A run that was killed at its start has none.
+
+        Raises:
+            RunFolderError: a line is no result.
+        """
+        if not (self.path / RESULTS).exists():
+            return iter(())
+        return read_lines(self.path / RESULTS, Result, torn_end_is_cut=True)
+
+    def keep_results(self, kept: Iterable[Result]) -> None:
+        """Replace the results by those that stay, before a run is continued: each mapping has one line at any time.
+
+        Raises:
+            RunFolderError: it cannot be written.
+        """
+        with writing(self.path / RESULTS):
+            write_durably(self.path / RESULTS, kept)
+
+    def open_results(self) -> ResultWriter:
+        """Open `results.jsonl` for appending; a torn last line is cut off.
+
+        Raises:
+            RunFolderError: it cannot be written.
+        """
+        return ResultWriter(self.path / RESULTS)
+
+
+class ResultWriter:
+    """Appends results, each in one write of one whole line."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._encoder = msgspec.json.Encoder()
+        self._longest = _A_LONG_LINE
+        with writing(path):
+            cut_torn_end(path)
+            self._file: io.RawIOBase = path.open("ab", buffering=0)
+
+    def append(self, result: Result) -> None:
+        """Write one result.
+
+        Args:
+            result: what became of a mapping.
+
+        Raises:
+            RecordingError: it cannot be written; nothing more should be sent.
+        """
+        line = self._encoder.encode(result) + b"\n"
+        self._longest = max(self._longest, len(line))
+        try:
+            written = self._file.write(line)
+        except OSError as error:
+            raise RecordingError(f"{self._path} cannot be written: {error.strerror}; {_WHAT_NOW}") from error
+        if written != len(line):
+            raise RecordingError(f"{self._path} cannot be written: the disk is full; {_WHAT_NOW}")
+
+    def require_room(self, results: int) -> None:
+        """Make sure that so many more results can be written, so that no update is sent that could not be recorded.
+
+        Args:
+            results: how many.
+
+        Raises:
+            RecordingError: there is no room for them.
+        """
+        needed = results * self._longest + _FOR_THE_RECORD
+        disk = os.fstatvfs(self._file.fileno())
+        limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+        if disk.f_bavail * disk.f_frsize < needed:
+            raise RecordingError(f"{self._path}: the disk is full, so nothing more was sent; {_WHAT_NOW}")
+        if limit != resource.RLIM_INFINITY and self._file.seek(0, os.SEEK_END) + needed > limit:
+            raise RecordingError(f"{self._path}: the limit of a file's size is reached (ulimit -f); {_WHAT_NOW}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        with writing(self._path), self._file:
+            os.fsync(self._file.fileno())
