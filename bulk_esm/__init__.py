@@ -14,18 +14,23 @@ from bulk_esm.errors import AccessError, BulkEsmError, RefusedError, RunFolderEr
 
 if TYPE_CHECKING:
     from bulk_esm.api import apply, connect
-    from bulk_esm.bulk import BulkEsm
-    from bulk_esm.engine.inventory import Inventory
-    from bulk_esm.engine.single_run import Run
+    from bulk_esm.bulk import BulkEsm, Inventory, Verification
     from bulk_esm.model.change import Change
     from bulk_esm.model.drift import Drift
+    from bulk_esm.model.events import MappingEnded, RunBegan, RunEnded, RunEvent, WaveBegan
     from bulk_esm.model.mapping import EventSourceMapping, SourceType, State
     from bulk_esm.model.plan import Action, Plan, PlanItem
+    from bulk_esm.model.plan_summary import PlanSummary
     from bulk_esm.model.records import Intent, RunRecord, RunStatus
     from bulk_esm.model.result import Outcome, Result
     from bulk_esm.model.rollout import RolloutSettings
     from bulk_esm.model.selection import Selection
-    from bulk_esm.store.folder import RunFolder
+    from bulk_esm.model.shard import Problem, Shard
+    from bulk_esm.observers.observer import Observer
+    from bulk_esm.runs.planning import RunPlan
+    from bulk_esm.runs.run import Run
+    from bulk_esm.shards.settings import FleetSettings
+    from bulk_esm.store.run_files import RunFiles
 
 __all__ = [
     "AccessError",
@@ -35,24 +40,36 @@ __all__ = [
     "Change",
     "Drift",
     "EventSourceMapping",
+    "FleetSettings",
     "Intent",
     "Inventory",
+    "MappingEnded",
+    "Observer",
     "Outcome",
     "Plan",
     "PlanItem",
+    "PlanSummary",
+    "Problem",
     "RefusedError",
     "Result",
     "RolloutSettings",
     "Run",
-    "RunFolder",
+    "RunBegan",
+    "RunEnded",
+    "RunEvent",
+    "RunFiles",
     "RunFolderError",
+    "RunPlan",
     "RunRecord",
     "RunStatus",
     "Selection",
     "ServiceError",
+    "Shard",
     "SourceType",
     "State",
     "UsageError",
+    "Verification",
+    "WaveBegan",
     "__version__",
     "apply",
     "connect",
@@ -62,22 +79,34 @@ _HOMES = {
     "Action": "model.plan",
     "BulkEsm": "bulk",
     "Change": "model.change",
-    "EventSourceMapping": "model.mapping",
     "Drift": "model.drift",
+    "EventSourceMapping": "model.mapping",
+    "FleetSettings": "shards.settings",
     "Intent": "model.records",
-    "Inventory": "engine.inventory",
+    "Inventory": "bulk",
+    "MappingEnded": "model.events",
+    "Observer": "observers.observer",
     "Outcome": "model.result",
     "Plan": "model.plan",
     "PlanItem": "model.plan",
+    "PlanSummary": "model.plan_summary",
+    "Problem": "model.shard",
     "Result": "model.result",
-    "Run": "engine.single_run",
     "RolloutSettings": "model.rollout",
-    "RunFolder": "store.folder",
+    "Run": "runs.run",
+    "RunBegan": "model.events",
+    "RunEnded": "model.events",
+    "RunEvent": "model.events",
+    "RunFiles": "store.run_files",
+    "RunPlan": "runs.planning",
     "RunRecord": "model.records",
     "RunStatus": "model.records",
     "Selection": "model.selection",
+    "Shard": "model.shard",
     "SourceType": "model.mapping",
     "State": "model.mapping",
+    "Verification": "bulk",
+    "WaveBegan": "model.events",
     "apply": "api",
     "connect": "api",
 }

@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Final, Literal
 
 import anyio
 
-from bulk_esm.aws.session import ConnectionSettings
-from bulk_esm.aws.session import connect as open_connection
+from bulk_esm.aws.session import Connection, ConnectionSettings
+from bulk_esm.aws.sessions import Sessions
 from bulk_esm.bulk import DEFAULT_RUNS_DIR, BulkEsm
 from bulk_esm.clock import Clock
-from bulk_esm.engine.settings import EngineSettings
+from bulk_esm.executors.local import LocalExecutor
+from bulk_esm.executors.protocols import Executor
+from bulk_esm.executors.tasks import Reach
+from bulk_esm.executors.worker import Worker
 from bulk_esm.model.change import Change
 from bulk_esm.model.records import RunRecord
 from bulk_esm.model.selection import Selection
+from bulk_esm.model.shard import Shard
+from bulk_esm.runs.fleet import Fleet
+from bulk_esm.shards.resolve import resolve
+from bulk_esm.shards.settings import FleetSettings
+
+SHARDS_AT_ONCE: Final = 100  # in one process: at 12 requests/s each, more than a core can do
 
 
 @asynccontextmanager
-async def connect(
+async def connect(  # noqa: PLR0913 - keyword-only, all with defaults
     *,
     region: str | None = None,
     profile: str | None = None,
@@ -27,36 +37,85 @@ async def connect(
     max_per_second: float = 12.0,
     concurrency: int = 50,
     timeout_s: float = 900.0,
+    fleet: FleetSettings | None = None,
+    executor: Executor | Literal["local", "process"] = "local",
+    shards_at_once: int | None = None,
+    runs_dir: Path | str = DEFAULT_RUNS_DIR,
     clock: Clock | None = None,
 ) -> AsyncIterator[BulkEsm]:
-    """Open one account and Region, with the credentials that the AWS CLI would use. Nothing is sent yet.
+    """Open one account and Region, with the credentials that the AWS CLI would use, or many. Lambda is not asked yet.
 
     Args:
         region: the Region; by default what the environment or the profile says.
         profile: a profile of the AWS configuration files.
         endpoint_url: another endpoint than AWS's own.
         max_per_second: requests/s to Lambda's control plane, which gives 15 to an account and Region in all.
-        concurrency: requests in flight at once.
+        concurrency: requests in flight at once in each shard.
         timeout_s: how long a mapping may take to settle, in seconds.
+        fleet: which accounts and Regions; that of the credentials alone if left out.
+        executor: who does the work: this process, one process for each core, or what `open_dask_executor` made.
+        shards_at_once: how many shards are worked in at once.
+        runs_dir: where runs are kept.
         clock: the time, for tests.
 
     Raises:
-        UsageError: no Region, no such profile, or a setting that is not above 0.
-        AccessError: no credentials.
+        UsageError: no Region, no such profile, or a setting that makes no sense.
+        AccessError: no credentials, or an organization that may not be asked for.
     """
-    settings = ConnectionSettings(
-        region=region,
-        profile=profile,
-        endpoint_url=endpoint_url,
-        max_per_second=max_per_second,
-        concurrency=concurrency,
+    clock = clock or Clock()
+    reach = Reach(
+        endpoint_url=endpoint_url, max_per_second=max_per_second, concurrency=concurrency, timeout_s=timeout_s
     )
-    async with open_connection(settings, clock=clock) as connection:
-        yield BulkEsm(
-            connection,
-            settings=EngineSettings(concurrency=concurrency, timeout_s=timeout_s),
-            clock=clock or Clock(),
+    if fleet is not None:
+        fleet.check()
+    sessions = Sessions()
+    async with AsyncExitStack() as stack:
+        plans = stack.enter_context(ExitStack())
+        worker = await stack.enter_async_context(Worker(clock=clock, sessions=sessions))
+        home = await stack.enter_async_context(
+            sessions.connect(
+                ConnectionSettings(
+                    region=region,
+                    profile=profile,
+                    endpoint_url=endpoint_url,
+                    max_per_second=max_per_second,
+                    concurrency=concurrency,
+                ),
+                clock=clock,
+            )
         )
+        worker.adopt(Shard(account_id=None, region=home.region, profile=profile), home)
+        made = await _fleet(
+            fleet, home, await _executor(executor, stack, worker, shards_at_once), reach, sessions, clock
+        )
+        yield BulkEsm(made, home, runs_dir=Path(runs_dir), plans=plans)
+
+
+async def _executor(
+    chosen: Executor | Literal["local", "process"], stack: AsyncExitStack, worker: Worker, at_once: int | None
+) -> Executor:
+    if chosen == "local":
+        return LocalExecutor(worker, at_once=at_once or SHARDS_AT_ONCE)
+    if chosen == "process":
+        from bulk_esm.executors.remote import open_process_executor  # noqa: PLC0415 - only when it is wanted
+
+        return await stack.enter_async_context(open_process_executor(at_once=at_once))
+    return chosen
+
+
+async def _fleet(
+    settings: FleetSettings | None,
+    home: Connection,
+    executor: Executor,
+    reach: Reach,
+    sessions: Sessions,
+    clock: Clock,
+) -> Fleet:
+    if settings is None:
+        shard = Shard(account_id=None, region=home.region, profile=home.profile)
+        return Fleet(shards=(shard,), executor=executor, reach=reach, is_named=False, clock=clock)
+    found = await resolve(settings, sessions=sessions, reach=reach, home_region=home.region)
+    return Fleet(shards=found.shards, failed=found.problems, executor=executor, reach=reach, clock=clock)
 
 
 def apply(
@@ -91,9 +150,13 @@ def apply(
 
     async def main() -> RunRecord:
         async with connect(
-            region=region, profile=profile, endpoint_url=endpoint_url, max_per_second=max_per_second
+            region=region,
+            profile=profile,
+            endpoint_url=endpoint_url,
+            max_per_second=max_per_second,
+            runs_dir=runs_dir,
         ) as bulk:
             plan = await bulk.plan(selection, change)
-            return await bulk.apply(plan, runs_dir=runs_dir, skip_blocked=skip_blocked)
+            return await bulk.apply(plan, skip_blocked=skip_blocked)
 
     return anyio.run(main)

@@ -1,79 +1,174 @@
-"""The mappings of one account and Region, as programs and the command line use them."""
+"""The shards of a program or a command, and what can be done with their mappings."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import aclosing
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from datetime import datetime
 from pathlib import Path
+from typing import Final, Self
 
+import anyio
 import msgspec
 
 from bulk_esm.aws.alarms import AlarmState
-from bulk_esm.aws.control_plane import ControlPlane
 from bulk_esm.aws.session import Connection
-from bulk_esm.clock import Clock
-from bulk_esm.engine.continuing import Continuation, look_again
-from bulk_esm.engine.drifting import read_drift
-from bulk_esm.engine.endings import Ending
-from bulk_esm.engine.inventory import Inventory, read_inventory
-from bulk_esm.engine.planning import make_plan, renew_plan
-from bulk_esm.engine.settings import EngineSettings
-from bulk_esm.engine.single_run import Run
-from bulk_esm.engine.undoing import make_rollback_plan
-from bulk_esm.errors import RefusedError, UsageError
+from bulk_esm.errors import RefusedError, ServiceError, UsageError
+from bulk_esm.executors.tasks import FindDrift, ListMappings, PlanChange, PlanRollback, RenewPlan, ShardEnd, Task
 from bulk_esm.model.change import Change
-from bulk_esm.model.continuing import left_of
 from bulk_esm.model.drift import Drift
+from bulk_esm.model.mapping import EventSourceMapping
 from bulk_esm.model.plan import Action, Plan
 from bulk_esm.model.records import Intent, RunRecord
-from bulk_esm.model.result import Result
 from bulk_esm.model.selection import Selection
-from bulk_esm.store.folder import RunFolder
+from bulk_esm.model.shard import Problem, Shard
+from bulk_esm.observers.observer import Observer
+from bulk_esm.runs.continuing import RunRest, plan_rest
+from bulk_esm.runs.fleet import Fleet
+from bulk_esm.runs.planning import RunPlan, plan_run, split_saved
+from bulk_esm.runs.read_tasks import ReadTasks
+from bulk_esm.runs.resuming import PausedShards
+from bulk_esm.runs.run import Run
+from bulk_esm.store.finding import find_run
+from bulk_esm.store.run_files import RunFiles
 
-DEFAULT_RUNS_DIR = Path("bulk-esm-runs")
+DEFAULT_RUNS_DIR: Final = Path("bulk-esm-runs")
+_WHO_WE_ARE_WITHIN_S: Final = 2.0
+
+ShardTold = Callable[[Shard, ShardEnd], None]
+Waiting = Callable[[str, int], None]
+
+
+def _nobody(*_: object) -> None:
+    """Tell nobody."""
+
+
+class Inventory(msgspec.Struct, frozen=True, kw_only=True):
+    """What was read.
+
+    Attributes:
+        mappings: the selected mappings, shard by shard.
+        unknown: UUIDs that were asked for and that no shard has; empty while a shard could not be read.
+        seen: how many mappings were looked through.
+        problems: why some shards could not be read, by name.
+    """
+
+    mappings: tuple[EventSourceMapping, ...]
+    unknown: tuple[str, ...] = ()
+    seen: int = 0
+    problems: dict[str, Problem] = {}
+
+
+class Verification(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether mappings still have what a run set.
+
+    Attributes:
+        drifts: one for each that does not, or of which that cannot be told.
+        problems: why some shards could not be looked at, by name.
+        requests: what it took.
+    """
+
+    drifts: tuple[Drift, ...]
+    problems: dict[str, Problem] = {}
+    requests: int = 0
 
 
 class BulkEsm:
-    """The mappings of one account and Region. Made by `connect`.
+    """The mappings of one account and Region, or of many. Made by `connect`."""
 
-    Attributes:
-        control_plane: the door to Lambda, with its pacer and its count of requests.
-    """
-
-    def __init__(self, connection: Connection, *, settings: EngineSettings, clock: Clock) -> None:
-        self._connection = connection
-        self._settings = settings
-        self._clock = clock
+    def __init__(self, fleet: Fleet, home: Connection, *, runs_dir: Path, plans: ExitStack) -> None:
+        """Take over what is open; see `connect`."""
+        self.fleet = fleet
+        self.home = home
+        self.runs_dir = runs_dir
+        self._plans = plans
+        self._account_id: str | None = None
 
     @property
-    def control_plane(self) -> ControlPlane:
-        """The door to Lambda, with its pacer and its count of requests."""
-        return self._connection.control_plane
+    def shards(self) -> tuple[Shard, ...]:
+        """The accounts and Regions."""
+        return self.fleet.shards
 
     @property
     def region(self) -> str:
-        """The Region."""
-        return self._connection.region
+        """The Region that all starts from."""
+        return self.home.region
 
-    def require_account(self, account_id: str | None) -> None:
-        """Refuse to go on in another account than that of an earlier plan or run.
+    def among(self, shards: Sequence[Shard], *, is_named: bool | None = None) -> BulkEsm:
+        """The same with other shards.
 
         Args:
-            account_id: the account that was meant; None if it is not known.
+            shards: of these, or of an earlier run.
+            is_named: whether each has a folder of its own; as these have if left out.
+        """
+        fleet = self.fleet.among(shards)
+        if is_named is not None:
+            fleet = msgspec.structs.replace(fleet, is_named=is_named)
+        return BulkEsm(fleet, self.home, runs_dir=self.runs_dir, plans=self._plans)
+
+    async def account_id(self) -> str | None:
+        """The account of the credentials: STS is asked once, for 2 s; else the first mapping tells. None if none does.
 
         Raises:
-            RefusedError: the mappings that were read are of another account.
+            AccessError: the credentials are refused.
+            ServiceError: Lambda did not answer either.
         """
-        here = self.control_plane.census.account_id
-        if account_id and here and account_id != here:
-            raise RefusedError(f"that was planned in account {account_id}, and these credentials are of {here}")
+        if self._account_id is None:
+            with anyio.move_on_after(_WHO_WE_ARE_WITHIN_S):
+                with suppress(ServiceError):  # some networks reach only Lambda
+                    self._account_id = await self.home.account_id()
+        if self._account_id is None:
+            self._account_id = await self.home.control_plane.account_id()
+        return self._account_id
 
-    async def list(self, selection: Selection) -> Inventory:
+    async def alarms(self, names: tuple[str, ...]) -> Sequence[AlarmState]:
+        """The states of CloudWatch alarms in the account and Region that all starts from; see `read_alarms`."""
+        return await self.home.alarms(names)
+
+    async def in_each_shard(
+        self, task_of: Callable[[Shard], Task], take: ShardTold, *, waiting: Waiting = _nobody
+    ) -> dict[str, Problem]:
+        """Have a task done in each shard that only reads.
+
+        Args:
+            task_of: makes a shard's task.
+            take: called with what came of each.
+            waiting: called with a shard's name and its number of mappings in transition, before they are waited for.
+
+        Returns:
+            Why some shards could not be worked in, by name.
+
+        Raises:
+            BulkEsmError: what kept the only shard from being worked in.
+        """
+        problems = {shard.name: problem for shard, problem in self.fleet.failed}
+
+        def end(shard: Shard, found: ShardEnd) -> None:
+            if found.problem is not None:
+                problems[shard.name] = found.problem
+            take(shard, found)
+
+        await ReadTasks(self.fleet, task_of, end, waiting=waiting).run()
+        self.raise_if_only(problems.values())
+        return problems
+
+    def raise_if_only(self, problems: Iterable[Problem]) -> None:
+        """What went wrong in the only shard is what went wrong.
+
+        Raises:
+            BulkEsmError: that.
+        """
+        if len(self.fleet.shards) + len(self.fleet.failed) == 1:
+            for problem in problems:
+                raise problem.error()
+
+    async def list(self, selection: Selection, *, told: ShardTold = _nobody) -> Inventory:
         """Read the selected mappings; an empty selection reads all of them.
 
         Args:
             selection: which mappings.
+            told: called with what each shard has, as it is read; then the inventory names no mappings.
 
         Raises:
             UsageError: the selection makes no sense.
@@ -81,7 +176,23 @@ class BulkEsm:
             ServiceError: an answer that retrying did not mend.
         """
         selection.check()
-        return await read_inventory(self._connection, selection)
+        mappings: list[EventSourceMapping] = []
+        unknown: list[set[str]] = []
+        seen = 0
+
+        def take(shard: Shard, end: ShardEnd) -> None:
+            nonlocal seen
+            seen += end.seen
+            if end.problem is None:
+                unknown.append(set(end.unknown))
+            if told is _nobody:
+                mappings.extend(EventSourceMapping(dict(one)) for one in end.mappings)
+            else:
+                told(shard, end)
+
+        problems = await self.in_each_shard(lambda _: ListMappings(selection), take)
+        nowhere = sorted(set.intersection(*unknown)) if unknown and not problems else []
+        return Inventory(mappings=tuple(mappings), unknown=tuple(nowhere), seen=seen, problems=problems)
 
     async def plan(
         self,
@@ -89,69 +200,183 @@ class BulkEsm:
         change: Change | Mapping[str, Change],
         *,
         allow_irreversible: bool = False,
-        waiting: Callable[[int], None] = lambda _: None,
-    ) -> Plan:
+        intent: Intent | None = None,
+        told: ShardTold = _nobody,
+        waiting: Waiting = _nobody,
+    ) -> RunPlan:
         """Decide what would be sent to each selected mapping; changes nothing.
 
         Args:
             selection: which mappings.
             change: what is asked of all of them; or of each by UUID, which selects too.
             allow_irreversible: whether what can never be taken back may be changed.
-            waiting: called with the number of mappings in transition, before they are waited for.
+            intent: what it is for.
+            told: called as each shard ends.
+            waiting: called with a shard's name and its number of mappings in transition, before they are waited for.
 
         Raises:
             UsageError: nothing is selected, or the change could be taken by no mapping.
-            AccessError: the credentials are refused.
-            ServiceError: an answer that retrying did not mend.
+            BulkEsmError: what kept the only shard from being planned; of several, `RunPlan.problems` tells.
         """
         selection.check()
-        if selection.is_empty:
+        if selection.is_empty and isinstance(change, Change):
             raise UsageError("nothing is selected: narrow it down, or say --all for every mapping")
-        if isinstance(change, Change):
-            change.check()
-        else:
-            for one in change.values():
-                one.check()
-            uuids = selection.uuids & change.keys() if selection.uuids else frozenset(change)
-            selection = msgspec.structs.replace(selection, uuids=uuids)
-        return await make_plan(
-            self._connection,
-            selection,
-            change,
-            allow_irreversible=allow_irreversible,
-            timeout_s=self._settings.timeout_s,
-            clock=self._clock,
-            waiting=waiting,
-        )
+        for one in [change] if isinstance(change, Change) else change.values():
+            one.check()
+        task = PlanChange.of(selection, change, allow_irreversible=allow_irreversible)
+        return await self.plan_tasks(lambda _: task, intent or Intent(), told=told, waiting=waiting)
 
-    async def renew(self, saved: Plan) -> tuple[Plan, dict[str, Ending]]:
-        """Look at what a saved plan finds today; see `renew_plan`.
+    async def renew(self, saved: Plan, *, told: ShardTold = _nobody, waiting: Waiting = _nobody) -> RunPlan:
+        """Look at what a saved plan finds today; what someone changed since is a conflict.
+
+        Args:
+            saved: the plan.
+            told: called as each shard ends.
+            waiting: see `plan`.
 
         Raises:
-            RefusedError: the plan is of another account.
+            RefusedError: the plan has mappings of an account or Region that is none of these.
         """
-        renewed = await renew_plan(self._connection, saved)
-        self.require_account(saved.account_id)
-        return renewed
+        parts = split_saved(saved)
+
+        def task_of(shard: Shard) -> RenewPlan:
+            return RenewPlan(parts[shard.account_id, shard.region] if self.fleet.is_named else saved)
+
+        return await self.for_plan(saved).plan_tasks(task_of, Intent(), told=told, waiting=waiting)
+
+    def for_plan(self, saved: Plan) -> BulkEsm:
+        """The same with the shards of which a saved plan has mappings.
+
+        Args:
+            saved: the plan.
+
+        Raises:
+            RefusedError: the plan has mappings of an account or Region that is none of these.
+        """
+        if not self.fleet.is_named:
+            (shard,) = self.shards
+            if saved.region not in (None, shard.region):
+                raise RefusedError(f"that was planned in {saved.region}, not in {shard.region}")
+            return self.among([msgspec.structs.replace(shard, account_id=shard.account_id or saved.account_id)])
+        places = split_saved(saved).keys()
+        shards = [shard for shard in self.shards if (shard.account_id, shard.region) in places]
+        missing = places - {(shard.account_id, shard.region) for shard in shards}
+        if missing:
+            names = ", ".join(sorted(f"{account_id}-{region}" for account_id, region in missing)[:5])
+            raise RefusedError(
+                f"the plan has mappings of {names}, which the fleet does not have; name all that it was made for"
+            )
+        return self.among(shards)
+
+    async def plan_rollback(
+        self, run: Path | str | RunFiles, *, force: bool = False, told: ShardTold = _nobody, waiting: Waiting = _nobody
+    ) -> RunPlan:
+        """Decide what would put back what a run changed; changes nothing.
+
+        Args:
+            run: the run: its folder, its id, or a unique prefix of that.
+            force: whether to put it back even where someone changed the mapping since.
+            told: called as each shard ends.
+            waiting: see `plan`.
+
+        Returns:
+            A plan like any other, with a conflict for each mapping that someone changed since.
+
+        Raises:
+            RunFolderError: its files cannot be read.
+        """
+        files = self._files(run)
+
+        def task_of(shard: Shard) -> PlanRollback:
+            found = files.shard(shard)
+            return PlanRollback(items=found.plan().items, results=tuple(found.results()), force=force)
+
+        intent = Intent(command="rollback", undoes=files.record().run_id)
+        return await self.of_run(files).plan_tasks(task_of, intent, told=told, waiting=waiting)
+
+    def among_paused(self, paused: PausedShards) -> BulkEsm:
+        """The same with the shards in which runs paused something.
+
+        Args:
+            paused: what they paused.
+        """
+        return self.among(paused.shards) if paused.has_shards else self
+
+    async def plan_resuming(
+        self, paused: PausedShards, *, told: ShardTold = _nobody, waiting: Waiting = _nobody
+    ) -> RunPlan:
+        """Decide what would enable just those mappings that runs paused.
+
+        Args:
+            paused: what they paused.
+            told: called as each shard ends.
+            waiting: see `plan`.
+        """
+
+        def task_of(shard: Shard) -> PlanChange:
+            uuids = paused.by_place[shard.account_id, shard.region] if paused.has_shards else paused.uuids
+            return PlanChange.of(Selection(uuids=uuids), Change({"Enabled": True}))
+
+        return await self.among_paused(paused).plan_tasks(task_of, Intent(command="resume"), told=told, waiting=waiting)
+
+    async def plan_rest(self, run: Path | str | RunFiles, *, waiting: Waiting = _nobody) -> RunRest:
+        """Look at what a run that did not end well has left; changes nothing, on disk or in Lambda.
+
+        Args:
+            run: the run: its folder, its id, or a unique prefix of that.
+            waiting: see `plan`.
+
+        Raises:
+            RunFolderError: its files cannot be read.
+        """
+        files = self._files(run)
+        return await plan_rest(self.of_run(files).fleet, files, waiting=waiting)
+
+    async def verify(self, run: Path | str | RunFiles, *, told: ShardTold = _nobody) -> Verification:
+        """Tell which mappings no longer have what a run set; changes nothing.
+
+        Args:
+            run: the run: its folder, its id, or a unique prefix of that.
+            told: called as each shard ends.
+
+        Raises:
+            RunFolderError: its files cannot be read.
+        """
+        files = self._files(run)
+        drifts: list[Drift] = []
+        requests = 0
+
+        def task_of(shard: Shard) -> FindDrift:
+            found = files.shard(shard)
+            return FindDrift(items=found.plan().items, results=tuple(found.results()))
+
+        def take(shard: Shard, end: ShardEnd) -> None:
+            nonlocal requests
+            requests += end.requests.get("list", 0) + end.requests.get("get", 0)
+            drifts.extend(end.drifts)
+            told(shard, end)
+
+        problems = await self.of_run(files).in_each_shard(task_of, take)
+        return Verification(drifts=tuple(drifts), problems=problems, requests=requests)
 
     def prepare(
         self,
-        plan: Plan,
+        plan: RunPlan,
         *,
-        runs_dir: Path | str = DEFAULT_RUNS_DIR,
         intent: Intent | None = None,
         skip_blocked: bool = False,
-        known: Mapping[str, Ending] | None = None,
+        groups: Sequence[Sequence[Shard]] | None = None,
+        most_failed_shards: int | None = None,
         deadline: datetime | None = None,
     ) -> Run:
         """Write a plan down as a run that is ready to start; nothing is sent yet.
 
         Args:
             plan: the plan.
-            runs_dir: where runs are kept.
             intent: what it is for, and how it is to go: waves, budget and gates.
             skip_blocked: whether to carry out the rest of a plan in which some mappings are blocked.
-            known: how items end to which nothing is sent, by UUID, from `renew` or `plan_rollback`.
+            groups: the shards, in groups that go one after another; all at once if left out.
+            most_failed_shards: how many shards may fail before the run halts; None for any number.
             deadline: when all should have ended; what could not settle by then is not sent.
 
         Raises:
@@ -161,138 +386,18 @@ class BulkEsm:
         blocked = plan.count(Action.BLOCKED)
         if blocked and not skip_blocked:
             raise RefusedError(f"{blocked} mappings are blocked; nothing was sent. Narrow the selection or skip them")
-        return Run.prepare(
-            self.control_plane,
-            plan,
-            runs_dir=Path(runs_dir),
-            intent=intent or Intent(),
-            known=known,
-            settings=self._until(deadline),
-            clock=self._clock,
-        )
-
-    async def reopen(
-        self,
-        folder: RunFolder,
-        *,
-        deadline: datetime | None = None,
-        waiting: Callable[[int], None] = lambda _: None,
-    ) -> Continuation:
-        """Look at what an interrupted run has left; changes nothing, on disk or in Lambda.
-
-        Args:
-            folder: its folder.
-            deadline: when all should have ended now.
-            waiting: called with the number of mappings in transition, before they are waited for.
-
-        Raises:
-            RefusedError: the run is of another account.
-            RunFolderError: its files cannot be read.
-            AccessError: the credentials are refused.
-            ServiceError: an answer that retrying did not mend.
-        """
-        plan = folder.plan()
-        left = left_of(plan.items, folder.results())
-        known = await look_again(
-            self._connection, left.updates, timeout_s=self._settings.timeout_s, clock=self._clock, waiting=waiting
-        )
-        self.require_account(plan.account_id)
-        return Continuation(
-            self.control_plane,
-            folder,
-            plan,
-            left=left,
-            known=known,
-            settings=self._until(deadline),
-            clock=self._clock,
-        )
-
-    async def plan_rollback(
-        self, folder: RunFolder, *, force: bool = False, waiting: Callable[[int], None] = lambda _: None
-    ) -> tuple[Plan, dict[str, Ending]]:
-        """Decide what would put back what a run changed; changes nothing.
-
-        Args:
-            folder: the run's folder.
-            force: whether to put it back even where someone changed the mapping since.
-            waiting: called with the number of mappings in transition, before they are waited for.
-
-        Returns:
-            A plan like any other, and a `conflict` for each mapping that someone changed since, by UUID.
-
-        Raises:
-            RefusedError: the run is of another account.
-            RunFolderError: its files cannot be read.
-            AccessError: the credentials are refused.
-            ServiceError: an answer that retrying did not mend.
-        """
-        plan = folder.plan()
-        made = await make_rollback_plan(
-            self._connection,
-            plan.items,
-            folder.results(),
-            force=force,
-            timeout_s=self._settings.timeout_s,
-            clock=self._clock,
-            waiting=waiting,
-        )
-        self.require_account(plan.account_id)
-        return made
-
-    async def verify(self, folder: RunFolder) -> tuple[Drift, ...]:
-        """Tell which mappings no longer have what a run set; changes nothing.
-
-        Args:
-            folder: the run's folder.
-
-        Raises:
-            RefusedError: the run is of another account.
-            RunFolderError: its files cannot be read.
-            AccessError: the credentials are refused.
-            ServiceError: an answer that retrying did not mend.
-        """
-        plan = folder.plan()
-        found = await read_drift(self._connection, plan.items, folder.results())
-        self.require_account(plan.account_id)
-        return tuple(found)
-
-    async def alarms(self, names: tuple[str, ...]) -> Sequence[AlarmState]:
-        """The states of CloudWatch alarms; see `read_alarms`."""
-        return await self._connection.alarms(names)
-
-    async def account_here(self) -> str | None:
-        """The account as its mappings name it, for one request at most; None if it has none."""
-        if self.control_plane.census.account_id is None:
-            async with aclosing(self.control_plane.list()) as pages:
-                async for _ in pages:
-                    break
-        return self.control_plane.census.account_id
-
-    async def account_id(self) -> str:
-        """The account of the credentials, by STS."""
-        return await self._connection.account_id()
-
-    def _until(self, deadline: datetime | None) -> EngineSettings:
-        if deadline is None:
-            return self._settings
-        left_s = (deadline - self._clock.now()).total_seconds()
-        return msgspec.structs.replace(self._settings, deadline=self._clock.monotonic() + left_s)
+        files = plan.publish(intent or Intent(), groups or [plan.shards], most_failed_shards)
+        return Run(self.fleet, files, shards=plan.fleet_record, known=plan.known, deadline=deadline)
 
     async def apply(
-        self,
-        plan: Plan,
-        *,
-        runs_dir: Path | str = DEFAULT_RUNS_DIR,
-        skip_blocked: bool = False,
-        on_result: Callable[[Result], None] = lambda _: None,
+        self, plan: RunPlan, *, skip_blocked: bool = False, observers: Iterable[Observer] = ()
     ) -> RunRecord:
         """Carry a plan out.
 
         Args:
             plan: the plan.
-            runs_dir: where runs are kept.
             skip_blocked: whether to carry out the rest of a plan in which some mappings are blocked.
-            on_result: called with each result, once it is on disk.
+            observers: told what happens.
 
         Returns:
             The record of the run, with its counts by outcome.
@@ -302,4 +407,47 @@ class BulkEsm:
             RunFolderError: the run folder cannot be written.
             AccessError: the credentials are refused.
         """
-        return await self.prepare(plan, runs_dir=runs_dir, skip_blocked=skip_blocked).carry_out(on_result)
+        return await self.prepare(plan, skip_blocked=skip_blocked).carry_out(observers)
+
+    def of_run(self, files: RunFiles) -> BulkEsm:
+        """The same with the shards of an earlier run that have a plan.
+
+        Args:
+            files: the run's.
+
+        Raises:
+            RefusedError: it was in another Region than that of the credentials, and no flags named it.
+        """
+        if files.has_shards:
+            return self.among(files.planned(), is_named=True)
+        record = files.record()
+        if record.region != self.region:
+            raise RefusedError(f"{record.run_id} is a run in {record.region}, not in {self.region}")
+        (shard,) = self.home_shards
+        return self.among([msgspec.structs.replace(shard, account_id=record.account_id)], is_named=False)
+
+    @property
+    def home_shards(self) -> tuple[Shard]:
+        """The account and Region of the credentials, as a shard."""
+        return (Shard(account_id=None, region=self.home.region, profile=self.home.profile),)
+
+    async def plan_tasks(
+        self, task_of: Callable[[Shard], Task], intent: Intent, *, told: ShardTold, waiting: Waiting
+    ) -> RunPlan:
+        """Plan all shards by tasks of any kind; see `plan_run`.
+
+        Raises:
+            BulkEsmError: what kept the only shard from being planned.
+        """
+        plan = await plan_run(self.fleet, task_of, runs_dir=self.runs_dir, intent=intent, told=told, waiting=waiting)
+        self._plans.enter_context(plan)
+        self.raise_if_only(plan.problems)
+        return plan
+
+    def looking_only(self) -> Self:
+        """The same, for plans that will not be carried out: those of several shards are in a folder of their own."""
+        folder = Path(self._plans.enter_context(tempfile.TemporaryDirectory(prefix="bulk-esm-")))
+        return type(self)(self.fleet, self.home, runs_dir=folder, plans=self._plans)
+
+    def _files(self, run: Path | str | RunFiles) -> RunFiles:
+        return run if isinstance(run, RunFiles) else find_run(self.runs_dir, str(run))

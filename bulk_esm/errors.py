@@ -6,13 +6,11 @@ the end of a whole run. Each message says what happened and what to do next.
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 
 class BulkEsmError(Exception):
     """The root of all errors of this package."""
 
-    exit_code: ClassVar[int] = 1
+    exit_code: int = 1
 
 
 class UsageError(BulkEsmError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import urlsplit
 
@@ -68,7 +69,7 @@ class ControlPlane:
         self.pacer = pacer
         self.census = Census()
         self.requests: Counter[tuple[str, str]] = Counter()
-        self._recorded: dict[str, int] = {}
+        self._taken: dict[str, int] = {}
         self._client = client
         self._clock = clock or Clock()
         self._jitter = jitter or random.Random()  # noqa: S311 - jitter is no secret
@@ -121,6 +122,19 @@ class ControlPlane:
             if is_last:
                 return
             arguments["Marker"] = answer["NextMarker"]
+
+    async def account_id(self) -> str | None:
+        """The account as its mappings name it, for one request at most; None if it has none.
+
+        Raises:
+            AccessError: the credentials are refused.
+            ServiceError: an answer that retrying did not mend.
+        """
+        if self.census.account_id is None:
+            async with aclosing(self.list()) as pages:
+                async for _ in pages:
+                    break
+        return self.census.account_id
 
     async def get(self, uuid: str, *, deadline: float = float("inf")) -> EventSourceMapping:
         """Read one mapping.
@@ -235,11 +249,14 @@ class ControlPlane:
                 counts["throttled" if outcome == "throttled" else "errors"] += count
         return dict(counts)
 
-    def unrecorded_request_counts(self) -> dict[str, int]:
-        """Those since this was last asked: each request is in the record of one run."""
-        counts = self.request_counts()
-        new = {kind: count - self._recorded.get(kind, 0) for kind, count in counts.items()}
-        self._recorded = counts
+    def new_request_counts(self) -> dict[str, int]:
+        """Those since `take_request_counts` was last called."""
+        return {kind: count - self._taken.get(kind, 0) for kind, count in self.request_counts().items()}
+
+    def take_request_counts(self) -> dict[str, int]:
+        """Those since this was last called, so that each request counts once."""
+        new = self.new_request_counts()
+        self._taken = self.request_counts()
         return new
 
 

@@ -67,6 +67,7 @@ class Connection:
     def __init__(self, session: AioSession, settings: ConnectionSettings, control_plane: ControlPlane) -> None:
         self.control_plane = control_plane
         self.region = control_plane.region
+        self.profile = settings.profile
         self._session = session
         self._settings = settings
 
@@ -135,7 +136,11 @@ class Connection:
 
 @asynccontextmanager
 async def connect(
-    settings: ConnectionSettings, *, clock: Clock | None = None, logins: Logins | None = None
+    settings: ConnectionSettings,
+    *,
+    clock: Clock | None = None,
+    logins: Logins | None = None,
+    pacer: Pacer | None = None,
 ) -> AsyncIterator[Connection]:
     """Open a client for one account and Region. Nothing is sent to Lambda yet.
 
@@ -143,6 +148,7 @@ async def connect(
         settings: see `ConnectionSettings`.
         clock: the time.
         logins: what was loaded before for others; see `Sessions`.
+        pacer: that of an earlier connection to the same account and Region, whose quota it is.
 
     Raises:
         UsageError: no Region, no such profile, an impossible endpoint, or a rate, a concurrency or a duration that is
@@ -154,7 +160,7 @@ async def connect(
         raise UsageError(f"the concurrency is at least 1, not {settings.concurrency}")
     if not SHORTEST_S <= settings.role_duration_s <= LONGEST_S:
         raise UsageError(f"a role is assumed for {SHORTEST_S} to {LONGEST_S} s, not {settings.role_duration_s}")
-    pacer = Pacer(max_per_second=settings.max_per_second, clock=clock)
+    pacer = pacer or Pacer(max_per_second=settings.max_per_second, clock=clock)
     logins = logins or Logins()
     region = settings.region or logins.home_region(settings.profile)
     if not region:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Awaitable
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from bulk_esm.bulk import BulkEsm
-from bulk_esm.cli.carry_out import Planned, carry_out, set_up_logs, with_aws
-from bulk_esm.cli.fleet_carry_out import change_fleet
+from bulk_esm.bulk import BulkEsm, ShardTold, Waiting
+from bulk_esm.cli.change import change as carry_change
 from bulk_esm.cli.fleet_options import FleetOptions
-from bulk_esm.cli.fleet_work import AtWork, with_fleet
-from bulk_esm.cli.guards import guarded
 from bulk_esm.cli.inputs import read_change, read_selection, reads_stdin, require_selection
 from bulk_esm.cli.job import Job
+from bulk_esm.cli.opening import set_up_logs, with_bulk
 from bulk_esm.cli.options import (
     ROLLOUT,
     AwsOptions,
@@ -27,12 +25,10 @@ from bulk_esm.cli.options import (
     SelectOptions,
     WaveOptions,
 )
-from bulk_esm.cli.plan import tell_of_transition
-from bulk_esm.errors import RefusedError, UsageError
-from bulk_esm.executors.tasks import PlanChange, RenewPlan
+from bulk_esm.errors import UsageError
 from bulk_esm.model.change import Change
 from bulk_esm.model.plan import Plan, PlanItem
-from bulk_esm.runs.planning import split_saved
+from bulk_esm.runs.planning import RunPlan
 from bulk_esm.store.jsonl import read_lines
 
 
@@ -83,48 +79,26 @@ def apply_command(
     selection = read_selection(select, None if isinstance(wanted, Change) else wanted)
     require_selection(selection)
     job.check(stdin_is_data=stdin_is_data)
-    if fleet.is_given:
-        task = PlanChange.of(selection, wanted, allow_irreversible=change.allow_irreversible)
-        return with_fleet(fleet, aws, lambda at_work: change_fleet(at_work, job, lambda _: task))
+    irreversible = change.allow_irreversible
 
-    async def work(bulk: BulkEsm) -> int:
-        async with guarded(bulk, job) as lock:
-            made = await bulk.plan(
-                selection, wanted, allow_irreversible=change.allow_irreversible, waiting=tell_of_transition
-            )
-            if as_given and not isinstance(wanted, Change):
-                places = {uuid: place for place, uuid in enumerate(wanted)}
-                made = Plan(tuple(sorted(made.items, key=lambda item: places[item.uuid])))
-            return await carry_out(bulk, Planned(made), job, lock)
+    def plan_of(bulk: BulkEsm, told: ShardTold, waiting: Waiting) -> Awaitable[RunPlan]:
+        return bulk.plan(selection, wanted, allow_irreversible=irreversible, told=told, waiting=waiting)
 
-    return with_aws(aws, work)
+    return with_bulk(aws, fleet, lambda bulk: carry_change(bulk, job, fleet, plan_of), runs_dir=runs.runs_dir)
 
 
 def _apply_saved(path: Path, job: Job, aws: AwsOptions, fleet: FleetOptions) -> int:
     saved = Plan(tuple(read_lines(path, PlanItem)))
     saved.check(in_one_place=not fleet.is_given)
     job.check()
-    if fleet.is_given:
-        return with_fleet(fleet, aws, lambda at_work: _apply_saved_to_fleet(at_work, saved, job))
-    planned_in = saved.region
 
-    async def work(bulk: BulkEsm) -> int:
-        if planned_in not in (None, bulk.region):
-            raise RefusedError(f"{path} was planned in {planned_in}, not in {bulk.region}")
-        async with guarded(bulk, job) as lock:
-            plan, known = await bulk.renew(saved)
-            return await carry_out(bulk, Planned(plan, known), job, lock)
+    def plan_of(bulk: BulkEsm, told: ShardTold, waiting: Waiting) -> Awaitable[RunPlan]:
+        return bulk.renew(saved, told=told, waiting=waiting)
 
-    return with_aws(replace(aws, region=aws.region or planned_in), work)
-
-
-async def _apply_saved_to_fleet(at_work: AtWork, saved: Plan, job: Job) -> int:
-    parts = split_saved(saved)
-    shards = [shard for shard in at_work.fleet.shards if shard.name in parts]
-    missing = sorted(parts.keys() - {shard.name for shard in shards})
-    if missing:
-        raise RefusedError(
-            f"the plan has mappings of {', '.join(missing[:5])}, which the fleet does not have; name all that it was "
-            "made for"
-        )
-    return await change_fleet(at_work.among(shards), job, lambda shard: RenewPlan(parts[shard.name]))
+    return with_bulk(
+        aws,
+        fleet,
+        lambda bulk: carry_change(bulk.for_plan(saved), job, fleet, plan_of),
+        region=saved.region if not fleet.is_given else None,
+        runs_dir=job.runs.runs_dir,
+    )

@@ -2,36 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from bulk_esm.bulk import BulkEsm
-from bulk_esm.cli.carry_out import consents, set_up_logs, with_aws
-from bulk_esm.cli.conduct import SingleConduct, exit_code
-from bulk_esm.cli.fleet_commands import continue_fleet
+from bulk_esm.cli.change import outwait, tell_of_transition
+from bulk_esm.cli.exit_codes import exit_code
 from bulk_esm.cli.fleet_options import FleetOptions
-from bulk_esm.cli.fleet_work import with_fleet
-from bulk_esm.cli.guards import check_account, check_alarms, one_run_at_a_time
-from bulk_esm.cli.inputs import require_region
+from bulk_esm.cli.guards import check_account, check_alarms
 from bulk_esm.cli.job import (
     deadline_of,
     refuse_no_account,
     refuse_waves_without_terminal,
     refuse_without_terminal,
 )
+from bulk_esm.cli.opening import held_locks, lock_shards, set_up_logs, with_bulk
 from bulk_esm.cli.options import RUN, AwsOptions, GuardOptions, OutputOptions, RunName, RunOptions, RunsOptions
-from bulk_esm.cli.plan import tell_of_transition
-from bulk_esm.cli.running import run_and_report
+from bulk_esm.cli.running import ask, run_and_report
+from bulk_esm.cli.shards_text import shard_problem_lines, shards_text
 from bulk_esm.cli.streams import say
-from bulk_esm.engine.continuing import Continuation
 from bulk_esm.errors import RefusedError, RunFolderError, UsageError
 from bulk_esm.model.records import RunRecord, RunStatus
 from bulk_esm.model.result import Outcome
-from bulk_esm.store.finding import find_run, run_folders
-from bulk_esm.store.fleet_folder import FleetFolder
-from bulk_esm.store.folder import RunFolder
+from bulk_esm.runs.continuing import RunRest, put_back_since
+from bulk_esm.store.finding import all_runs, find_run
+from bulk_esm.store.run_files import RunFiles
 
 
 def continue_command(
@@ -54,94 +50,84 @@ def continue_command(
     Example: bulk-esm continue last
     """
     set_up_logs(output)
-    folder = find_run(runs.runs_dir, name)
-    record = folder.record()
+    files = find_run(runs.runs_dir, name)
+    if files.only is not None:
+        raise UsageError(f"that is one shard of a run; continue the whole of it: bulk-esm continue {files.path}")
+    record = files.record()
     deadline = deadline_of(guards)
-    _refuse_what_makes_no_sense(folder, record, guards, yes=yes, dry_run=dry_run)
-    if FleetFolder.is_one(folder.path):
-        there = FleetFolder(folder.path)
-        fleet.check(aws, of_run=True)
-        fleet.refuse_groups()
-        return with_fleet(
-            fleet,
-            aws,
-            lambda at_work: continue_fleet(
-                at_work, there, guards=guards, deadline=deadline, output=output, yes=yes, dry_run=dry_run
-            ),
-            folder=there,
-        )
-    if (there_too := FleetFolder.of(folder.path)) is not None:
-        raise UsageError(f"that is one shard of a run; continue the whole of it: bulk-esm continue {there_too.path}")
-    fleet.refuse(record.run_id)
+    _refuse_what_makes_no_sense(files, record, guards, yes=yes, dry_run=dry_run)
+    fleet.check_for_run(aws, record.run_id, has_shards=files.has_shards)
+    fleet.refuse_groups()
 
     async def work(bulk: BulkEsm) -> int:
-        require_region(bulk, record)
         await check_account(bulk, guards)
-        with one_run_at_a_time(bulk, record.account_id, "continue", guards) as lock:
-            if lock:
-                lock.tell(str(folder.path.absolute()))
-            found = await bulk.reopen(folder, deadline=deadline, waiting=tell_of_transition)
-            for line in _summary(found):
+        locks = [] if dry_run else await lock_shards(bulk, "continue", guards)
+        with held_locks(locks):
+            for lock in locks:
+                lock.tell(str(files.path.absolute()))
+            if not dry_run:
+                await outwait(record)
+            rest = await bulk.plan_rest(files, waiting=tell_of_transition)
+            problems = [entry.problem for entry in files.fleet().shards]
+            for line in (*_summary(rest, files), *shard_problem_lines(files.fleet().shards)):
                 say(line, quiet=output.quiet)
             if dry_run:
                 return 0
-            if not found.left.items and record.status is RunStatus.FINISHED:
-                return exit_code(record)
+            if not rest.left and record.status is RunStatus.FINISHED:
+                return exit_code(record, problems)
             await check_alarms(bulk, record.rollout.alarms)
-            if found.to_send and not yes and not await consents(bulk, record.account_id, found.to_send):
+            if rest.to_send and not yes and not await ask(_question(bulk, record, rest)):
                 say("nothing was changed")
                 return 0
-            return await run_and_report(SingleConduct(bulk, found.begin()), output)
+            return await run_and_report(bulk, rest.begin(deadline=deadline), output)
 
-    return with_aws(replace(aws, region=aws.region or record.region), work)
+    return with_bulk(aws, fleet, work, runs_dir=runs.runs_dir, files=files)
 
 
 def _refuse_what_makes_no_sense(
-    folder: RunFolder, record: RunRecord, guards: GuardOptions, *, yes: bool, dry_run: bool
+    files: RunFiles, record: RunRecord, guards: GuardOptions, *, yes: bool, dry_run: bool
 ) -> None:
     refuse_no_account(guards)
     if guards.max_targets is not None:
         raise UsageError("--max-targets: a run that is continued has its targets; leave it out")
-    _refuse_if_put_back(folder, record)
+    if (other := put_back_since(record, _records_beside(files))) is not None:
+        raise RefusedError(f"{record.run_id} was put back by {other.run_id} since: plan the change anew")
     if not dry_run:
         refuse_without_terminal(RunOptions(yes=yes))
         if record.rollout.confirm_waves:
             refuse_waves_without_terminal()
 
 
-def _restless(count: int) -> str:
-    return f", {count:,} have not come to rest" if count else ""
-
-
-def _refuse_if_put_back(folder: RunFolder, record: RunRecord) -> None:
-    """Refuse a run that another one beside it has put back since: that would stay so, and be called updated.
-
-    Raises:
-        RefusedError: one has.
-    """
-    for other in run_folders(folder.path.parent):
+def _records_beside(files: RunFiles) -> list[RunRecord]:
+    found = []
+    for other in all_runs(files.path.absolute().parent):
         try:
-            found = other.record()
+            found.append(other.record())
         except RunFolderError:
             continue  # another run's files are not what this is about
-        since = found.started_at >= (record.continued_at or record.started_at)
-        if found.undoes == record.run_id and since and found.counts.get(Outcome.UPDATED):
-            raise RefusedError(f"{record.run_id} was put back by {found.run_id} since: plan the change anew")
+    return found
 
 
-def _summary(found: Continuation) -> list[str]:
-    applied = sum(ending.outcome is Outcome.UPDATED for ending in found.known.values())
-    conflicts = sum(ending.outcome is Outcome.CONFLICT for ending in found.known.values())
-    total = len(found.left.items) + len(found.left.kept)
+def _summary(rest: RunRest, files: RunFiles) -> list[str]:
+    where = f" in {shards_text(rest.shards_left)}" if files.has_shards else ""
     lines = [
-        (
-            f"{found.record.run_id}: {len(found.left.kept):,} of {total:,} mappings have ended, "
-            f"{len(found.left.items):,} are left"
-        )
+        f"{rest.record.run_id}: {rest.ended:,} of {rest.total:,} mappings have ended, {rest.left:,} are left{where}"
     ]
-    if found.left.items:
+    if rest.left:
+        restless = rest.count(Outcome.TIMED_OUT)
         lines.append(
-            f"of these {applied:,} were applied before the end came, {found.to_send:,} are to be sent, "
-            f"{conflicts:,} were changed by someone since{_restless(len(found.known) - applied - conflicts)}"
+            f"of these {rest.count(Outcome.UPDATED):,} were applied before the end came, {rest.to_send:,} are to be "
+            f"sent, {rest.count(Outcome.CONFLICT):,} were changed by someone since"
+            + (f", {restless:,} have not come to rest" if restless else "")
         )
+    for name, problem in rest.problems.items():
+        lines.append(f"{name} could not be looked at: {problem.reason}")
     return lines
+
+
+def _question(bulk: BulkEsm, record: RunRecord, rest: RunRest) -> str:
+    home = bulk.home.control_plane
+    elsewhere = "" if home.is_aws else f", at {home.endpoint_url}"
+    if not bulk.fleet.is_named:
+        return f"Update {rest.to_send:,} mappings in account {record.account_id}, {record.region}{elsewhere}?"
+    return f"Update {rest.to_send:,} mappings in {shards_text(rest.shards_left)}{elsewhere}?"

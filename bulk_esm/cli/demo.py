@@ -12,18 +12,19 @@ import anyio
 from cyclopts import Parameter
 
 from bulk_esm.api import connect
-from bulk_esm.cli.conduct import SingleConduct
+from bulk_esm.bulk import BulkEsm
 from bulk_esm.cli.running import run_to_the_end
 from bulk_esm.cli.streams import say
-from bulk_esm.cli.summary import Pace, plan_summary
+from bulk_esm.cli.summary import pace_of, plan_summary
 from bulk_esm.errors import UsageError
 from bulk_esm.model.change import Change
 from bulk_esm.model.mapping import State
 from bulk_esm.model.records import Intent
-from bulk_esm.model.resuming import paused_by
 from bulk_esm.model.selection import Selection
+from bulk_esm.runs.planning import RunPlan
+from bulk_esm.runs.resuming import paused_by_runs
 from bulk_esm.simulator import Simulator
-from bulk_esm.store.folder import RunFolder
+from bulk_esm.store.run_files import RunFiles
 
 _SPEED = 20.0
 _RATE = 12.0 * _SPEED  # the default, at the simulator's speed
@@ -51,12 +52,11 @@ async def _demo(mappings: int) -> int:
         say(f"Before: {_counts(before)}\n")
         with tempfile.TemporaryDirectory(prefix="bulk-esm-demo-") as folder:
             say("$ bulk-esm pause --all --yes")
-            paused = await _carry_out(Selection(all=True), enabled=False, runs_dir=Path(folder))
+            paused = await _pause(Path(folder))
             meanwhile = _states(simulator)
             say(f"\nPaused: {_counts(meanwhile)}\n")
             say("$ bulk-esm resume --run last --yes")
-            selection = Selection(uuids=paused_by(paused.plan().items, paused.results()))
-            await _carry_out(selection, enabled=True, runs_dir=Path(folder))
+            await _resume(paused, Path(folder))
         after = _states(simulator)
     say(f"\nResumed: {_counts(after)} (and the demo's run folders are gone with it)")
     if after != before or set(meanwhile.values()) != {str(State.DISABLED)}:
@@ -69,14 +69,23 @@ async def _demo(mappings: int) -> int:
     return 0
 
 
-async def _carry_out(selection: Selection, *, enabled: bool, runs_dir: Path) -> RunFolder:
-    async with connect(max_per_second=_RATE) as bulk:
-        plan = await bulk.plan(selection, Change({"Enabled": enabled}))
-        for line in plan_summary(plan.items, pace=Pace.of(len(plan.updates), _RATE)):
-            say(line)
-        run = bulk.prepare(plan, runs_dir=runs_dir, intent=Intent(command="resume" if enabled else "pause"))
-        await run_to_the_end(SingleConduct(bulk, run))
-        return run.folder
+async def _pause(runs_dir: Path) -> RunFiles:
+    async with connect(max_per_second=_RATE, runs_dir=runs_dir) as bulk:
+        plan = await bulk.plan(Selection(all=True), Change({"Enabled": False}))
+        return await _carry_out(bulk, plan, "pause")
+
+
+async def _resume(paused: RunFiles, runs_dir: Path) -> RunFiles:
+    async with connect(max_per_second=_RATE, runs_dir=runs_dir) as bulk:
+        return await _carry_out(bulk, await bulk.plan_resuming(paused_by_runs([paused])), "resume")
+
+
+async def _carry_out(bulk: BulkEsm, plan: RunPlan, command: str) -> RunFiles:
+    for line in plan_summary(plan.summary, pace=pace_of(bulk.fleet, plan, [plan.shards])):
+        say(line)
+    run = bulk.prepare(plan, intent=Intent(command=command))
+    await run_to_the_end(bulk, run)
+    return run.files
 
 
 def _states(simulator: Simulator) -> dict[str, str]:

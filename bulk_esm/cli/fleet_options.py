@@ -123,15 +123,20 @@ class FleetOptions:
         self._check_how()
         self.settings(aws.profile).check()
 
-    def refuse(self, run_id: str) -> None:
-        """Refuse all flags of a fleet, where an earlier run was in one account and Region.
+    def check_for_run(self, aws: AwsOptions, run_id: str, *, has_shards: bool) -> None:
+        """Refuse what makes no sense beside an earlier run, which says which shards.
 
         Args:
+            aws: the flags beside.
             run_id: the run.
+            has_shards: whether fleet flags named its shards.
 
         Raises:
-            UsageError: one is given.
+            UsageError: such a flag is given.
         """
+        if has_shards:
+            self.check(aws, of_run=True)
+            return
         _refuse_any(self._which() | self._how(), f" goes with a fleet, and {run_id} was in one account and Region")
 
     def refuse_groups(self) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
+from bulk_esm.aws.control_plane import ControlPlane
 from bulk_esm.bulk import BulkEsm
 from bulk_esm.cli.durations import format_duration
 from bulk_esm.cli.job import Job
@@ -14,7 +14,7 @@ from bulk_esm.cli.options import GuardOptions
 from bulk_esm.cli.streams import say
 from bulk_esm.clock import iso
 from bulk_esm.errors import RefusedError, ServiceError
-from bulk_esm.gates.gates import AlarmGate
+from bulk_esm.gates.alarm import AlarmGate
 from bulk_esm.model.losses import loss_lines, losses, within
 from bulk_esm.model.plan import PlanItem
 from bulk_esm.store.lock import Holder, RunLock
@@ -46,7 +46,7 @@ async def check_alarms(bulk: BulkEsm, alarms: tuple[str, ...]) -> None:
         await bulk.alarms(alarms)  # a name that no alarm has is the user's mistake
     except ServiceError as error:
         raise RefusedError(f"--alarm: the alarms cannot be read: {error}; nothing was sent") from error
-    if (reason := await AlarmGate(alarms, bulk.alarms, say).check()) is not None:
+    if (reason := await AlarmGate(alarms, bulk.alarms, say).check(None)) is not None:
         raise RefusedError(f"{reason}; nothing was sent")
 
 
@@ -91,45 +91,12 @@ def check_losses(items: Iterable[PlanItem], job: Job) -> None:
         )
 
 
-@asynccontextmanager
-async def guarded(bulk: BulkEsm, job: Job) -> AsyncIterator[RunLock | None]:
-    """Hold what must hold from before a plan is made: the account is the right one, and no other run is there.
-
-    Raises:
-        RefusedError: it is another account, or another run holds it.
-        AccessError: the credentials are refused.
-    """
-    await check_account(bulk, job.guards)
-    if job.run.dry_run:
-        yield None
-        return
-    # A plan made while another run changes the fleet would be of what is no longer there.
-    with one_run_at_a_time(bulk, await bulk.account_here(), job.command, job.guards) as lock:
-        yield lock
-
-
-@contextmanager
-def one_run_at_a_time(
-    bulk: BulkEsm, account_id: str | None, command: str, guards: GuardOptions
-) -> Iterator[RunLock | None]:
-    """Hold the lock of this account and Region, on this machine.
+def take_lock(control_plane: ControlPlane, account_id: str | None, region: str, command: str) -> RunLock:
+    """Take the lock of an account and Region on this machine, where these requests go.
 
     Raises:
         RefusedError: another run holds it.
     """
-    if guards.no_lock:
-        yield None
-        return
-    with take_lock(bulk, account_id, bulk.region, command) as lock:
-        yield lock
-
-
-def take_lock(bulk: BulkEsm, account_id: str | None, region: str, command: str) -> RunLock:
-    """Take the lock of an account and Region on this machine, where this connection's requests go.
-
-    Raises:
-        RefusedError: another run holds it.
-    """
-    endpoint_url = None if bulk.control_plane.is_aws else bulk.control_plane.endpoint_url
+    endpoint_url = None if control_plane.is_aws else control_plane.endpoint_url
     holder = Holder(pid=os.getpid(), command=command, started_at=iso(datetime.now(UTC)) or "")
     return RunLock.take(account_id, region, endpoint_url=endpoint_url, holder=holder)

@@ -7,15 +7,17 @@ from typing import Any
 import msgspec
 
 from bulk_esm.bulk import BulkEsm
-from bulk_esm.cli.carry_out import set_up_logs, with_aws
-from bulk_esm.cli.fleet_commands import list_fleet
+from bulk_esm.cli.exit_codes import exit_code
 from bulk_esm.cli.fleet_options import FleetOptions
-from bulk_esm.cli.fleet_work import with_fleet
 from bulk_esm.cli.inputs import read_selection, reads_stdin
+from bulk_esm.cli.opening import set_up_logs, with_bulk
 from bulk_esm.cli.options import AwsOptions, OutputOptions, SelectOptions
 from bulk_esm.cli.output import Results, Row, form_for, tail_of, with_place
+from bulk_esm.cli.shards_text import failed_lines, places_text, problems_of
 from bulk_esm.cli.streams import say
+from bulk_esm.executors.tasks import ShardEnd
 from bulk_esm.model.mapping import EventSourceMapping, SourceType
+from bulk_esm.model.shard import Shard
 
 _COLUMNS = ("uuid", "function", "source", "type", "state")
 
@@ -48,23 +50,28 @@ def list_command(
     reads_stdin(select)
     selection = read_selection(select)
     fleet.check(aws)
-    if fleet.is_given:
-        results = Results(form_for(output.output), *with_place(_COLUMNS, _row))
-        return with_fleet(
-            fleet, aws, lambda at_work: list_fleet(at_work, selection, results, _record, quiet=output.quiet)
-        )
 
     async def work(bulk: BulkEsm) -> int:
-        inventory = await bulk.list(selection)
-        results = Results(form_for(output.output), _COLUMNS, _row)
-        results.add_all(map(_record, inventory.mappings))
-        results.finish()
-        for uuid in inventory.unknown:
-            say(f"no event source mapping has the UUID {uuid} in {bulk.region}")
-        say(f"{len(inventory.mappings):,} of {inventory.seen:,} mappings in {bulk.region}", quiet=output.quiet)
-        return 1 if inventory.unknown else 0
+        columns = with_place(_COLUMNS, _row) if bulk.fleet.is_named else (_COLUMNS, _row)
+        results = Results(form_for(output.output), *columns)
+        shown = 0
 
-    return with_aws(aws, work)
+        def told(_shard: Shard, end: ShardEnd) -> None:
+            nonlocal shown
+            shown += len(end.mappings)
+            results.add_all(_record(EventSourceMapping(dict(one))) for one in end.mappings)
+
+        found = await bulk.list(selection, told=told)
+        results.finish()
+        for line in failed_lines(bulk, found.problems):
+            say(line)
+        where = f"in {bulk.region}" if not bulk.fleet.is_named else "in any of these shards"
+        for uuid in found.unknown:
+            say(f"no event source mapping has the UUID {uuid} {where}")
+        say(f"{shown:,} of {found.seen:,} mappings in {places_text(bulk)}", quiet=output.quiet)
+        return exit_code(None, problems_of(bulk, found.problems)) or (1 if found.unknown else 0)
+
+    return with_bulk(aws, fleet, work)
 
 
 def _record(mapping: EventSourceMapping) -> Listed:

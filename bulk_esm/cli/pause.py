@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from bulk_esm.bulk import BulkEsm
-from bulk_esm.cli.carry_out import Planned, carry_out, set_up_logs, with_aws
-from bulk_esm.cli.fleet_carry_out import change_fleet
+from bulk_esm.bulk import BulkEsm, ShardTold, Waiting
+from bulk_esm.cli.change import change
 from bulk_esm.cli.fleet_options import FleetOptions
-from bulk_esm.cli.fleet_work import with_fleet
-from bulk_esm.cli.guards import guarded
 from bulk_esm.cli.inputs import read_selection, reads_stdin, require_selection
 from bulk_esm.cli.job import Job
+from bulk_esm.cli.opening import set_up_logs, with_bulk
 from bulk_esm.cli.options import (
     RUN,
     AwsOptions,
@@ -25,10 +24,9 @@ from bulk_esm.cli.options import (
     SelectOptions,
     WaveOptions,
 )
-from bulk_esm.cli.plan import tell_of_transition
 from bulk_esm.errors import UsageError
-from bulk_esm.executors.tasks import PlanChange
 from bulk_esm.model.change import Change
+from bulk_esm.runs.planning import RunPlan
 
 
 def pause_command(
@@ -77,15 +75,8 @@ def pause_command(
     )
     job.check(stdin_is_data=stdin_is_data)
     fleet.check(aws)
-    change = Change({"Enabled": False})
-    if fleet.is_given:
-        return with_fleet(
-            fleet, aws, lambda at_work: change_fleet(at_work, job, lambda _: PlanChange.of(selection, change))
-        )
 
-    async def work(bulk: BulkEsm) -> int:
-        async with guarded(bulk, job) as lock:
-            plan = await bulk.plan(selection, change, waiting=tell_of_transition)
-            return await carry_out(bulk, Planned(plan), job, lock)
+    def plan_of(bulk: BulkEsm, told: ShardTold, waiting: Waiting) -> Awaitable[RunPlan]:
+        return bulk.plan(selection, Change({"Enabled": False}), told=told, waiting=waiting)
 
-    return with_aws(aws, work)
+    return with_bulk(aws, fleet, lambda bulk: change(bulk, job, fleet, plan_of), runs_dir=runs.runs_dir)

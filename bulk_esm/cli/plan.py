@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from bulk_esm.bulk import BulkEsm
-from bulk_esm.cli.carry_out import set_up_logs, show_items, with_aws
-from bulk_esm.cli.fleet_commands import plan_fleet
+from bulk_esm.bulk import BulkEsm, ShardTold, Waiting
+from bulk_esm.cli.change import planned, show_items, show_summary
+from bulk_esm.cli.exit_codes import exit_code
 from bulk_esm.cli.fleet_options import FleetOptions
-from bulk_esm.cli.fleet_work import AtWork, with_fleet
 from bulk_esm.cli.inputs import read_change, read_selection, reads_stdin, require_selection
+from bulk_esm.cli.opening import set_up_logs, with_bulk
 from bulk_esm.cli.options import AwsOptions, ChangeOptions, OutputOptions, SelectOptions
 from bulk_esm.cli.streams import say
-from bulk_esm.cli.summary import Pace, plan_summary
 from bulk_esm.errors import RunFolderError, UsageError
-from bulk_esm.executors.tasks import PlanChange
 from bulk_esm.model.change import Change
-from bulk_esm.model.plan import Action
+from bulk_esm.runs.planning import RunPlan
+from bulk_esm.shards.order import parse_shard_order
 from bulk_esm.store.jsonl import write_durably
 
 _CHANGES = 2
@@ -47,34 +47,30 @@ def plan_command(
     if save and not save.parent.is_dir():
         raise UsageError(f"--save {save}: there is no folder {save.parent}; make it first")
     fleet.check(aws)
-    if fleet.is_given:
-        task = PlanChange.of(selection, wanted, allow_irreversible=change.allow_irreversible)
-
-        async def in_fleet(at_work: AtWork) -> int:
-            code, changes = await plan_fleet(at_work, lambda _: task, output, save=save)
-            return code or (_CHANGES if detailed_exitcode and changes else 0)
-
-        return with_fleet(fleet, aws, in_fleet)
 
     async def work(bulk: BulkEsm) -> int:
-        plan = await bulk.plan(
-            selection, wanted, allow_irreversible=change.allow_irreversible, waiting=tell_of_transition
-        )
+        groups = parse_shard_order(fleet.shard_order, bulk.shards)
+        irreversible = change.allow_irreversible
+
+        def plan_of(these: BulkEsm, told: ShardTold, waiting: Waiting) -> Awaitable[RunPlan]:
+            return these.plan(selection, wanted, allow_irreversible=irreversible, told=told, waiting=waiting)
+
+        plan = await planned(bulk.looking_only(), plan_of, output)
         if save:
-            try:
-                write_durably(save, plan.items)
-            except OSError as error:
-                raise RunFolderError(f"--save {save}: {error.strerror}") from error
-        show_items(plan.items, output)
-        for line in plan_summary(plan.items, pace=Pace.of(len(plan.updates), aws.rate)):
-            say(line, quiet=output.quiet)
+            _save(plan, save)
+        show_items(plan, output, with_places=bulk.fleet.is_named)
+        show_summary(bulk, plan, groups, quiet=output.quiet)
         if save:
-            say(f"saved: carry it out with bulk-esm apply --plan {save}", quiet=output.quiet)
-        return _CHANGES if detailed_exitcode and plan.count(Action.UPDATE) else 0
+            same = " with the same fleet flags" if bulk.fleet.is_named else ""
+            say(f"saved: carry it out with bulk-esm apply --plan {save}{same}", quiet=output.quiet)
+        code = exit_code(None, [entry.problem for entry in plan.entries])
+        return code or (_CHANGES if detailed_exitcode and plan.updates else 0)
 
-    return with_aws(aws, work)
+    return with_bulk(aws, fleet, work)
 
 
-def tell_of_transition(count: int) -> None:
-    """Say why a plan takes its time."""
-    say(f"waiting for {count:,} mappings in transition, up to --timeout: only at rest do they tell what they have")
+def _save(plan: RunPlan, path: Path) -> None:
+    try:
+        write_durably(path, plan.items())
+    except OSError as error:
+        raise RunFolderError(f"--save {path}: {error.strerror}") from error

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Awaitable, Iterable, Sequence
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from bulk_esm.bulk import BulkEsm
-from bulk_esm.cli.carry_out import Planned, carry_out, set_up_logs, with_aws
-from bulk_esm.cli.fleet_carry_out import change_fleet
+from bulk_esm.bulk import BulkEsm, ShardTold, Waiting
+from bulk_esm.cli.change import change
 from bulk_esm.cli.fleet_options import FleetOptions
-from bulk_esm.cli.fleet_work import with_fleet
-from bulk_esm.cli.guards import guarded
 from bulk_esm.cli.inputs import read_selection, reads_stdin, require_selection
 from bulk_esm.cli.job import Job
+from bulk_esm.cli.opening import set_up_logs, with_bulk
 from bulk_esm.cli.options import (
     ROLLOUT,
     AwsOptions,
@@ -27,20 +24,17 @@ from bulk_esm.cli.options import (
     SelectOptions,
     WaveOptions,
 )
-from bulk_esm.cli.plan import tell_of_transition
 from bulk_esm.cli.streams import say
-from bulk_esm.errors import RefusedError, UsageError
-from bulk_esm.executors.tasks import PlanChange
+from bulk_esm.errors import UsageError
 from bulk_esm.model.change import Change
 from bulk_esm.model.plan import Action, PlanItem
 from bulk_esm.model.result import Outcome, Result
-from bulk_esm.model.resuming import paused_by, still_paused
-from bulk_esm.model.selection import Selection
-from bulk_esm.model.shard import Shard
 from bulk_esm.runs.planning import RunPlan
-from bulk_esm.store.finding import find_run, run_folders
-from bulk_esm.store.fleet_folder import FleetFolder
-from bulk_esm.store.folder import RunFolder
+from bulk_esm.runs.resuming import PausedShards, paused_by_runs, runs_still_pausing
+from bulk_esm.store.finding import all_runs, find_run
+from bulk_esm.store.run_files import RunFiles
+
+_ENABLED = Change({"Enabled": True})
 
 
 def resume_command(
@@ -72,7 +66,6 @@ def resume_command(
     stdin_is_data = reads_stdin(select)
     if run_ and select != SelectOptions():
         raise UsageError("--run says which mappings; it goes without the flags that select")
-    folders = [find_run(runs.runs_dir, name) for name in run_]
     job = Job(
         command="resume",
         run=run,
@@ -83,61 +76,44 @@ def resume_command(
         ramp_s=ramp,
         goes_in_groups=fleet.shard_order is not None,
     )
-    fleets = [there for folder in folders if (there := FleetFolder.of(folder.path)) is not None]
-    if fleets or fleet.is_given:
-        return _resume_fleet(select, job, fleets, fleet, aws, all_are=len(fleets) == len(folders))
-    fleet.check(aws)
-    if folders:
-        account_id, region = _place_of(folders)
-        selection = Selection(uuids=frozenset().union(*map(_paused, folders)))
-        aws = replace(aws, region=aws.region or region)
-        if not selection.uuids:
-            say(f"{', '.join(run_)} paused no mapping, so there is nothing to resume", quiet=output.quiet)
-            return 0
-    else:
-        account_id = region = None
-        selection = read_selection(select)
-        require_selection(selection)
+    if run_:
+        return _resume_runs([find_run(runs.runs_dir, name) for name in run_], job, fleet, aws)
+    selection = read_selection(select)
+    require_selection(selection)
     job.check(stdin_is_data=stdin_is_data)
+    fleet.check(aws)
 
-    async def work(bulk: BulkEsm) -> int:
-        if region not in (None, bulk.region):
-            raise RefusedError(f"{', '.join(run_)} paused mappings in {region}, not in {bulk.region}")
-        async with guarded(bulk, job) as lock:
-            plan = await bulk.plan(selection, Change({"Enabled": True}), waiting=tell_of_transition)
-            bulk.require_account(account_id)
-            _tell_of_enabled(plan.items, (result for folder in folders for result in folder.results()))
-            others = _still_paused(run_folders(runs.runs_dir), selection.uuids, account_id, region) if folders else []
-            for folder in others:
-                say(f"note: {folder.path.name} paused more, and nothing has resumed that: add --run {folder.path.name}")
-            return await carry_out(bulk, Planned(plan), job, lock)
+    def plan_of(bulk: BulkEsm, told: ShardTold, waiting: Waiting) -> Awaitable[RunPlan]:
+        return bulk.plan(selection, _ENABLED, told=told, waiting=waiting)
 
-    return with_aws(aws, work)
+    return with_bulk(aws, fleet, lambda bulk: change(bulk, job, fleet, plan_of), runs_dir=runs.runs_dir)
 
 
-def _place_of(folders: list[RunFolder]) -> tuple[str | None, str]:
-    for folder in folders:
-        if folder.record().command != "pause" and not _paused(folder):
-            raise UsageError(f"{folder.path.name} did not pause anything; `bulk-esm runs` shows which run did")
-    places = {(record.account_id, record.region) for record in (folder.record() for folder in folders)}
-    if len(places) > 1:
-        raise UsageError("these runs are of several accounts or Regions; resume one after another")
-    return places.pop()
+def _resume_runs(files: Sequence[RunFiles], job: Job, fleet: FleetOptions, aws: AwsOptions) -> int:
+    """Enable what some runs paused, and nothing else."""
+    paused = paused_by_runs(files)
+    for one in files:
+        fleet.check_for_run(aws, one.record().run_id, has_shards=one.has_shards)
+    job.check()
+    if not paused.uuids:
+        names = ", ".join(one.path.name for one in files)
+        say(f"{names} paused no mapping, so there is nothing to resume", quiet=job.output.quiet)
+        return 0
 
+    def plan_of(bulk: BulkEsm, told: ShardTold, waiting: Waiting) -> Awaitable[RunPlan]:
+        return bulk.plan_resuming(paused, told=told, waiting=waiting)
 
-def _paused(folder: RunFolder) -> frozenset[str]:
-    return paused_by(folder.plan().items, folder.results())
+    def look(plan: RunPlan) -> None:
+        _tell_of_enabled(plan.items(), (result for one in files for result in one.results()))
+        _tell_of_others(files, paused, job)
 
-
-def _still_paused(
-    folders: list[RunFolder], resumed: frozenset[str], account_id: str | None, region: str | None
-) -> list[RunFolder]:
-    """The runs in this account and Region that paused mappings which neither a later run nor this one resumes."""
-    here = [
-        folder for folder in folders if (folder.record().account_id, folder.record().region) == (account_id, region)
-    ]
-    left = still_paused((folder.path.name, _paused(folder), folder.results()) for folder in here)
-    return [folder for folder in here if left.get(folder.path.name, frozenset()) - resumed]
+    return with_bulk(
+        aws,
+        fleet,
+        lambda bulk: change(bulk.among_paused(paused), job, fleet, plan_of, after=files[0].record(), look=look),
+        runs_dir=job.runs.runs_dir,
+        files=files[0],
+    )
 
 
 def _tell_of_enabled(items: Iterable[PlanItem], results: Iterable[Result]) -> None:
@@ -148,53 +124,9 @@ def _tell_of_enabled(items: Iterable[PlanItem], results: Iterable[Result]) -> No
         say(f"note: {count:,} of those that were paused have been enabled by someone since, and are left alone")
 
 
-def _resume_fleet(
-    select: SelectOptions,
-    job: Job,
-    paused_by_runs: list[FleetFolder],
-    fleet: FleetOptions,
-    aws: AwsOptions,
-    *,
-    all_are: bool,
-) -> int:
-    """Resume a fleet; by runs, only what they paused."""
-    change = Change({"Enabled": True})
-    if not paused_by_runs:
-        if not all_are:
-            raise UsageError(
-                "--run says where, too: that was a run in one account and Region; leave the fleet's flags out"
-            )
-        stdin_is_data = reads_stdin(select)
-        selection = read_selection(select)
-        require_selection(selection)
-        job.check(stdin_is_data=stdin_is_data)
-        fleet.check(aws)
-        task = PlanChange.of(selection, change)
-        return with_fleet(fleet, aws, lambda at_work: change_fleet(at_work, job, lambda _: task))
-    if not all_are:
-        raise UsageError("--run: one of these is a run over a fleet, and another is not; resume one after another")
-    job.check()
-    fleet.check(aws, of_run=True)
-    shards: dict[str, Shard] = {}
-    paused: dict[str, frozenset[str]] = {}
-    for folder in paused_by_runs:
-        for entry in folder.fleet().shards:
-            if entry.problem is None and (found := _paused(folder.shard(entry.shard.name))):
-                shards[entry.shard.name] = entry.shard
-                paused[entry.shard.name] = paused.get(entry.shard.name, frozenset()) | found
-    if not shards:
-        say("nothing was paused there, so there is nothing to resume", quiet=job.output.quiet)
-        return 0
-
-    def task_of(shard: Shard) -> PlanChange:
-        return PlanChange.of(Selection(uuids=paused[shard.name]), change)
-
-    def look(plan: RunPlan) -> None:
-        _tell_of_enabled(plan.items(), (result for folder in paused_by_runs for result in folder.results()))
-
-    return with_fleet(
-        fleet,
-        aws,
-        lambda at_work: change_fleet(at_work.among(tuple(shards.values())), job, task_of, look=look),
-        folder=paused_by_runs[0],
-    )
+def _tell_of_others(files: Sequence[RunFiles], paused: PausedShards, job: Job) -> None:
+    """Say which other runs paused mappings in these shards that neither a later run nor this one resumes."""
+    named = {one.path.name for one in files}
+    for name in runs_still_pausing(all_runs(job.runs.runs_dir), paused):
+        if name not in named:
+            say(f"note: {name} paused more, and nothing has resumed that: add --run {name}")

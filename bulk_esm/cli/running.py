@@ -5,21 +5,31 @@ from __future__ import annotations
 import gc
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import Final
 
 import anyio
 from rich.console import Console
 
-from bulk_esm.cli.conduct import Conduct, Runnable
+from bulk_esm.bulk import BulkEsm
+from bulk_esm.cli.display import run_progress
+from bulk_esm.cli.exit_codes import exit_code
+from bulk_esm.cli.live import Display
 from bulk_esm.cli.options import OutputOptions
-from bulk_esm.cli.output import form_for
-from bulk_esm.cli.progress import Display
+from bulk_esm.cli.output import Results, form_for, with_place
+from bulk_esm.cli.run_text import run_summary
 from bulk_esm.cli.streams import say
+from bulk_esm.cli.summary import RESULT_COLUMNS, result_row
 from bulk_esm.errors import BulkEsmError
-from bulk_esm.gates.gates import AlarmGate, CommandGate, Gate, WaveEnd
-from bulk_esm.model.records import RunRecord, RunStatus
-from bulk_esm.model.result import Outcome, Result
+from bulk_esm.gates.gate import WaveEnd
+from bulk_esm.gates.opening import GateContext, open_gates
+from bulk_esm.model.events import MappingEnded, RunEvent
+from bulk_esm.model.records import Intent, RunRecord, RunStatus
+from bulk_esm.model.result import Outcome
+from bulk_esm.observers.observer import Observer
+from bulk_esm.runs.run import Run
 
 _GRACE_S: Final = 30.0
 _LAST_LOOKS: Final = 3  # at what was accepted, within that time
@@ -27,11 +37,32 @@ _LAST_LOOKS: Final = 3  # at what was accepted, within that time
 _ONLY_COUNTED: Final = frozenset({Outcome.UPDATED, Outcome.UNCHANGED, Outcome.NOT_STARTED})
 
 
-async def run_and_report(conduct: Conduct, output: OutputOptions) -> int:
+class _Shown:
+    """Shows results on stdout as they come: an observer."""
+
+    def __init__(self, output: OutputOptions, *, with_places: bool) -> None:
+        form = form_for(output.output)
+        columns = with_place(RESULT_COLUMNS, result_row) if with_places else (RESULT_COLUMNS, result_row)
+        self._results = Results(form, *columns)
+        self._shows_all = output.output is not None or form != "table"
+
+    def __call__(self, event: RunEvent, /) -> None:
+        if isinstance(event, MappingEnded) and (self._shows_all or event.result.outcome not in _ONLY_COUNTED):
+            self._results.add(event.result)
+
+    def finish(self, path: Path) -> None:
+        try:
+            self._results.finish()
+        except BulkEsmError as error:  # the exit code is about the mappings
+            say(f"warning: {error}; they are in {path}")
+
+
+async def run_and_report(bulk: BulkEsm, run: Run, output: OutputOptions) -> int:
     """Carry out a run, with its results on stdout; put it back if it halts and was to be put back then.
 
     Args:
-        conduct: the run.
+        bulk: its shards.
+        run: the run.
         output: what to show.
 
     Returns:
@@ -40,31 +71,24 @@ async def run_and_report(conduct: Conduct, output: OutputOptions) -> int:
     Raises:
         BulkEsmError: whatever ended the run; its summary has been shown.
     """
-    results = conduct.results(form_for(output.output))
-    shows_all = output.output is not None or form_for(None) != "table"
-
-    def on_result(result: Result) -> None:
-        if shows_all or result.outcome not in _ONLY_COUNTED:
-            results.add(result)
-
-    def finish() -> None:
-        try:
-            results.finish()
-        except BulkEsmError as error:  # the exit code is about the mappings
-            say(f"warning: {error}; they are in {conduct.run.path}")
-
-    record = await run_to_the_end(conduct, on_result, at_the_end=finish, quiet=output.quiet)
+    shown = _Shown(output, with_places=run.files.has_shards)
+    record = await run_to_the_end(
+        bulk, run, observers=[shown], at_the_end=lambda: shown.finish(run.path), quiet=output.quiet
+    )
     if record.status is RunStatus.HALTED and record.rollout.on_halt == "rollback":
-        await _put_back(conduct, output)
-    return conduct.exit_code()
+        await _put_back(bulk, run)
+    return exit_code(run.record, [progress.problem for progress in run.progress])
 
 
-async def _put_back(halted: Conduct, output: OutputOptions) -> None:
+async def _put_back(bulk: BulkEsm, halted: Run) -> None:
     """Put back what a halted run changed, as a run of its own. That it halted stays the exit code."""
     say("\nputting back what it changed (--on-halt rollback)")
-    path = halted.run.path
+    path = halted.path
     try:
-        record = await run_to_the_end(await halted.undo(), quiet=output.quiet)
+        plan = await bulk.plan_rollback(halted.files)
+        intent = Intent(command="rollback", undoes=halted.record.run_id)
+        run = bulk.of_run(halted.files).prepare(plan, intent=intent, skip_blocked=True)
+        record = await run_to_the_end(bulk, run)
         left = (
             sum(record.counts.values())
             - record.counts.get(Outcome.UPDATED, 0)
@@ -77,18 +101,20 @@ async def _put_back(halted: Conduct, output: OutputOptions) -> None:
 
 
 async def run_to_the_end(
-    conduct: Conduct,
-    on_result: Callable[[Result], None] = lambda _: None,
+    bulk: BulkEsm,
+    run: Run,
     *,
+    observers: Sequence[Observer] = (),
     at_the_end: Callable[[], None] = lambda: None,
     quiet: bool = False,
 ) -> RunRecord:
     """Carry out a run that is ready to start, with its progress, its summary, and an ear for signals.
 
     Args:
-        conduct: the run.
-        on_result: called with each result.
-        at_the_end: called when there are no more, before the summary.
+        bulk: its shards.
+        run: the run.
+        observers: told what happens.
+        at_the_end: called when all is told, before the summary.
         quiet: whether to show neither progress nor summary.
 
     Returns:
@@ -97,36 +123,29 @@ async def run_to_the_end(
     Raises:
         BulkEsmError: whatever ended the run; its summary has been shown.
     """
-    run = conduct.run
     console = Console(stderr=True, highlight=False, quiet=quiet)
     failure: BulkEsmError | None = None
     # What is there now stays to the end: to search it for garbage again and again would stop the sending meanwhile.
     gc.collect()
     gc.freeze()
+    record = run.record
+    context = GateContext(run_id=record.run_id, folder=run.path, read_alarms=bulk.alarms, tell=say)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_stop_on_signal, run, tasks.cancel_scope)
-        async with conduct.progress(console, f"{run.record.command} {run.record.run_id}") as display:
-            confirm = _confirming(display) if run.record.rollout.confirm_waves else None
+        async with run_progress(run, clock=time.monotonic, console=console) as display:
+            confirm = _confirming(display) if record.rollout.confirm_waves else None
             try:
-                await run.carry_out(on_result, gates=_gates(conduct), confirm=confirm)
+                await run.carry_out(observers, gates=open_gates(record.rollout, context), confirm=confirm)
             except BulkEsmError as error:  # carried past the task groups, which would wrap it
                 failure = error
         tasks.cancel_scope.cancel()
     at_the_end()
     if not quiet:
-        for line in conduct.summary():
+        for line in run_summary(run.record, run.files):
             say(line)
     if failure is not None:
         raise failure
     return run.record
-
-
-def _gates(conduct: Conduct) -> list[Gate]:
-    record = conduct.run.record
-    rollout = record.rollout
-    gates: list[Gate] = [AlarmGate(rollout.alarms, conduct.home.alarms, say)] if rollout.alarms else []
-    commands = (CommandGate(command, run_id=record.run_id, folder=conduct.run.path) for command in rollout.gates)
-    return [*gates, *commands]
 
 
 def _confirming(display: Display) -> Callable[[WaveEnd], Awaitable[bool]]:
@@ -147,7 +166,7 @@ async def ask(question: str) -> bool:
     return sys.stdin.readline().strip().casefold() in {"y", "yes"}
 
 
-async def _stop_on_signal(run: Runnable, scope: anyio.CancelScope) -> None:
+async def _stop_on_signal(run: Run, scope: anyio.CancelScope) -> None:
     """The first signal stops sending and waits for what is in flight; a second one, or a long wait, ends it."""
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
         async for _ in signals:

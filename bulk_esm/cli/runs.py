@@ -6,7 +6,7 @@ from bulk_esm.cli.options import OutputOptions, RunsOptions
 from bulk_esm.cli.output import Results, Row, form_for
 from bulk_esm.cli.streams import say
 from bulk_esm.model.records import RunRecord
-from bulk_esm.store.finding import run_folders
+from bulk_esm.store.finding import all_runs
 
 _COLUMNS = ("run", "command", "region", "started", "status", "counts")
 
@@ -17,7 +17,7 @@ def runs_command(*, runs: RunsOptions = RunsOptions(), output: OutputOptions = O
     Example: bulk-esm runs
     """
     results = Results(form_for(output.output), _COLUMNS, _row)
-    folders = run_folders(runs.runs_dir)
+    folders = all_runs(runs.runs_dir)
     results.add_all(folder.record() for folder in folders)
     results.finish()
     if not folders:

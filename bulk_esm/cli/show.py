@@ -7,15 +7,14 @@ from collections.abc import Iterable
 
 import msgspec
 
-from bulk_esm.cli.fleet_summary import fleet_run_summary
 from bulk_esm.cli.options import OutputOptions, RunName, RunsOptions
 from bulk_esm.cli.output import Results, form_for, with_place
+from bulk_esm.cli.run_text import run_summary
 from bulk_esm.cli.streams import say
-from bulk_esm.cli.summary import RESULT_COLUMNS, result_row, run_summary
+from bulk_esm.cli.summary import RESULT_COLUMNS, result_row
 from bulk_esm.model.records import RunRecord, RunStatus
 from bulk_esm.model.result import Result
 from bulk_esm.store.finding import find_run
-from bulk_esm.store.fleet_folder import FleetFolder
 
 
 def show_command(
@@ -29,20 +28,12 @@ def show_command(
 
     Example: bulk-esm show last
     """
-    folder = find_run(runs.runs_dir, name)
-    if FleetFolder.is_one(folder.path):
-        results = Results(form_for(output.output), *with_place(RESULT_COLUMNS, result_row))
-        there = FleetFolder(folder.path)
-        results.add_all(there.results())
-        results.finish()
-        for line in fleet_run_summary(_counted(there.record(), there.results()), there):
-            say(line, quiet=output.quiet)
-        return 0
-    results = Results(form_for(output.output), RESULT_COLUMNS, result_row)
-    found = list(folder.results())
-    results.add_all(found)
+    files = find_run(runs.runs_dir, name)
+    columns = with_place(RESULT_COLUMNS, result_row) if files.has_shards else (RESULT_COLUMNS, result_row)
+    results = Results(form_for(output.output), *columns)
+    results.add_all(files.results())
     results.finish()
-    for line in run_summary(_counted(folder.record(), found), found, folder=folder.path):
+    for line in run_summary(_counted(files.record(), files.results()), files):
         say(line, quiet=output.quiet)
     return 0
 

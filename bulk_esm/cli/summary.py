@@ -1,27 +1,29 @@
-"""What a person reads on stderr before and after a run: pure text from records."""
+"""What a person reads on stderr before a run: pure text from records; and the rows of tables."""
 
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator
-from datetime import datetime
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
 
 from bulk_esm.cli.durations import format_duration
+from bulk_esm.cli.job import Job
 from bulk_esm.cli.output import Row, tail_of
+from bulk_esm.model.budget import budget_line
 from bulk_esm.model.plan import Action, PlanItem
-from bulk_esm.model.records import RunRecord, RunStatus
-from bulk_esm.model.result import TROUBLE, ErrorRecord, Outcome, Result
+from bulk_esm.model.plan_summary import PlanSummary
+from bulk_esm.model.ramp import ACCOUNT_CONCURRENCY, added_concurrency, ramp_lines
+from bulk_esm.model.result import Result
+from bulk_esm.model.shard import Shard
+from bulk_esm.model.values import short
+from bulk_esm.runs.fleet import Fleet
+from bulk_esm.runs.planning import RunPlan
 
 PLAN_COLUMNS: Final = ("uuid", "function", "source", "type", "state", "action", "what")
 RESULT_COLUMNS: Final = ("uuid", "function", "source", "type", "outcome", "state", "why")
-_MOST_CAUSES: Final = 8
-_IN_WORDS: Final = {RunStatus.DEADLINE: "stopped by its deadline"}
-_EXPLAINED: Final = TROUBLE | {Outcome.BLOCKED}
+_MOST_LINES: Final = 8
 LIKELY_LOOKS: Final = 0.1  # for each update; a few more where there are few updates
 
 
@@ -67,146 +69,85 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     least_s: float
     rate: str
 
-    @classmethod
-    def of(cls, updates: int, max_per_second: float) -> Pace:
-        """That of one account and Region.
 
-        Args:
-            updates: how many.
-            max_per_second: requests/s.
-        """
-        return cls(least_s=updates / max_per_second, rate=f"{max_per_second:g} requests/s")
+def pace_of(fleet: Fleet, plan: RunPlan, groups: Sequence[Sequence[Shard]]) -> Pace:
+    """How fast a plan can be carried out: each group as fast as the slowest of its shards, side by side.
+
+    Args:
+        fleet: who does it.
+        plan: the plan.
+        groups: the shards, in the groups that go one after another.
+    """
+    entries = dict(zip(plan.shards, plan.entries, strict=True))
+    rates = {shard: fleet.rate(shard) for shard in entries}
+    least_s = {shard: entry.updates / rates[shard] for shard, entry in entries.items()}
+    slowest_s = sum(max((least_s.get(shard, 0.0) for shard in group), default=0.0) for group in groups)
+    lowest, highest = min(rates.values(), default=0.0), max(rates.values(), default=0.0)
+    rate = f"{lowest:g} requests/s" if lowest == highest else f"{lowest:g} to {highest:g} requests/s"
+    return Pace(least_s=slowest_s, rate=f"{rate} in each shard" if fleet.is_named else rate)
 
 
-def plan_summary(items: Iterable[PlanItem], *, pace: Pace, left_alone: Collection[str] = ()) -> Iterator[str]:
+def plan_summary(summary: PlanSummary, *, pace: Pace) -> Iterator[str]:
     """What a plan comes to: how many of what, its requests, and the least time they take.
 
     Args:
-        items: the plan's.
+        summary: the plan's.
         pace: how fast it can go.
-        left_alone: UUIDs to which nothing is sent all the same, as someone changed them since.
     """
-    actions: Counter[Action] = Counter()
-    changes: Counter[str] = Counter()
-    reasons: Counter[str] = Counter()
-    for item in items:
-        if item.uuid in left_alone:
-            continue
-        actions[item.action] += 1
-        reasons.update(item.problems)
-        if item.action is Action.UPDATE:
-            changes.update(f"{one.parameter}: {short(one.before)} -> {short(one.after)}" for one in item.diff)
-    updates = actions[Action.UPDATE]
+    updates = summary.actions[Action.UPDATE]
     yield (
-        f"{actions.total():,} mappings selected: {updates:,} to update, {actions[Action.UNCHANGED]:,} already as "
-        f"asked, {actions[Action.BLOCKED]:,} blocked"
+        f"{summary.total:,} mappings selected: {updates:,} to update, {summary.actions[Action.UNCHANGED]:,} already as "
+        f"asked, {summary.actions[Action.BLOCKED]:,} blocked"
     )
-    yield from _most(changes)
+    yield from _most(summary.changes)
     if updates:
         least = format_duration(pace.least_s * (1 + LIKELY_LOOKS))
         looks = math.ceil(updates * LIKELY_LOOKS)
         yield f"{updates:,} updates and about {looks:,} looks take at least {least} at {pace.rate}"
-    if reasons:
+    if summary.reasons:
         yield "blocked:"
-        yield from _most(reasons)
+        yield from _most(summary.reasons)
 
 
-def run_summary(record: RunRecord, results: Iterable[Result], *, folder: Path) -> Iterator[str]:
-    """What a run came to, with its failures grouped by cause, and how to go on.
-
-    Args:
-        record: the run.
-        results: its results.
-        folder: where it is.
-    """
-    yield from heading_lines(record)
-    yield from cause_lines(results)
-    yield from ending_lines(record, folder=folder, is_left=record.status is not RunStatus.FINISHED)
-
-
-def heading_lines(record: RunRecord) -> Iterator[str]:
-    """How a run ended, with its counts by outcome, and why.
+def how_it_goes(plan: RunPlan, job: Job, *, waves: Sequence[int]) -> Iterator[str]:
+    """Waves, budget and what there is to know before one says yes.
 
     Args:
-        record: the run.
+        plan: the plan.
+        job: what was asked.
+        waves: how many updates each wave has; none where there are no waves.
     """
-    counts = ", ".join(f"{record.counts[outcome]:,} {outcome}" for outcome in Outcome if record.counts.get(outcome))
-    if record.status is RunStatus.RUNNING:
-        so_far = counts or "results.jsonl has what ended before"
-        yield f"{record.command} did not end: it was killed, or is still running; so far: {so_far}"
-    else:
-        ended = _IN_WORDS.get(record.status, record.status)
-        yield f"{record.command} {ended}{_took(record)}: {counts or 'nothing to do'}"
-    if record.reason:
-        yield f"  because: {record.reason}"
+    if waves:
+        sizes = " + ".join(f"{size:,}" for size in waves)
+        soaks_s = job.waves.soak * (len(waves) - 1)
+        soak = f", with a soak of {format_duration(job.waves.soak)} between them" if soaks_s else ""
+        yield f"in {len(waves)} waves: {sizes}{soak}"
+        asked = [*(f"alarm {name}" for name in job.waves.alarm), *(f"gate {command!r}" for command in job.waves.gate)]
+        asked += ["you"] if job.waves.confirm_waves else []
+        if asked:
+            yield f"asked between waves: {', '.join(asked)}"
+    if job.ramp_s:
+        yield f"spread over {format_duration(job.ramp_s)}"
+    if job.waves.on_halt == "rollback":
+        yield "what it changed is put back if it halts"
+    if plan.updates:
+        yield budget_line(job.most_failures(updates=plan.updates))
+    if deadline := job.deadline:
+        yield f"deadline: {deadline:%Y-%m-%d %H:%M:%S} UTC"
+    summary = plan.summary
+    for uuid, problems in summary.lasting:
+        yield f"warning: {uuid}: {'; '.join(problems)}"
+    if summary.lasting_count > len(summary.lasting):
+        yield f"warning: and {summary.lasting_count - len(summary.lasting):,} more that no rollback can put back wholly"
+    added = added_concurrency(plan.items())
+    if added:
+        yield f"concurrent invocations that resuming adds (an account has {ACCOUNT_CONCURRENCY:,} by default):"
+        yield from ramp_lines(added)
 
 
-def ending_lines(record: RunRecord, *, folder: Path, is_left: bool) -> Iterator[str]:
-    """A run's requests, where it is, and how to go on.
-
-    Args:
-        record: the run.
-        folder: where it is.
-        is_left: whether something is left for `continue` to do.
-    """
-    requests = record.requests
-    if requests:
-        kinds = ", ".join(f"{requests.get(kind, 0):,} {kind}" for kind in ("list", "get", "update"))
-        yield f"  requests: {kinds}; {requests.get('throttled', 0):,} throttled, {requests.get('errors', 0):,} errors"
-    if record.undoes:
-        yield f"  puts back: {record.undoes}"
-    yield f"  folder: {folder}"
-    if is_left:
-        if record.status is not RunStatus.HALTED or record.rollout.on_halt != "rollback":
-            yield f"  to finish it: bulk-esm continue {folder}"
-        if record.command != "rollback":
-            yield f"  to put back what it changed: bulk-esm rollback {folder}"
-
-
-def cause_lines(
-    results: Iterable[Result], *, cause_of: Callable[[Result, ErrorRecord], tuple[str, str]] | None = None
-) -> Iterator[str]:
-    """Failures grouped by cause, the most frequent first.
-
-    Args:
-        results: of a run; looked at one by one, and not kept.
-        cause_of: tells a failure's cause and an example's place, where those of one mapping do not do.
-    """
-    counts: Counter[tuple[Outcome, str]] = Counter()
-    examples: dict[tuple[Outcome, str], str] = {}
-    for result in results:
-        if result.outcome in _EXPLAINED and result.error:
-            cause, where = (cause_of or _cause_of)(result, result.error)
-            counts[result.outcome, cause] += 1
-            examples.setdefault((result.outcome, cause), f"{result.uuid} ({where})")
-    for group, count in counts.most_common(_MOST_CAUSES):
-        outcome, cause = group
-        yield f"  {count:,} {outcome}: {cause}"
-        yield f"    such as {examples[group]}"
-    if len(counts) > _MOST_CAUSES:
-        yield f"  and {len(counts) - _MOST_CAUSES} more causes; see results.jsonl"
-
-
-def _cause_of(result: Result, error: ErrorRecord) -> tuple[str, str]:
-    return f"{error.code}: {error.message}", tail_of(result.function_arn)
-
-
-def _took(record: RunRecord) -> str:
-    if not record.ended_at:
-        return ""
-    took = datetime.fromisoformat(record.ended_at) - datetime.fromisoformat(record.continued_at or record.started_at)
-    return f" in {format_duration(took.total_seconds())}"
-
-
-def _most(counted: dict[str, int]) -> Iterator[str]:
+def _most(counted: Mapping[str, int]) -> Iterator[str]:
     ordered = sorted(counted.items(), key=lambda item: (-item[1], item[0]))
-    for text, count in ordered[:_MOST_CAUSES]:
+    for text, count in ordered[:_MOST_LINES]:
         yield f"  {count:,} x {text}"
-    if len(ordered) > _MOST_CAUSES:
-        yield f"  and {len(ordered) - _MOST_CAUSES} more"
-
-
-def short(value: object) -> str:
-    """A value in a line's worth of JSON."""
-    text = "unset" if value is None else msgspec.json.encode(value).decode()
-    return text if len(text) <= 60 else f"{text[:57]}..."  # noqa: PLR2004 - a line's worth
+    if len(ordered) > _MOST_LINES:
+        yield f"  and {len(ordered) - _MOST_LINES} more"

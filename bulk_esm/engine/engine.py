@@ -15,7 +15,7 @@ from bulk_esm.aws.control_plane import ControlPlane
 from bulk_esm.clock import Clock
 from bulk_esm.engine.budget import Budget
 from bulk_esm.engine.endings import Ending, cut_short, failed, internal_error, without_sending
-from bulk_esm.engine.estimates import LIKELY_SETTLE_S
+from bulk_esm.engine.estimates import LIKELY_SETTLE_S, SettleTimes
 from bulk_esm.engine.results import ResultMaker
 from bulk_esm.engine.sending import Sending
 from bulk_esm.engine.settings import EngineSettings, EngineStatistics
@@ -57,6 +57,7 @@ class Engine:
         total: int | None = None,
         has_room: Callable[[int], None] = lambda _: None,
         budget: Budget | None = None,
+        times: SettleTimes | None = None,
         clock: Clock | None = None,
     ) -> None:
         """Prepare one run.
@@ -72,6 +73,7 @@ class Engine:
             has_room: called before each update with the number of results that may have to be written; raises
                 `RunFolderError` where there is no room for them.
             budget: what is shared with other engines; of its own, from the settings, if left out.
+            times: what was learned before of how long mappings take to settle there.
             clock: the time.
         """
         self.stopped_by: Stop | None = None
@@ -81,7 +83,7 @@ class Engine:
         self._settings = settings or EngineSettings()
         self._has_room = has_room
         self._clock = clock or Clock()
-        self._waiter = Waiter(control_plane, clock=self._clock, updates_wait=lambda: self._updates_wait)
+        self._waiter = Waiter(control_plane, times=times, clock=self._clock, updates_wait=lambda: self._updates_wait)
         self._budget = budget or Budget(self._settings.most_failures)
         self._sending = anyio.CapacityLimiter(self._settings.concurrency)
         self._under_way = anyio.Semaphore(self._settings.most_under_way, fast_acquire=True)

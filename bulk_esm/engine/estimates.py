@@ -58,6 +58,7 @@ class SettleTimes:
 
     Attributes:
         scale: how long a second of Lambda's takes here, in seconds: less than 1 on a control plane at higher speed.
+        list_lag_s: how far List was seen to lag behind, in seconds.
     """
 
     def __init__(self, *, max_per_second: float) -> None:
@@ -67,6 +68,7 @@ class SettleTimes:
             max_per_second: the rate at which requests are sent, by which the prior is scaled.
         """
         self.scale = scale = _RATE_OF_THE_GUESSES / max(_RATE_OF_THE_GUESSES, max_per_second)
+        self.list_lag_s = 0.0
         self._at_once_s = _AT_ONCE_S * scale
         self._prior_log = {transition: math.log(likely_s * scale) for transition, likely_s in LIKELY_SETTLE_S.items()}
         self._sum_log: dict[Transition, float] = dict.fromkeys(LIKELY_SETTLE_S, 0.0)

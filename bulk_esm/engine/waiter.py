@@ -66,6 +66,7 @@ class Waiter:
         self,
         control_plane: ControlPlane,
         *,
+        times: SettleTimes | None = None,
         clock: Clock | None = None,
         updates_wait: Callable[[], bool] = lambda: False,
     ) -> None:
@@ -73,13 +74,14 @@ class Waiter:
 
         Args:
             control_plane: where to look.
+            times: what was learned there before.
             clock: the time.
             updates_wait: whether updates still wait to be sent, which every look delays.
         """
         self._control_plane = control_plane
         self._clock = clock or Clock()
         self._updates_wait = updates_wait
-        self.times = SettleTimes(max_per_second=control_plane.pacer.max_per_second)
+        self.times = times or SettleTimes(max_per_second=control_plane.pacer.max_per_second)
         self._waits = Waits(self.times, self._clock)
         self._looking_at: set[tuple[str, str]] = set()
         self._someone_waits = anyio.Event()
@@ -92,7 +94,7 @@ class Waiter:
             waiting=len(self._waits),
             looks=dict(self._looks),
             found=self._waits.found,
-            list_lag_s=self._waits.list_lag_s,
+            list_lag_s=self.times.list_lag_s,
         )
 
     def wait_for(self, asked: Asked, *, deadline: float, ended: Callable[[Settlement], None]) -> None:
@@ -157,7 +159,7 @@ class Waiter:
             self._control_plane.census,
             self.times,
             now=now,
-            list_lag_s=self._waits.list_lag_s,
+            list_lag_s=self.times.list_lag_s,
             updates_wait=updates_wait,
         )
         return [look for look in looks if (look.kind, look.key) not in self._looking_at]

@@ -73,7 +73,6 @@ class Waits:
     """All of them.
 
     Attributes:
-        list_lag_s: how far List was seen to lag behind, in seconds.
         found: how many were found settled.
     """
 
@@ -84,7 +83,6 @@ class Waits:
             times: learns how long each took.
             clock: the time.
         """
-        self.list_lag_s = 0.0
         self.found = 0
         self._times = times
         self._clock = clock
@@ -176,10 +174,10 @@ class Waits:
         if verdict is Verdict.UNTOLD:
             return
         if verdict is Verdict.STALE:
-            self.list_lag_s = max(self.list_lag_s, age_s)
+            self._times.list_lag_s = max(self._times.list_lag_s, age_s)
             return
-        self.list_lag_s = min(self.list_lag_s, age_s)
-        self._heed(wait, seen, verdict, age_s=age_s - self.list_lag_s)
+        self._times.list_lag_s = min(self._times.list_lag_s, age_s)
+        self._heed(wait, seen, verdict, age_s=age_s - self._times.list_lag_s)
         if verdict in MISMATCH:
             self._have_refuted(wait, seen.last_modified)
 

@@ -124,7 +124,7 @@ class Dispatcher:
             return
         for shard in worker.at_work:
             self._unrecorded.pop(shard, None)
-            self._source.lost(shard, why)
+            self._source.on_lost(shard, why)
         self._deal()
 
     def stop(self, stop: Stop, *, hurry: bool = False) -> None:
@@ -151,7 +151,7 @@ class Dispatcher:
         if isinstance(event, Resulted) and event.result.outcome in TROUBLE:
             self._count(worker_id, event)
         try:
-            self._source.heard(event)
+            self._source.on_event(event)
         except BulkEsmError as error:  # the source has stopped all by itself; what is under way comes to its end
             self._unrecorded.setdefault(event.shard, Problem(reason=str(error)))
 
@@ -173,13 +173,13 @@ class Dispatcher:
             if worker.is_fit:
                 log.warning("worker_without_credentials", reason=end.problem.reason)
             worker.is_fit = False
-            self._source.lost(end.shard, end.problem.reason)
+            self._source.on_lost(end.shard, end.problem.reason)
             self._deal()
             return
         problem = self._unrecorded.pop(end.shard, None)
         if problem is not None and end.problem is None:
             end = msgspec.structs.replace(end, problem=problem)
-        self._source.ended(end)
+        self._source.on_end(end)
         self._deal()
 
     def _deal(self) -> None:

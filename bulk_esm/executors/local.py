@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import anyio
 
 from bulk_esm.engine.budget import Budget
 from bulk_esm.engine.task_groups import task_group
 from bulk_esm.executors.protocols import TaskSource
-from bulk_esm.executors.tasks import Assignment
+from bulk_esm.executors.tasks import Assignment, ShardStatus
 from bulk_esm.executors.worker import Worker
 from bulk_esm.model.stopping import Stop
 
@@ -44,12 +46,17 @@ class LocalExecutor:
         """Have all engines here share a budget; see `Executor`."""
         self._worker.begin(budget)
 
+    def status(self, shard: str) -> ShardStatus | None:
+        """How the carrying out in a shard stands at this moment; see `Executor`."""
+        return self._worker.status(shard)
+
     def stop(self, stop: Stop, *, hurry: bool = False) -> None:
         """Send nothing more; see `Executor`."""
         self._worker.stop(stop, hurry=hurry)
 
     async def _one(self, source: TaskSource, assignment: Assignment) -> None:
         try:
-            source.ended(await self._worker.do(assignment, source.heard))
+            has_room = partial(source.require_room, assignment.shard.name)
+            source.on_end(await self._worker.do(assignment, source.on_event, has_room=has_room))
         finally:
             self._places.release()

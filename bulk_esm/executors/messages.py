@@ -27,7 +27,7 @@ class Halt(msgspec.Struct, frozen=True, tag="halt"):
 
 
 class Failed(msgspec.Struct, frozen=True, tag="failed"):
-    """How the failure budget status.
+    """How the failure budget stands.
 
     Attributes:
         most: how many mappings may fail in the whole fleet.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from bulk_esm.engine.budget import Budget
-from bulk_esm.executors.tasks import Assignment, Event, ShardEnd
+from bulk_esm.executors.tasks import Assignment, Event, ShardEnd, ShardStatus
 from bulk_esm.model.stopping import Stop
 
 
@@ -18,13 +18,24 @@ class TaskSource(Protocol):
     def next(self) -> Assignment | None:
         """Hand out the next assignment; None if there is none now. It may be asked again after a loss."""
 
-    def heard(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         """Take note of what happens in a shard while it is worked in."""
 
-    def ended(self, end: ShardEnd) -> None:
+    def on_end(self, end: ShardEnd) -> None:
         """Take note of a shard's end; all its events were heard before."""
 
-    def lost(self, shard: str, why: str) -> None:
+    def require_room(self, shard: str, results: int) -> None:
+        """Make sure that so many results can be recorded; asked before each update by whoever works in this process.
+
+        Args:
+            shard: the shard's name.
+            results: how many.
+
+        Raises:
+            RunFolderError: there is no room for them.
+        """
+
+    def on_lost(self, shard: str, why: str) -> None:
         """Take note that a worker was lost before the shard ended: `next` may hand it out again.
 
         Args:
@@ -50,6 +61,13 @@ class Executor(Protocol):
 
         Args:
             budget: the fleet's.
+        """
+
+    def status(self, shard: str) -> ShardStatus | None:
+        """How the carrying out in a shard stands at this moment; None where only its events tell.
+
+        Args:
+            shard: the shard's name.
         """
 
     def stop(self, stop: Stop, *, hurry: bool = False) -> None:

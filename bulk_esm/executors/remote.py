@@ -16,6 +16,7 @@ from bulk_esm.errors import UsageError
 from bulk_esm.executors.dispatcher import FAILURES_TOLD_AFTER_S, Dispatcher
 from bulk_esm.executors.processes import open_processes
 from bulk_esm.executors.protocols import TaskSource
+from bulk_esm.executors.tasks import ShardStatus
 from bulk_esm.executors.worker import Worker
 from bulk_esm.model.stopping import Stop
 
@@ -103,6 +104,10 @@ class RemoteExecutor:
             budget: the fleet's.
         """
         self._budget = budget
+
+    def status(self, shard: str) -> ShardStatus | None:  # noqa: ARG002 - an Executor's
+        """Only events tell; see `Executor`."""
+        return None
 
     def stop(self, stop: Stop, *, hurry: bool = False) -> None:
         """Send nothing more, wherever anything is being carried out; what was accepted is still waited for.

@@ -40,7 +40,7 @@ class DriverChannel(Protocol):
 
 
 async def serve(channel: DriverChannel, here: Here, open_worker: Callable[[], Worker]) -> None:
-    """Work for a driver until it says to leave, or is gone: then everything here ends at once, where it status.
+    """Work for a driver until it says to leave, or is gone: then everything here ends at once, where it stands.
 
     Args:
         channel: the way to the driver.

@@ -84,6 +84,16 @@ class FindDrift(msgspec.Struct, frozen=True, kw_only=True, tag="verify"):
     results: tuple[Result, ...]
 
 
+class LookAgain(msgspec.Struct, frozen=True, tag="look again"):
+    """Tell how those items end to which nothing more need be sent.
+
+    Attributes:
+        items: what a run that did not end well has left to update in this shard.
+    """
+
+    items: tuple[PlanItem, ...]
+
+
 class CarryOut(msgspec.Struct, frozen=True, kw_only=True, tag="carry out"):
     """Carry out some items of a plan that is on the driver's disk.
 
@@ -93,7 +103,8 @@ class CarryOut(msgspec.Struct, frozen=True, kw_only=True, tag="carry out"):
         wave: the number of the wave, from 1.
         as_given: whether the order is kept; else those that settle slowest go first.
         known: how items end to which nothing is sent, by UUID.
-        looks_first: whether an earlier part of this run may have sent some of it.
+        in_doubt: whether an earlier part of this run may have sent some of it.
+        looks_first: whether nobody has looked at that since.
         most_failures: how many more mappings may fail in the whole fleet; None for any number.
         deadline: ISO 8601 in UTC, or None.
         ramp_s: the time over which the updates are spread, in seconds.
@@ -105,6 +116,7 @@ class CarryOut(msgspec.Struct, frozen=True, kw_only=True, tag="carry out"):
     wave: int = 1
     as_given: bool = False
     known: dict[str, Ending] = {}
+    in_doubt: bool = False
     looks_first: bool = False
     most_failures: int | None = None
     deadline: str | None = None
@@ -112,7 +124,7 @@ class CarryOut(msgspec.Struct, frozen=True, kw_only=True, tag="carry out"):
     seen: int = 0
 
 
-Task = ListMappings | PlanChange | RenewPlan | PlanRollback | FindDrift | CarryOut
+Task = ListMappings | PlanChange | RenewPlan | PlanRollback | FindDrift | LookAgain | CarryOut
 
 
 class Reach(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,12 +157,13 @@ class ShardEnd(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         shard: the shard's name.
         problem: why it came to nothing, or to less than all; None if all went well.
-        requests: requests by kind, and how many of them were throttled or failed.
+        account_id: the account, as far as it was seen.
+        requests: requests that it took, by kind, and how many of them were throttled or failed.
         seen: how many mappings were looked through.
         mappings: the selected mappings, of `ListMappings`.
         unknown: UUIDs that were asked for and that no mapping here has.
         plan: of a task that plans.
-        known: how items of that plan end to which nothing is sent, by UUID.
+        known: how items end to which nothing is sent, by UUID: of that plan, or of `LookAgain`.
         drifts: of `FindDrift`.
         stop: why not all of `CarryOut` was sent, or None.
         cut_short: how many accepted updates were not waited for to the end.
@@ -158,6 +171,7 @@ class ShardEnd(msgspec.Struct, frozen=True, kw_only=True):
 
     shard: str
     problem: Problem | None = None
+    account_id: str | None = None
     requests: dict[str, int] = {}
     seen: int = 0
     mappings: tuple[dict[str, object], ...] = ()
@@ -177,25 +191,21 @@ class Resulted(msgspec.Struct, frozen=True, tag="result"):
 
 
 class ShardStatus(msgspec.Struct, frozen=True, kw_only=True, tag="status"):
-    """How a shard status, told about once a second while it is worked in.
+    """How a shard stands, told about once a second while it is worked in.
 
     Attributes:
         shard: the shard's name.
         sending: updates on their way to being accepted.
         settling: accepted and not yet settled.
-        granted: requests let through so far.
         rate: requests/s at present.
-        throttles: throttling answers so far.
         waiting: mappings in transition that a plan waits for.
-        requests: requests so far by kind, for when the worker is lost before its shard ends.
+        requests: requests of this task so far, by kind.
     """
 
     shard: str
     sending: int = 0
     settling: int = 0
-    granted: int = 0
     rate: float = 0.0
-    throttles: int = 0
     waiting: int = 0
     requests: dict[str, int] = {}
 

@@ -10,25 +10,28 @@ from typing import Final, Self
 import anyio
 import msgspec
 
-from bulk_esm.aws.session import Connection, ConnectionSettings
+from bulk_esm.aws.control_plane import ControlPlane
+from bulk_esm.aws.session import Connection
 from bulk_esm.aws.sessions import Sessions
 from bulk_esm.clock import Clock
 from bulk_esm.engine.budget import Budget
-from bulk_esm.engine.continuing import look_again
 from bulk_esm.engine.drifting import read_drift
 from bulk_esm.engine.engine import Engine
 from bulk_esm.engine.inventory import read_inventory
+from bulk_esm.engine.looking_again import look_again
 from bulk_esm.engine.planning import make_plan, renew_plan
 from bulk_esm.engine.settings import EngineSettings
 from bulk_esm.engine.task_groups import task_group
 from bulk_esm.engine.undoing import make_rollback_plan
-from bulk_esm.errors import AccessError, BulkEsmError, NoCredentialsError, RefusedError, UsageError
+from bulk_esm.errors import AccessError, BulkEsmError, RefusedError
+from bulk_esm.executors.open_shards import OpenShard, OpenShards
 from bulk_esm.executors.tasks import (
     Assignment,
     CarryOut,
     Event,
     FindDrift,
     ListMappings,
+    LookAgain,
     PlanChange,
     PlanRollback,
     RenewPlan,
@@ -39,7 +42,7 @@ from bulk_esm.executors.tasks import (
 from bulk_esm.logs import get_logger
 from bulk_esm.model.plan import Plan
 from bulk_esm.model.result import Result
-from bulk_esm.model.shard import Problem
+from bulk_esm.model.shard import Problem, Shard
 from bulk_esm.model.stopping import Stop
 
 log: Final = get_logger("worker")
@@ -54,17 +57,18 @@ class Worker:
         budget: the failure budget that all that is carried out here shares; if None, each has what is left of it.
     """
 
-    def __init__(self, *, clock: Clock | None = None) -> None:
+    def __init__(self, *, clock: Clock | None = None, sessions: Sessions | None = None) -> None:
         """Begin with nothing to do.
 
         Args:
             clock: the time.
+            sessions: what opens connections.
         """
         self.budget: Budget | None = None
         self._clock = clock or Clock()
-        self._sessions = Sessions()
+        self._shards = OpenShards(sessions or Sessions(), clock=self._clock)
         self._stop: Stop | None = None
-        self._engines: set[Engine] = set()
+        self._running: dict[str, _Running] = {}
         self._looking: set[anyio.CancelScope] = set()
 
     async def __aenter__(self) -> Self:
@@ -73,7 +77,12 @@ class Worker:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._engines.clear()
+        self._running.clear()
+        await self._shards.close()
+
+    def adopt(self, shard: Shard, connection: Connection) -> None:
+        """Use a connection that is open already; see `OpenShards`."""
+        self._shards.adopt(shard, connection)
 
     def begin(self, budget: Budget | None) -> None:
         """Begin a run: a stop of the one before is over.
@@ -92,101 +101,134 @@ class Worker:
             hurry: whether to look at once at all that was accepted.
         """
         self._stop = self._stop or stop
-        for engine in list(self._engines):
-            engine.stop(stop, hurry=hurry)
+        for running in list(self._running.values()):
+            running.engine.stop(stop, hurry=hurry)
         for scope in list(self._looking):
             scope.cancel()
 
-    async def do(self, assignment: Assignment, heard: Callable[[Event], None]) -> ShardEnd:
+    def status(self, shard: str) -> ShardStatus | None:
+        """How the carrying out in a shard stands now; None if there is none.
+
+        Args:
+            shard: the shard's name.
+        """
+        running = self._running.get(shard)
+        if running is None:
+            return None
+        stands, pacer = running.engine.statistics(), running.control_plane.pacer.statistics()
+        return ShardStatus(
+            shard=shard,
+            sending=stands.sending,
+            settling=stands.settling,
+            rate=pacer.rate,
+            requests=running.control_plane.new_request_counts(),
+        )
+
+    async def do(
+        self,
+        assignment: Assignment,
+        on_event: Callable[[Event], None],
+        *,
+        has_room: Callable[[int], None] = lambda _: None,
+    ) -> ShardEnd:
         """Do one assignment, whatever happens.
 
         Args:
             assignment: the task, and where.
-            heard: told what happens meanwhile. What it raises ends the assignment, as a problem of the shard.
+            on_event: told what happens meanwhile. What it raises ends the assignment, as a problem of the shard.
+            has_room: called before each update with the number of results that may have to be written; raises
+                `RunFolderError` where there is no room for them.
 
         Returns:
             What came of it; what went wrong is its `problem`.
         """
-        shard, reach = assignment.shard, assignment.reach
+        shard = assignment.shard
         end = ShardEnd(shard=shard.name)
-        settings = ConnectionSettings(
-            region=shard.region,
-            profile=shard.profile,
-            role_arn=shard.role_arn,
-            external_id=shard.external_id,
-            endpoint_url=reach.endpoint_url,
-            max_per_second=shard.max_per_second or reach.max_per_second,
-            concurrency=reach.concurrency,
-        )
         requests: dict[str, int] = {}
+        account_id: str | None = None
+        is_open = False
         try:
-            async with self._sessions.connect(settings, clock=self._clock) as connection:
+            async with self._shards.use(shard, assignment.reach) as opened:
+                is_open = True
+                control_plane = opened.connection.control_plane
                 try:
-                    end = await self._done(assignment, connection, heard)
-                    _require_account(connection, shard.account_id)
+                    end = await self._done(assignment, opened, on_event, has_room)
+                    _require_account(control_plane, shard.account_id)
                 finally:
-                    requests = dict(connection.control_plane.request_counts())
+                    requests, account_id = control_plane.take_request_counts(), control_plane.census.account_id
         except BulkEsmError as error:
-            # Credentials of another account, and a profile that is not there, are a matter of access too.
-            is_access = isinstance(error, AccessError | RefusedError | UsageError)
-            is_workers = isinstance(error, NoCredentialsError)
-            problem = Problem(reason=str(error), is_access=is_access, is_workers=is_workers)
-            end = msgspec.structs.replace(ShardEnd(shard=shard.name), problem=problem)
+            # Where the way in failed, whatever it was is a matter of access.
+            is_access = isinstance(error, AccessError | RefusedError) or not is_open
+            end = ShardEnd(shard=shard.name, problem=Problem.of(error, is_access=is_access))
         except Exception as bug:
             # One shard's bug must not lose the others.
             log.exception("internal_error", shard=shard.name)
             end = ShardEnd(shard=shard.name, problem=Problem(reason=f"{type(bug).__name__}: {bug}; please report this"))
-        return msgspec.structs.replace(end, requests=requests)
+        return msgspec.structs.replace(end, requests=requests, account_id=account_id)
 
-    async def _done(self, assignment: Assignment, connection: Connection, heard: Callable[[Event], None]) -> ShardEnd:
-        name, reach, task = assignment.shard.name, assignment.reach, assignment.task
+    async def _done(
+        self,
+        assignment: Assignment,
+        opened: OpenShard,
+        on_event: Callable[[Event], None],
+        has_room: Callable[[int], None],
+    ) -> ShardEnd:
+        name, task, connection = assignment.shard.name, assignment.task, opened.connection
+        clock, timeout_s = self._clock, assignment.reach.timeout_s
 
         def waiting(count: int) -> None:
-            heard(ShardStatus(shard=name, waiting=count))
+            on_event(ShardStatus(shard=name, waiting=count))
 
         match task:
             case ListMappings():
                 found = await read_inventory(connection, task.selection)
                 mappings = tuple(mapping.configuration for mapping in found.mappings)
                 return ShardEnd(shard=name, mappings=mappings, unknown=found.unknown, seen=found.seen)
+            case FindDrift():
+                drifts = await read_drift(connection, task.items, task.results)
+                return ShardEnd(shard=name, drifts=tuple(drifts))
+            case LookAgain():
+                known = await look_again(connection, task.items, timeout_s=timeout_s, clock=clock, waiting=waiting)
+                return ShardEnd(shard=name, known=known)
+            case CarryOut():
+                return await self._carried_out(assignment, task, opened, on_event, has_room)
             case PlanChange():
                 plan = await make_plan(
                     connection,
                     task.selection,
                     task.change or task.changes,
                     allow_irreversible=task.allow_irreversible,
-                    timeout_s=reach.timeout_s,
-                    clock=self._clock,
+                    timeout_s=timeout_s,
+                    clock=clock,
                     waiting=waiting,
                 )
                 if task.changes:  # in the order in which they were asked for, as `--order given` has it
                     places = {uuid: place for place, uuid in enumerate(task.changes)}
                     plan = Plan(tuple(sorted(plan.items, key=lambda item: places[item.uuid])))
-                return ShardEnd(shard=name, plan=plan, seen=connection.control_plane.census.total)
+                known = {}
             case RenewPlan():
                 plan, known = await renew_plan(connection, task.plan)
-                return ShardEnd(shard=name, plan=plan, known=known, seen=connection.control_plane.census.total)
             case PlanRollback():
                 plan, known = await make_rollback_plan(
                     connection,
                     task.items,
                     task.results,
                     force=task.force,
-                    timeout_s=reach.timeout_s,
-                    clock=self._clock,
+                    timeout_s=timeout_s,
+                    clock=clock,
                     waiting=waiting,
                 )
-                return ShardEnd(shard=name, plan=plan, known=known, seen=connection.control_plane.census.total)
-            case FindDrift():
-                drifts = await read_drift(connection, task.items, task.results)
-                return ShardEnd(shard=name, drifts=tuple(drifts))
-            case CarryOut():
-                return await self._carried_out(assignment, task, connection, heard)
+        return ShardEnd(shard=name, plan=plan, known=known, seen=connection.control_plane.census.total)
 
     async def _carried_out(
-        self, assignment: Assignment, task: CarryOut, connection: Connection, heard: Callable[[Event], None]
+        self,
+        assignment: Assignment,
+        task: CarryOut,
+        opened: OpenShard,
+        on_event: Callable[[Event], None],
+        has_room: Callable[[int], None],
     ) -> ShardEnd:
-        shard, reach = assignment.shard, assignment.reach
+        shard, reach, connection = assignment.shard, assignment.reach, opened.connection
         known = dict(task.known)
         updates = [item for item in task.items if item.uuid not in known]
         connection.control_plane.census.expect(task.seen)
@@ -209,40 +251,31 @@ class Worker:
                 ramp_s=task.ramp_s,
             ),
             known=known,
-            in_doubt={item.uuid for item in updates} if task.looks_first else frozenset(),
+            in_doubt={item.uuid for item in updates} if task.in_doubt else frozenset(),
+            has_room=has_room,
             budget=self.budget,
+            times=opened.state.times,
             clock=self._clock,
         )
 
         def record(result: Result) -> None:
-            heard(Resulted(shard.name, result))
+            on_event(Resulted(shard.name, result))
 
-        self._engines.add(engine)
+        self._running[shard.name] = _Running(engine, connection.control_plane)
         try:
             if self._stop is not None:
                 engine.stop(self._stop)
             async with task_group() as tasks:
-                tasks.start_soon(self._tell, shard.name, engine, connection, heard)
+                tasks.start_soon(self._tell, shard.name, on_event)
                 await engine.run(task.items, record, wave=task.wave, as_given=task.as_given)
                 tasks.cancel_scope.cancel()
         finally:
-            self._engines.discard(engine)
+            self._running.pop(shard.name, None)
         return ShardEnd(shard=shard.name, stop=engine.stopped_by, cut_short=engine.cut_short)
 
-    async def _tell(self, shard: str, engine: Engine, connection: Connection, heard: Callable[[Event], None]) -> None:
-        while True:
-            status, pacer = engine.statistics(), connection.control_plane.pacer.statistics()
-            heard(
-                ShardStatus(
-                    shard=shard,
-                    sending=status.sending,
-                    settling=status.settling,
-                    granted=pacer.granted,
-                    rate=pacer.rate,
-                    throttles=pacer.throttles,
-                    requests=connection.control_plane.request_counts(),
-                )
-            )
+    async def _tell(self, shard: str, on_event: Callable[[Event], None]) -> None:
+        while (status := self.status(shard)) is not None:
+            on_event(status)
             await self._clock.sleep(_TELL_EVERY_S)
 
     def _on_the_clock(self, deadline: str | None) -> float:
@@ -252,7 +285,14 @@ class Worker:
         return self._clock.monotonic() + left_s
 
 
-def _require_account(connection: Connection, account_id: str) -> None:
-    here = connection.control_plane.census.account_id
-    if here is not None and here != account_id:
+class _Running(msgspec.Struct, frozen=True):
+    """What is being carried out in a shard."""
+
+    engine: Engine
+    control_plane: ControlPlane
+
+
+def _require_account(control_plane: ControlPlane, account_id: str | None) -> None:
+    here = control_plane.census.account_id
+    if None not in (here, account_id) and here != account_id:
         raise RefusedError(f"these credentials are of account {here}, not of {account_id}; name a role or a profile")

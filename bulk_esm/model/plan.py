@@ -56,6 +56,11 @@ class PlanItem(msgspec.Struct, frozen=True, kw_only=True):
     before_json: msgspec.Raw = msgspec.field(default=_NOTHING, name="before")
 
     @property
+    def is_unknown(self) -> bool:
+        """Whether no mapping here has this UUID."""
+        return self.state is None and self.function_arn is None and self.action is Action.BLOCKED
+
+    @property
     def before(self) -> EventSourceMapping:
         """The mapping as it was read for the plan; without any member if it is not known."""
         return EventSourceMapping(msgspec.json.decode(self.before_json))

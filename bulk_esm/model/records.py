@@ -1,4 +1,4 @@
-"""The record of a run: `run.json`."""
+"""The records of a run: `run.json` and `fleet.json`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from enum import StrEnum
 import msgspec
 
 from bulk_esm.model.rollout import RolloutSettings
+from bulk_esm.model.shard import Problem, Shard
 
 
 class RunStatus(StrEnum):
@@ -28,12 +29,14 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
         argv: the command line.
         rollout: waves, budget and gates.
         undoes: the run that this one puts back, or None.
+        executor: who does the work: `local`, `process` or `dask`.
     """
 
     command: str = "apply"
     argv: tuple[str, ...] = ()
     rollout: RolloutSettings = RolloutSettings()
     undoes: str | None = None
+    executor: str = "local"
 
 
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +57,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
         reason: why it did not finish, or None.
         rollout: how it goes, beside what it sends.
         undoes: the run that this one puts back, or None.
+        executor: who does the work: `local`, `process` or `dask`.
         continued_at: when it was last continued, ISO 8601 in UTC, or None.
         shards: how many shards of a fleet stand how; empty for a single account and Region.
     """
@@ -72,5 +76,38 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
     rollout: RolloutSettings = RolloutSettings()
     undoes: str | None = None
+    executor: str = "local"
     continued_at: str | None = None
     shards: dict[str, int] = {}
+
+
+class ShardEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """A shard of a run, as `fleet.json` has it.
+
+    Attributes:
+        shard: the shard, and how it is reached.
+        items: how many mappings its plan has.
+        updates: to how many of them something is sent.
+        seen: how many mappings were looked through.
+        problem: why it has no plan, or None.
+    """
+
+    shard: Shard
+    items: int = 0
+    updates: int = 0
+    seen: int = 0
+    problem: Problem | None = None
+
+
+class FleetRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """`fleet.json`: written once, before anything is sent.
+
+    Attributes:
+        shards: all of them.
+        groups: their names, in the groups that go one after another.
+        most_failed_shards: how many shards may fail before the run halts; None for any number.
+    """
+
+    shards: tuple[ShardEntry, ...]
+    groups: tuple[tuple[str, ...], ...]
+    most_failed_shards: int | None = None

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import msgspec
 
+from bulk_esm.errors import (
+    AccessError,
+    BulkEsmError,
+    NoCredentialsError,
+    RecordingError,
+    RefusedError,
+    RunFolderError,
+    UsageError,
+)
+
 
 class Shard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One account and Region of a fleet.
+    """One account and Region.
 
     Attributes:
-        account_id: 12 digits.
+        account_id: 12 digits; None for the home shard as long as nobody has told: that of the credentials found.
         region: the Region.
         role_arn: the role to assume there; None for the credentials as they are.
         external_id: what the role's trust policy asks for, or None.
@@ -18,7 +28,7 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         tags: what a fleet file says of it, for `--shard-tag`.
     """
 
-    account_id: str
+    account_id: str | None
     region: str
     role_arn: str | None = None
     external_id: str | None = None
@@ -29,18 +39,53 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def name(self) -> str:
         """What tells it from the others, as a folder too: such as `123456789012-eu-west-1`."""
-        return f"{self.account_id}-{self.region}"
+        return f"{self.account_id or 'home'}-{self.region}"
+
+    @property
+    def way(self) -> tuple[str | None, str | None, str | None, str]:
+        """What tells it from the others however much of it is known: by which credentials, and in which Region."""
+        return self.profile, self.role_arn, self.external_id, self.region
 
 
-class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """Why a shard could not be worked in.
+class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Why a shard could not be worked in: an error that travels.
 
     Attributes:
         reason: what happened and what to do.
-        is_access: whether it is a matter of credentials or permissions.
-        is_workers: whether it is not the shard's but that of whoever tried, who has no credentials at all.
+        kind: the class of the error.
+        exit_code: what a command ends with that meets it in its only shard.
+        is_access: whether it is a matter of how the shard is reached: credentials, permissions, a role, a profile.
     """
 
     reason: str
+    kind: str = ""
+    exit_code: int = 1
     is_access: bool = False
-    is_workers: bool = False
+
+    @classmethod
+    def of(cls, error: BulkEsmError, *, is_access: bool | None = None) -> Problem:
+        """What ended the work in a shard.
+
+        Args:
+            error: the error.
+            is_access: see there; by default whether it is an `AccessError`.
+        """
+        return cls(
+            reason=str(error),
+            kind=type(error).__name__,
+            exit_code=error.exit_code,
+            is_access=isinstance(error, AccessError) if is_access is None else is_access,
+        )
+
+    @property
+    def is_workers(self) -> bool:
+        """Whether it is not the shard's but that of whoever tried, who has no credentials at all."""
+        return self.kind == NoCredentialsError.__name__
+
+    def error(self) -> BulkEsmError:
+        """The error that it was, for whoever asked for this shard alone."""
+        kinds = (UsageError, RefusedError, AccessError, NoCredentialsError, RunFolderError, RecordingError)
+        of_kind = {kind.__name__: kind for kind in kinds}
+        error = of_kind.get(self.kind, BulkEsmError)(self.reason)
+        error.exit_code = self.exit_code
+        return error

@@ -25,7 +25,7 @@ class Stop(msgspec.Struct, frozen=True):
     reason: str
 
 
-def status_of(stop: Stop | None, counts: Mapping[str, int], *, cut_short: int) -> RunStatus:
+def status_of(stop: Stop | None, counts: Mapping[Outcome, int], *, cut_short: int) -> RunStatus:
     """How a run stands at its end.
 
     Args:

@@ -115,3 +115,9 @@ def _comparable_item(item: Any) -> Any:
         except msgspec.DecodeError:
             return item
     return item
+
+
+def short(value: object) -> str:
+    """A value in a line's worth of JSON."""
+    text = "unset" if value is None else msgspec.json.encode(value).decode()
+    return text if len(text) <= 60 else f"{text[:57]}..."  # noqa: PLR2004 - a line's worth

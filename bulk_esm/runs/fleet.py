@@ -1,6 +1,8 @@
-"""A fleet: its shards, and who works in them."""
+"""The shards of a command, and who works in them."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import msgspec
 
@@ -18,6 +20,7 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True):
         executor: who does the work.
         reach: how the shards are reached.
         failed: shards that are known to be out of reach, and why.
+        is_named: whether fleet flags named them, and not just the credentials: then each has a folder of its own.
         clock: the time.
     """
 
@@ -25,4 +28,17 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True):
     executor: Executor
     reach: Reach
     failed: tuple[tuple[Shard, Problem], ...] = ()
+    is_named: bool = True
     clock: Clock = Clock()
+
+    def among(self, shards: Sequence[Shard]) -> Fleet:
+        """The same with other shards.
+
+        Args:
+            shards: of these or of an earlier run.
+        """
+        return msgspec.structs.replace(self, shards=tuple(shards), failed=())
+
+    def rate(self, shard: Shard) -> float:
+        """How fast a shard may be asked, in requests/s."""
+        return shard.max_per_second or self.reach.max_per_second

@@ -1,52 +1,62 @@
-"""A slice_ of a shard while it is worked at: its mappings without a result, and where results are written."""
+"""A slice of a shard while it is worked at: its mappings without a result, and where results are written."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 
 from bulk_esm.engine.endings import Ending
 from bulk_esm.engine.results import unsent_result
-from bulk_esm.model.plan import Plan, PlanItem
+from bulk_esm.model.plan import PlanItem
 from bulk_esm.model.records import RunRecord
 from bulk_esm.model.result import Result
-from bulk_esm.model.slices import Slice
-from bulk_esm.model.waves import waves_of
-from bulk_esm.store.fleet_folder import FleetFolder
-from bulk_esm.store.folder import ResultWriter
+from bulk_esm.model.shard import Shard
+from bulk_esm.store.shard_files import ResultWriter
 
 
 class OpenSlice:
-    """A slice_ that is being worked at.
+    """A slice that is being worked at.
 
     Attributes:
-        name: the shard's.
+        shard: the shard.
         left: its items without a result, by UUID, in their order.
-        part: what slice_ of the shard's updates it is, from 0 to 1.
+        part: what share of the shard's updates it is, from 0 to 1.
         losses: how often a worker was lost over it.
     """
 
     def __init__(
-        self, name: str, left: Mapping[str, PlanItem], writer: ResultWriter, *, record: RunRecord, part: float
+        self, shard: Shard, left: Iterable[PlanItem], writer: ResultWriter, *, record: RunRecord, part: float
     ) -> None:
-        """Take over an open file; see `open_slice`."""
-        self.name = name
-        self.left = dict(left)
+        """Take over an open file.
+
+        Args:
+            shard: the shard.
+            left: the items without a result, in their order.
+            writer: where results go.
+            record: the run.
+            part: what share of the shard's updates it is, from 0 to 1.
+        """
+        self.shard = shard
+        self.left = {item.uuid: item for item in left}
         self.part = part
         self.losses = 0
         self._writer = writer
         self._record = record
-        self._account_id, _, self._region = name.partition("-")
 
-    def require_room(self, others: int) -> None:
-        """Make sure that all its results can be written.
+    @property
+    def name(self) -> str:
+        """The shard's name."""
+        return self.shard.name
+
+    def require_room(self, results: int) -> None:
+        """Make sure that so many results can be written.
 
         Args:
-            others: how many results of other slices are to be written too.
+            results: how many.
 
         Raises:
             RecordingError: there is no room for them.
         """
-        self._writer.require_room(len(self.left) + others)
+        self._writer.require_room(results)
 
     def record(self, result: Result) -> None:
         """Write a result.
@@ -66,7 +76,12 @@ class OpenSlice:
             wave: the wave.
         """
         return unsent_result(
-            item, ending, run_id=self._record.run_id, account_id=self._account_id, region=self._region, wave=wave
+            item,
+            ending,
+            run_id=self._record.run_id,
+            account_id=self.shard.account_id,
+            region=self.shard.region,
+            wave=wave,
         )
 
     def close(self) -> None:
@@ -77,41 +92,3 @@ class OpenSlice:
         """
         with self._writer:
             self.left.clear()
-
-
-def open_slice(folder: FleetFolder, slice_: Slice, *, record: RunRecord, unsent: bool = False) -> OpenSlice:
-    """Open a slice_: from the plan, less what has a result.
-
-    Args:
-        folder: the fleet's.
-        slice_: which part of which shard.
-        record: the run.
-        unsent: take the items to which the plan sends nothing in place of a slice of the others.
-
-    Raises:
-        RunFolderError: a file cannot be read or written.
-    """
-    shard = folder.shard(slice_.shard)
-    plan = shard.plan()
-    updates = plan.updates
-    if unsent:
-        sent = {item.uuid for item in updates}
-        items = [item for item in plan.items if item.uuid not in sent]
-    elif len(slice_) == len(updates):
-        items = list(updates)
-    else:
-        items = in_order(plan, record)[slice_.begin : slice_.end]
-    ended = {result.uuid for result in shard.results()}
-    left = {item.uuid: item for item in items if item.uuid not in ended}
-    part = len(slice_) / max(1, len(updates))
-    return OpenSlice(slice_.shard, left, shard.open_results(), record=record, part=part)
-
-
-def in_order(plan: Plan, record: RunRecord) -> list[PlanItem]:
-    """A shard's updates in the order of which slices are slices.
-
-    Args:
-        plan: the shard's.
-        record: the run, which says whether the plan's order counts.
-    """
-    return [item for wave in waves_of(plan.updates, (), as_given=record.rollout.as_given) for item in wave]

@@ -1,4 +1,4 @@
-"""The plan of a fleet: each shard's, made beside the others and brought to disk as it is made."""
+"""The plan of a run: each shard's, made beside the others. Nothing is a run until it is published."""
 
 from __future__ import annotations
 
@@ -7,54 +7,77 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
+import msgspec
+
 from bulk_esm._version import __version__
 from bulk_esm.clock import Clock, iso
 from bulk_esm.engine.endings import Ending
 from bulk_esm.executors.tasks import ShardEnd, Task
-from bulk_esm.model.mapping import SourceType
 from bulk_esm.model.plan import Action, Plan, PlanItem
-from bulk_esm.model.records import Intent, RunRecord, RunStatus
+from bulk_esm.model.plan_summary import PlanSummary
+from bulk_esm.model.records import FleetRecord, Intent, RunRecord, RunStatus, ShardEntry
 from bulk_esm.model.shard import Problem, Shard
 from bulk_esm.runs.fleet import Fleet
 from bulk_esm.runs.read_tasks import ReadTasks
 from bulk_esm.store.finding import new_run_id
-from bulk_esm.store.fleet_folder import FleetFolder, FleetRecord, ShardEntry
+from bulk_esm.store.run_files import RunFiles
 
 
 class RunPlan:
-    """A fleet's plan on disk, in a folder that is hidden until the run begins.
+    """What a run would do. The home shard's plan is in memory; those of several are brought to disk as they are made.
 
     Attributes:
-        folder: where it is.
         run_id: the run that it is for.
-        entries: the shards, in their order; those without a plan say why.
         known: how items end to which nothing is sent, by shard and UUID.
-        requests: what planning it took, by kind.
+        requests: what planning took, by kind.
+        summary: what it comes to.
     """
 
-    def __init__(self, folder: FleetFolder, run_id: str, *, intent: Intent, clock: Clock) -> None:
+    def __init__(self, fleet: Fleet, run_id: str, *, runs_dir: Path, intent: Intent, clock: Clock) -> None:
         """Begin with no shard; see `plan_run`."""
-        self.folder = folder
         self.run_id = run_id
         self.known: dict[str, dict[str, Ending]] = {}
         self.requests: Counter[str] = Counter()
+        self.summary = PlanSummary()
+        self._runs_dir = runs_dir
         self._intent = intent
-        self._started_at = clock.now()
-        self._entries: dict[str, ShardEntry] = {}
-        self._unknown: dict[str, set[str]] = {}
+        self._started_at = iso(clock.now()) or ""
+        self._entries: dict[Shard, ShardEntry] = {shard: ShardEntry(shard=shard) for shard in fleet.shards}
+        self._unknown: list[set[str]] = []
+        self._home: Plan | None = None if fleet.is_named else Plan(())
+        self._files: RunFiles | None = RunFiles.begin(runs_dir, run_id) if fleet.is_named else None
+        self._fleet_record: FleetRecord | None = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Remove it, unless it was published."""
-        if self.folder.path.name != self.run_id:
-            self.folder.discard()
+        self.discard()
+
+    def discard(self) -> None:
+        """Remove what is on disk of it, unless it was published."""
+        if self._files is not None and self._fleet_record is None:
+            self._files.discard()
 
     @property
     def entries(self) -> tuple[ShardEntry, ...]:
-        """The shards, in their order."""
+        """The shards, in their order; those without a plan say why."""
         return tuple(self._entries.values())
+
+    @property
+    def shards(self) -> tuple[Shard, ...]:
+        """The shards as they were named, in their order; `entries` have their accounts."""
+        return tuple(self._entries)
+
+    @property
+    def fleet_record(self) -> FleetRecord | None:
+        """What was published of the shards; None before that."""
+        return self._fleet_record
+
+    @property
+    def problems(self) -> list[Problem]:
+        """Why some shards have no plan."""
+        return [entry.problem for entry in self.entries if entry.problem is not None]
 
     @property
     def seen(self) -> int:
@@ -64,48 +87,61 @@ class RunPlan:
     @property
     def updates(self) -> int:
         """How many mappings an update is to be sent to."""
-        return sum(entry.updates for entry in self.entries) - sum(len(known) for known in self.known.values())
+        return self.summary.actions[Action.UPDATE]
 
     @property
     def nowhere(self) -> list[str]:
         """UUIDs that were asked for and that no shard has; nothing is said while a shard has not answered."""
-        if not self._unknown or any(entry.problem for entry in self.entries):
+        if not self._unknown or self.problems:
             return []
-        return sorted(set.intersection(*self._unknown.values()))
+        return sorted(set.intersection(*self._unknown))
+
+    def count(self, action: Action) -> int:
+        """How many mappings have this action; those that someone changed since count for none."""
+        return self.summary.actions[action]
 
     def items(self) -> Iterator[PlanItem]:
-        """All items, read from disk, one shard in memory at a time."""
-        return self.folder.items()
-
-    def expect(self, shard: Shard) -> None:
-        """Keep a shard's place in the order."""
-        self._entries[shard.name] = ShardEntry(shard=shard)
+        """All items; those of several shards are read from disk, one shard in memory at a time."""
+        if self._home is not None:
+            yield from self._home.items
+        elif self._files is not None:
+            for shard in self._planned():
+                yield from self._files.shard(shard).plan().items
 
     def take(self, shard: Shard, end: ShardEnd) -> None:
-        """Bring a shard's plan to disk, or note why there is none.
+        """Keep a shard's plan, or note why there is none.
 
-        A UUID that another shard may have is no mapping of this one, and no matter of its plan.
+        Args:
+            shard: the shard.
+            end: what came of planning it.
 
         Raises:
             RunFolderError: it cannot be written.
         """
         self.requests.update(end.requests)
-        items = end.plan.items if end.plan else ()
-        plan = Plan(tuple(item for item in items if not _is_unknown(item)))
-        self._unknown[shard.name] = {item.uuid for item in items if _is_unknown(item)}
-        self._entries[shard.name] = ShardEntry(
-            shard=shard,
+        plan = end.plan or Plan(())
+        if self._files is not None:
+            # A UUID that another shard may have is no mapping of this one, and no matter of its plan.
+            self._unknown.append({item.uuid for item in plan.items if item.is_unknown})
+            plan = Plan(tuple(item for item in plan.items if not item.is_unknown))
+        found = msgspec.structs.replace(shard, account_id=shard.account_id or end.account_id or plan.account_id)
+        self._entries[shard] = ShardEntry(
+            shard=found,
             items=len(plan.items),
-            updates=len(plan.updates),
+            updates=plan.count(Action.UPDATE),
             seen=max(end.seen, len(plan.items)),
             problem=end.problem,
         )
         if end.known:
-            self.known[shard.name] = dict(end.known)
-        self.folder.add(shard.name, self._record_of(shard, end.problem), plan)
+            self.known[found.name] = dict(end.known)
+        self.summary.add(plan.items, left_alone=end.known)
+        if self._files is None:
+            self._home = plan
+        else:
+            self._files.add(found.name, self._record_of(found, end.problem), plan)
 
-    def publish(self, intent: Intent, groups: Sequence[Sequence[Shard]], most_failed: int | None) -> RunRecord:
-        """Make it a run: from now on it is there for `continue`.
+    def publish(self, intent: Intent, groups: Sequence[Sequence[Shard]], most_failed: int | None) -> RunFiles:
+        """Make it a run: from now on it is there for `continue`, and may be carried out.
 
         Args:
             intent: what it is for, and how it is to go.
@@ -115,26 +151,34 @@ class RunPlan:
         Raises:
             RunFolderError: it cannot be written.
         """
-        regions = sorted({entry.shard.region for entry in self.entries})
+        accounts = {entry.shard.account_id for entry in self.entries}
         record = RunRecord(
             run_id=self.run_id,
             command=intent.command,
             argv=intent.argv,
             version=__version__,
-            account_id=None,
-            region=",".join(regions),
-            started_at=iso(self._started_at) or "",
+            account_id=accounts.pop() if self._home is not None else None,
+            region=",".join(sorted({entry.shard.region for entry in self.entries})),
+            started_at=self._started_at,
             rollout=intent.rollout,
             undoes=intent.undoes,
+            executor=intent.executor,
             requests=dict(self.requests),
         )
-        fleet = FleetRecord(
-            shards=self.entries,
-            groups=tuple(tuple(shard.name for shard in group) for group in groups),
-            most_failed_shards=most_failed,
-        )
-        self.folder.publish(record, fleet)
-        return record
+        if self._home is not None:
+            self._files = RunFiles.begin(self._runs_dir, self.run_id)
+            self._files.add_home(self._home)
+        files = self._files
+        if files is None:
+            raise AssertionError("a plan is in memory or on disk")
+        names = tuple(tuple(self._entries[shard].shard.name for shard in group) for group in groups)
+        fleet = FleetRecord(shards=self.entries, groups=names, most_failed_shards=most_failed)
+        files.publish(record, fleet if self._home is None else None)
+        self._fleet_record, self._home = fleet, None  # from now on it is read from disk
+        return files
+
+    def _planned(self) -> Iterator[Shard]:
+        return (entry.shard for entry in self.entries if entry.problem is None)
 
     def _record_of(self, shard: Shard, problem: Problem | None) -> RunRecord:
         return RunRecord(
@@ -144,7 +188,7 @@ class RunPlan:
             version=__version__,
             account_id=shard.account_id,
             region=shard.region,
-            started_at=iso(self._started_at) or "",
+            started_at=self._started_at,
             status=RunStatus.UNREACHABLE if problem else RunStatus.RUNNING,
             reason=problem.reason if problem else None,
             undoes=self._intent.undoes,
@@ -165,7 +209,7 @@ async def plan_run(
     Args:
         fleet: the shards, and who does it.
         task_of: makes a shard's task.
-        runs_dir: where the plans are put.
+        runs_dir: where the plans of several shards are put, and later the run.
         intent: what it is for.
         told: called as each shard ends.
         waiting: called with a shard's name and its number of mappings in transition, before they are waited for.
@@ -177,40 +221,34 @@ async def plan_run(
         RunFolderError: it cannot be written.
     """
     run_id = new_run_id(intent.command, fleet.clock.now())
-    plan = RunPlan(FleetFolder.begin(runs_dir, run_id), run_id, intent=intent, clock=fleet.clock)
+    plan = RunPlan(fleet, run_id, runs_dir=runs_dir, intent=intent, clock=fleet.clock)
 
     def take(shard: Shard, end: ShardEnd) -> None:
         plan.take(shard, end)
         told(shard, end)
 
     try:
-        for shard in fleet.shards:
-            plan.expect(shard)
         for shard, problem in fleet.failed:
             take(shard, ShardEnd(shard=shard.name, problem=problem))
         await ReadTasks(fleet, task_of, take, waiting=waiting).run()
     except BaseException:
-        plan.folder.discard()
+        plan.discard()
         raise
     return plan
 
 
-def _is_unknown(item: PlanItem) -> bool:
-    return item.action is Action.BLOCKED and item.source_type is SourceType.UNKNOWN and bytes(item.before_json) == b"{}"
-
-
-def split_saved(saved: Plan) -> dict[str, Plan]:
-    """Part a saved plan of several accounts and Regions by the shards that its mappings are of.
+def split_saved(saved: Plan) -> dict[tuple[str | None, str | None], Plan]:
+    """Part a saved plan of several accounts and Regions by the places that its mappings are of.
 
     Args:
         saved: the plan.
 
     Returns:
-        By the shard's name. What no ARN places is left out, as it is blocked anyway.
+        By account and Region. What no ARN places is left out, as it is blocked anyway.
     """
-    parts: dict[str, list[PlanItem]] = {}
+    parts: dict[tuple[str | None, str | None], list[PlanItem]] = {}
     for item in saved.items:
         place = Plan((item,))
         if place.account_id and place.region:
-            parts.setdefault(f"{place.account_id}-{place.region}", []).append(item)
-    return {name: Plan(tuple(items)) for name, items in parts.items()}
+            parts.setdefault((place.account_id, place.region), []).append(item)
+    return {place: Plan(tuple(items)) for place, items in parts.items()}

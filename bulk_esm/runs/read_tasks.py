@@ -52,18 +52,21 @@ class ReadTasks:
         self._out[shard.name] = shard
         return Assignment(shard=shard, reach=self._fleet.reach, task=self._task_of(shard))
 
-    def heard(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         """Take note; see `TaskSource`."""
         if isinstance(event, ShardStatus) and event.waiting:
             self._waiting(event.shard, event.waiting)
 
-    def ended(self, end: ShardEnd) -> None:
+    def on_end(self, end: ShardEnd) -> None:
         """Hand on what came of it; see `TaskSource`."""
         shard = self._out.pop(end.shard, None)
         if shard is not None:
             self._take(shard, end)
 
-    def lost(self, shard: str, why: str) -> None:
+    def require_room(self, shard: str, results: int) -> None:
+        """Nothing is recorded; see `TaskSource`."""
+
+    def on_lost(self, shard: str, why: str) -> None:
         """Have it done again; see `TaskSource`."""
         lost = self._out.pop(shard, None)
         if lost is None:

@@ -1,18 +1,21 @@
-"""Writes down what becomes of each mapping of a fleet, and tells it to whoever watches."""
+"""Writes down what becomes of each mapping of a run, and tells it to whoever watches."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 
 from bulk_esm.engine.endings import Ending, without_sending
 from bulk_esm.errors import RecordingError, RunFolderError
-from bulk_esm.model.plan import Action
+from bulk_esm.model.plan import PlanItem
 from bulk_esm.model.records import RunRecord
-from bulk_esm.model.result import Result
+from bulk_esm.model.result import Outcome, Result
 from bulk_esm.model.slices import Slice
-from bulk_esm.runs.open_slice import OpenSlice, open_slice
+from bulk_esm.runs.open_slice import OpenSlice
 from bulk_esm.runs.shard_progress import ShardProgress
-from bulk_esm.store.fleet_folder import FleetFolder
+from bulk_esm.store.plan_index import PlanIndex
+from bulk_esm.store.run_files import RunFiles
+from bulk_esm.store.shard_files import PLAN
 
 
 class Recording:
@@ -25,58 +28,70 @@ class Recording:
 
     def __init__(
         self,
-        folder: FleetFolder,
+        files: RunFiles,
         record: RunRecord,
-        progress_by_shard: Mapping[str, ShardProgress],
-        known: Mapping[str, Mapping[str, Ending]],
+        progress: Mapping[str, ShardProgress],
         *,
+        known: Mapping[str, Mapping[str, Ending]],
+        ended: Mapping[str, AbstractSet[str]],
         cannot: Callable[[str], None],
     ) -> None:
         """Begin.
 
         Args:
-            folder: where plans and results are.
+            files: where plans and results are.
             record: the run.
-            progress_by_shard: how each shard status, by name.
+            progress: how each shard stands, by name.
             known: how items end to which nothing is sent, by shard and UUID.
+            ended: the UUIDs of those that have results already, by shard.
             cannot: called with the reason, when something could not be written.
         """
         self.on_result: Callable[[Result], None] = lambda _: None
         self.wave = 1
-        self._folder = folder
+        self._files = files
         self._record = record
-        self._progress_by_shard = progress_by_shard
+        self._progress = progress
         self._known = known
+        self._ended = ended
         self._cannot = cannot
         self._is_full = False
+        self._indices: dict[str, PlanIndex] = {}
+
+    def items(self, slice_: Slice) -> list[PlanItem]:
+        """The items of a slice.
+
+        Raises:
+            RunFolderError: the plan cannot be read.
+        """
+        return self._index(slice_.shard).items(slice_)
 
     def open(self, slice_: Slice, *, others: int = 0) -> OpenSlice | None:
-        """Open a slice_, if there is room for all its results.
+        """Open a slice, if there is room for all its results.
 
         Args:
             slice_: which part of which shard.
             others: how many results of other slices are to be written too.
 
         Returns:
-            The slice_; None if it cannot be read, or written.
+            The slice; None if it cannot be read, or written.
         """
         try:
-            opened = open_slice(self._folder, slice_, record=self._record)
-            opened.require_room(others)
+            opened = self._opened(slice_.shard, self.items(slice_), part=len(slice_))
+            opened.require_room(len(opened.left) + others)
         except RunFolderError as error:
             self._give_in(error)
             return None
         return opened
 
     def known(self, slice_: OpenSlice) -> dict[str, Ending]:
-        """How items of a slice_ end to which nothing is sent, by UUID."""
+        """How items of a slice end to which nothing is sent, by UUID."""
         return {uuid: end for uuid, end in self._known.get(slice_.name, {}).items() if uuid in slice_.left}
 
     def end(self, slice_: OpenSlice, result: Result) -> None:
         """A mapping has ended.
 
         Args:
-            slice_: the slice_ that it belongs to.
+            slice_: the slice that it belongs to.
             result: how.
 
         Raises:
@@ -86,8 +101,9 @@ class Recording:
             slice_.record(result)
         except RecordingError as error:
             self._give_in(error)
-            raise
-        self._progress_by_shard[slice_.name].end(result.outcome)
+            if result.outcome is not Outcome.NOT_STARTED:  # which is what no line is taken for
+                raise
+        self._progress[slice_.name].end(result.outcome)
         self.on_result(result)
 
     def end_unsent(self, name: str) -> None:
@@ -99,35 +115,50 @@ class Recording:
         Raises:
             RunFolderError: a file cannot be read or written.
         """
-        slice_ = open_slice(self._folder, Slice(name, 0, 0), record=self._record, unsent=True)
+        slice_ = self._opened(name, self._index(name).unsent_items())
         for item in list(slice_.left.values()):
-            if item.action is not Action.UPDATE:
-                self.end(slice_, slice_.result(item, without_sending(item), wave=1))
+            self.end(slice_, slice_.result(item, without_sending(item), wave=1))
         self.close(slice_)
 
     def give_up(self, slice_: OpenSlice, ending: Ending) -> None:
-        """End what a slice_ has left, and close it.
+        """End what a slice has left, and close it.
 
         Args:
-            slice_: the slice_.
+            slice_: the slice.
             ending: how, where nothing else is known.
         """
         known = self.known(slice_)
         try:
             for item in list(slice_.left.values()):
-                if self._is_full:
-                    break  # no line says just as well that nothing is known
+                if self._is_full and ending.outcome is not Outcome.NOT_STARTED:
+                    break  # what has no line is looked at by `continue`
                 self.end(slice_, slice_.result(item, known.get(item.uuid, ending), wave=self.wave))
         except RecordingError:
             pass  # told already
         self.close(slice_)
 
     def close(self, slice_: OpenSlice) -> None:
-        """Bring a slice_'s results to disk."""
+        """Bring a slice's results to disk."""
         try:
             slice_.close()
         except RunFolderError as error:
             self._give_in(error)
+
+    def _opened(self, name: str, items: list[PlanItem], *, part: int = 0) -> OpenSlice:
+        progress, ended = self._progress[name], self._ended.get(name, frozenset())
+        return OpenSlice(
+            progress.shard,
+            (item for item in items if item.uuid not in ended),
+            self._files.shard(progress.shard).open_results(),
+            record=self._record,
+            part=part / max(1, progress.updates),
+        )
+
+    def _index(self, name: str) -> PlanIndex:
+        if name not in self._indices:
+            path = self._files.shard(self._progress[name].shard).path / PLAN
+            self._indices[name] = PlanIndex(path, as_given=self._record.rollout.as_given)
+        return self._indices[name]
 
     def _give_in(self, error: RunFolderError) -> None:
         self._is_full = True

@@ -3,49 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Final
 
 import anyio
 
 from bulk_esm.clock import Clock
-from bulk_esm.engine.settings import EngineStatistics
-from bulk_esm.gates.gates import Gate, WaveEnd
+from bulk_esm.gates.gate import Gate, WaveEnd
+from bulk_esm.model.events import WaveBegan
 from bulk_esm.model.records import RunStatus
 from bulk_esm.model.result import Result
+from bulk_esm.model.slices import Slice
 from bulk_esm.model.stopping import Stop
+from bulk_esm.observers.observer import Observer
+from bulk_esm.runs.wave_tasks import WaveTasks
 
 # While soaking the gates are asked a few times, and at least this often.
 _CHECKS_IN_A_SOAK: Final = 4
 _CHECK_AT_LEAST_EVERY_S: Final = 15.0
 
 
-Part = TypeVar("Part")
-Part_contra = TypeVar("Part_contra", contravariant=True)
-
-
-class Carrier(Protocol[Part_contra]):
-    """What carries a wave out: the engine of one account and Region, or that of a fleet."""
-
-    @property
-    def stopped_by(self) -> Stop | None:
-        """Why nothing more is sent, or None."""
-
-    def statistics(self) -> EngineStatistics:
-        """How the run status."""
-
-    def stop(self, stop: Stop, *, hurry: bool = False) -> None:
-        """Send nothing more."""
-
-    async def run(
-        self, items: Sequence[Part_contra], record: Callable[[Result], None], *, wave: int, as_given: bool
-    ) -> None:
-        """Carry out a wave."""
-
-    def leave(self, items: Sequence[Part_contra], record: Callable[[Result], None], *, wave: int) -> None:
-        """End what a wave would have had, as nothing more is sent."""
-
-
-class Rollout(Generic[Part]):
+class Rollout:
     """One run's waves.
 
     Attributes:
@@ -54,10 +31,10 @@ class Rollout(Generic[Part]):
 
     def __init__(  # noqa: PLR0913 - keyword-only, all with defaults
         self,
-        engine: Carrier[Part],
-        waves: Sequence[Sequence[Part]],
+        tasks: WaveTasks,
+        waves: Sequence[Sequence[Slice]],
         *,
-        size_of: Callable[[Part], int] = lambda _: 1,
+        tell: Observer = lambda _: None,
         gates: Sequence[Gate] = (),
         confirm: Callable[[WaveEnd], Awaitable[bool]] | None = None,
         soak_s: float = 0.0,
@@ -68,9 +45,9 @@ class Rollout(Generic[Part]):
         """Prepare.
 
         Args:
-            engine: carries each wave out.
-            waves: the parts of each: items, or slices of shards.
-            size_of: how many updates a part has.
+            tasks: carries each wave out.
+            waves: the slices of each.
+            tell: told when each begins.
             gates: asked between waves, and again and again while soaking.
             confirm: asked last, before each wave but the first, whether to go on.
             soak_s: the pause between waves, in seconds.
@@ -79,9 +56,9 @@ class Rollout(Generic[Part]):
             clock: the time.
         """
         self.stage = ""
-        self._engine = engine
+        self._tasks = tasks
         self._waves = waves
-        self._size_of = size_of
+        self._tell = tell
         self._gates = gates
         self._confirm = confirm
         self._soak_s = soak_s
@@ -104,24 +81,25 @@ class Rollout(Generic[Part]):
             for number, wave in enumerate(self._waves, start=1):
                 if not wave:
                     continue  # a run that is continued has been through it
-                if number > 1 and self._engine.stopped_by is None:
+                if number > 1 and self._tasks.stopped_by is None:
                     await self._pause(number - 1, soaks=ended > 0)
                 begun = number
-                await self._engine.run(wave, record, wave=number, as_given=self._as_given)
+                self._tell(WaveBegan(wave=number, waves=len(self._waves), updates=sum(map(len, wave))))
+                await self._tasks.run(wave, record, wave=number, as_given=self._as_given)
                 ended = number
         finally:
             for number, wave in enumerate(self._waves[begun:], start=begun + 1):
-                self._engine.leave(wave, record, wave=number)
+                self._tasks.leave(wave, record, wave=number)
 
     def stop(self, stop: Stop) -> None:
         """Send nothing more, and look at once at what was accepted; a soak and its gates end at once."""
-        self._engine.stop(stop, hurry=True)
+        self._tasks.stop(stop, hurry=True)
         self._between.cancel()
 
     async def _pause(self, wave: int, *, soaks: bool) -> None:
         """Soak, and ask; a run that is continued has soaked, but what halted it may still be so."""
-        outcomes = self._engine.statistics().outcomes
-        updates = sum(map(self._size_of, self._waves[wave]))
+        outcomes = self._tasks.outcomes
+        updates = sum(map(len, self._waves[wave]))
         end = WaveEnd(wave=wave, waves=len(self._waves), next_updates=updates, outcomes=outcomes)
         with anyio.CancelScope() as self._between:
             reason = await self._soak(end, soak_s=self._soak_s if soaks else 0.0)
@@ -129,14 +107,14 @@ class Rollout(Generic[Part]):
                 self.stage = f"wave {wave} of {end.waves} is done; asking whether to go on"
                 reason = None if await self._confirm(end) else f"after wave {wave} the answer was not to go on"
             if reason is not None:
-                self._engine.stop(Stop(RunStatus.HALTED, reason))
+                self._tasks.stop(Stop(RunStatus.HALTED, reason))
         self.stage = ""
 
     async def _soak(self, end: WaveEnd, *, soak_s: float) -> str | None:
         """Wait, and ask the gates at the beginning, at the end, and in between."""
         until = self._clock.monotonic() + soak_s
         if until > self._deadline:
-            self._engine.stop(Stop(RunStatus.DEADLINE, f"the deadline comes before wave {end.wave + 1} could begin"))
+            self._tasks.stop(Stop(RunStatus.DEADLINE, f"the deadline comes before wave {end.wave + 1} could begin"))
             return None
         while True:
             self.stage = f"wave {end.wave} of {end.waves} is done; soaking"

@@ -1,17 +1,17 @@
-"""How a shard of a run status, for the display and the summary."""
+"""How a shard of a run stands, for the display and the summary."""
 
 from __future__ import annotations
 
 from collections import Counter
 
 from bulk_esm.executors.tasks import ShardStatus
+from bulk_esm.model.records import ShardEntry
 from bulk_esm.model.result import Outcome
 from bulk_esm.model.shard import Problem, Shard
-from bulk_esm.store.fleet_folder import ShardEntry
 
 
 class ShardProgress:
-    """How a shard status.
+    """How a shard stands.
 
     Attributes:
         shard: the shard.

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 from bulk_esm.engine.budget import Budget
 from bulk_esm.engine.endings import Ending
-from bulk_esm.engine.settings import EngineStatistics
 from bulk_esm.errors import BulkEsmError
 from bulk_esm.executors.protocols import Executor
 from bulk_esm.executors.tasks import Assignment, CarryOut, Event, Reach, Resulted, ShardEnd
 from bulk_esm.logs import get_logger
-from bulk_esm.model.records import RunRecord, RunStatus
+from bulk_esm.model.records import FleetRecord, RunRecord, RunStatus
 from bulk_esm.model.result import ErrorRecord, Outcome, Result
 from bulk_esm.model.shard import Problem
 from bulk_esm.model.slices import Slice
@@ -22,7 +22,7 @@ from bulk_esm.runs.open_slice import OpenSlice
 from bulk_esm.runs.read_tasks import MOST_LOSSES
 from bulk_esm.runs.recording import Recording
 from bulk_esm.runs.shard_progress import ShardProgress
-from bulk_esm.store.fleet_folder import FleetFolder, FleetRecord
+from bulk_esm.store.run_files import RunFiles
 
 log: Final = get_logger("fleet")
 
@@ -32,41 +32,51 @@ class WaveTasks:
 
     Attributes:
         stopped_by: why nothing more is sent, or None.
-        progress_by_shard: how each shard status, by name.
+        progress: how each shard stands, by name.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keyword-only, and what belongs together is in records
         self,
         executor: Executor,
-        folder: FleetFolder,
+        files: RunFiles,
         fleet: FleetRecord,
         record: RunRecord,
         *,
         reach: Reach,
         known: Mapping[str, Mapping[str, Ending]],
+        ended: Mapping[str, AbstractSet[str]],
+        unseen: AbstractSet[str] = frozenset(),
         deadline: str | None = None,
     ) -> None:
         """Prepare one run.
 
         Args:
             executor: who does the work.
-            folder: where plans and results are.
+            files: where plans and results are.
             fleet: the shards.
             record: the run.
             reach: how the shards are reached.
             known: how items end to which nothing is sent, by shard and UUID.
+            ended: the UUIDs of those that have results already, by shard.
+            unseen: the shards in which nobody could look at what was sent before.
             deadline: when all should have ended, ISO 8601 in UTC, or None.
         """
         self.stopped_by: Stop | None = None
-        self.progress_by_shard = {entry.shard.name: ShardProgress(entry) for entry in fleet.shards}
+        self.progress = {entry.shard.name: ShardProgress(entry) for entry in fleet.shards}
         self._executor = executor
         self._fleet = fleet
         self._run = record
         self._reach = reach
-        self._recording = Recording(
-            folder, record, self.progress_by_shard, known, cannot=lambda why: self.stop(Stop(RunStatus.HALTED, why))
+        self.recording = Recording(
+            files,
+            record,
+            self.progress,
+            known=known,
+            ended=ended,
+            cannot=lambda why: self.stop(Stop(RunStatus.HALTED, why)),
         )
         self._deadline = deadline
+        self._unseen = unseen
         self._budget = Budget(record.rollout.most_failures)
         self._as_given = False
         self._late: Stop | None = None
@@ -78,25 +88,23 @@ class WaveTasks:
     @property
     def requests(self) -> Counter[str]:
         """Requests by kind, and how many of them were throttled or failed."""
-        return sum((progress.requests for progress in self.progress_by_shard.values()), Counter[str]())
+        return sum((progress.requests for progress in self.progress.values()), Counter[str]())
 
     @property
     def cut_short(self) -> int:
         """How many updates that were accepted, or may have been, were not waited for to the end."""
-        return sum(progress.cut_short for progress in self.progress_by_shard.values())
+        return sum(progress.cut_short for progress in self.progress.values())
 
-    def statistics(self) -> EngineStatistics:
-        """How the run status, over all shards."""
-        progress_by_shard = self.progress_by_shard.values()
-        outcomes: Counter[Outcome] = Counter()
-        for progress in progress_by_shard:
-            outcomes.update(progress.outcomes)
-        return EngineStatistics(
-            total=sum(progress.updates for progress in progress_by_shard),
-            sending=sum(progress.sending for progress in progress_by_shard),
-            settling=sum(progress.settling for progress in progress_by_shard),
-            outcomes=dict(outcomes),
-        )
+    @property
+    def outcomes(self) -> Counter[Outcome]:
+        """Results so far by outcome, over all shards."""
+        return sum((progress.outcomes for progress in self.progress.values()), Counter[Outcome]())
+
+    def refresh(self) -> None:
+        """Ask how each shard stands at this moment, where that can be asked."""
+        for progress in self.progress.values():
+            if progress.at_work and (status := self._executor.status(progress.name)) is not None:
+                progress.status = status
 
     def stop(self, stop: Stop, *, hurry: bool = False) -> None:
         """Send nothing more, in any shard: what was accepted is still waited for, and the rest is `not_started`.
@@ -116,10 +124,10 @@ class WaveTasks:
         Args:
             record: called with each result, once it is on disk.
         """
-        self._recording.on_result = record
-        for progress in self.progress_by_shard.values():
+        self.recording.on_result = record
+        for progress in self.progress.values():
             if progress.items != progress.updates:
-                self._recording.end_unsent(progress.name)
+                self.recording.end_unsent(progress.name)
 
     async def run(
         self, items: Iterable[Slice], record: Callable[[Result], None], *, wave: int = 1, as_given: bool = False
@@ -132,7 +140,7 @@ class WaveTasks:
             wave: its number.
             as_given: whether the mappings of a shard keep their order; else those that settle slowest go first.
         """
-        self._recording.on_result, self._recording.wave = record, wave
+        self.recording.on_result, self.recording.wave = record, wave
         self._as_given = as_given
         self._todo.extend(items)
         why = "the run ended before this one did"
@@ -143,9 +151,9 @@ class WaveTasks:
             self.stop(Stop(RunStatus.HALTED, why))
         finally:
             for slice_ in [*self._open.values(), *self._again]:
-                self.progress_by_shard[slice_.name].lose()
-                self.progress_by_shard[slice_.name].cut_short += len(slice_.left)
-                self._recording.give_up(slice_, Ending(Outcome.TIMED_OUT, _not_known(why)))
+                self.progress[slice_.name].lose()
+                self.progress[slice_.name].cut_short += len(slice_.left)
+                self.recording.give_up(slice_, Ending(Outcome.TIMED_OUT, _not_known(why)))
             self._open.clear()
             self._again.clear()
             self.leave(self._todo, record, wave=wave)
@@ -154,10 +162,10 @@ class WaveTasks:
 
     def leave(self, items: Iterable[Slice], record: Callable[[Result], None], *, wave: int) -> None:
         """End the mappings of slices to which nothing was sent, as nothing more is."""
-        self._recording.on_result, self._recording.wave = record, wave
+        self.recording.on_result, self.recording.wave = record, wave
         for slice_ in items:
-            if (opened := self._recording.open(slice_)) is not None:
-                self._recording.give_up(opened, Ending(Outcome.NOT_STARTED))
+            if (opened := self.recording.open(slice_)) is not None:
+                self.recording.give_up(opened, Ending(Outcome.NOT_STARTED))
 
     def next(self) -> Assignment | None:
         """Hand out the next slice_; see `TaskSource`."""
@@ -167,7 +175,7 @@ class WaveTasks:
         if slice_ is None:
             return None
         name = slice_.name
-        progress = self.progress_by_shard[name]
+        progress = self.progress[name]
         progress.at_work = True
         self._open[name] = slice_
         return Assignment(
@@ -176,10 +184,11 @@ class WaveTasks:
             task=CarryOut(
                 run_id=self._run.run_id,
                 items=tuple(slice_.left.values()),
-                wave=self._recording.wave,
+                wave=self.recording.wave,
                 as_given=self._as_given,
-                known=self._recording.known(slice_),
-                looks_first=self._run.continued_at is not None or slice_.losses > 0,
+                known=self.recording.known(slice_),
+                in_doubt=self._run.continued_at is not None or slice_.losses > 0,
+                looks_first=slice_.losses > 0 or name in self._unseen,
                 most_failures=None if self._budget.most is None else max(0, self._budget.most - self._budget.failures),
                 deadline=self._deadline,
                 ramp_s=self._run.rollout.ramp_s * slice_.part,
@@ -187,27 +196,36 @@ class WaveTasks:
             ),
         )
 
-    def heard(self, event: Event) -> None:
+    def require_room(self, shard: str, results: int) -> None:
+        """Make sure that so many results can be written; see `TaskSource`.
+
+        Raises:
+            RecordingError: there is no room for them.
+        """
+        if shard in self._open:
+            self._open[shard].require_room(results)
+
+    def on_event(self, event: Event) -> None:
         """Record a result; see `TaskSource`. One that repeats another, as a lost worker's did arrive, is dropped.
 
         Raises:
             RecordingError: it cannot be written, so that the engine in that shard sends nothing more either.
         """
         if not isinstance(event, Resulted):
-            self.progress_by_shard[event.shard].status = event
+            self.progress[event.shard].status = event
             return
         slice_ = self._open.get(event.shard)
         if slice_ is None or event.result.uuid not in slice_.left:
             return
-        self._recording.end(slice_, event.result)
+        self.recording.end(slice_, event.result)
         self._heed_budget()
 
-    def ended(self, end: ShardEnd) -> None:
+    def on_end(self, end: ShardEnd) -> None:
         """Close a slice_; see `TaskSource`."""
         slice_ = self._open.pop(end.shard, None)
         if slice_ is None:
             return
-        progress = self.progress_by_shard[end.shard]
+        progress = self.progress[end.shard]
         progress.requests.update(end.requests)
         progress.cut_short += end.cut_short
         progress.rest()
@@ -215,21 +233,21 @@ class WaveTasks:
             self._fail(slice_, end.problem, Ending(Outcome.NOT_STARTED, _left_alone(end.problem.reason)))
         elif slice_.left:
             self._open[end.shard] = slice_
-            self.lost(end.shard, "not all that it told has arrived")
+            self.on_lost(end.shard, "not all that it told has arrived")
         else:
-            self._recording.close(slice_)
+            self.recording.close(slice_)
         if end.stop is not None and end.stop.status is RunStatus.HALTED:
             self.stop(end.stop)
         self._late = self._late or end.stop  # what is too late in one shard may not be so in another
         self._heed_budget()
 
-    def lost(self, shard: str, why: str) -> None:
+    def on_lost(self, shard: str, why: str) -> None:
         """Hand a slice_ out again; see `TaskSource`."""
         slice_ = self._open.pop(shard, None)
         if slice_ is None:
             return
         log.warning("worker_lost", shard=shard, why=why)
-        self.progress_by_shard[shard].lose()
+        self.progress[shard].lose()
         slice_.losses += 1
         if slice_.losses < MOST_LOSSES and self.stopped_by is None:
             self._again.append(slice_)
@@ -238,9 +256,9 @@ class WaveTasks:
             self._fail(slice_, Problem(reason=what), Ending(Outcome.TIMED_OUT, _not_known(what)))
 
     def _fail(self, slice_: OpenSlice, problem: Problem, ending: Ending) -> None:
-        self.progress_by_shard[slice_.name].problem = problem
-        self._recording.give_up(slice_, ending)
-        failed = sum(progress.problem is not None for progress in self.progress_by_shard.values())
+        self.progress[slice_.name].problem = problem
+        self.recording.give_up(slice_, ending)
+        failed = sum(progress.problem is not None for progress in self.progress.values())
         most = self._fleet.most_failed_shards
         if most is not None and failed > most:
             self.stop(Stop(RunStatus.HALTED, f"{failed:,} shards failed, and at most {most:,} may"))
@@ -250,7 +268,7 @@ class WaveTasks:
             return self._again.popleft()
         if not self._todo:
             return None
-        slice_ = self._recording.open(self._todo[0], others=sum(len(opened.left) for opened in self._open.values()))
+        slice_ = self.recording.open(self._todo[0], others=sum(len(opened.left) for opened in self._open.values()))
         if slice_ is not None:
             self._todo.popleft()
         return slice_

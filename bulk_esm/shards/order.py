@@ -50,7 +50,7 @@ def parse_shard_order(text: str | None, shards: Sequence[Shard]) -> list[tuple[S
 
 
 def _names_of(shard: Shard) -> tuple[str, str, str]:
-    return shard.account_id, shard.region, shard.name
+    return shard.account_id or "", shard.region, shard.name
 
 
 def _place(shard: Shard, names: Sequence[str]) -> int:

@@ -7,7 +7,8 @@ from datetime import datetime
 from pathlib import Path
 
 from bulk_esm.errors import RunFolderError
-from bulk_esm.store.folder import RECORD, RunFolder
+from bulk_esm.store.run_files import RunFiles
+from bulk_esm.store.shard_files import RECORD
 
 
 def new_run_id(command: str, started_at: datetime) -> str:
@@ -20,7 +21,7 @@ def new_run_id(command: str, started_at: datetime) -> str:
     return f"{started_at:%Y%m%dT%H%M%SZ}-{command}-{secrets.token_hex(3)}"
 
 
-def run_folders(runs_dir: Path) -> list[RunFolder]:
+def all_runs(runs_dir: Path) -> list[RunFiles]:
     """All runs in a folder, the oldest first.
 
     Args:
@@ -28,11 +29,11 @@ def run_folders(runs_dir: Path) -> list[RunFolder]:
     """
     if not runs_dir.is_dir():
         return []
-    paths = (path for path in sorted(runs_dir.iterdir()) if not path.name.startswith("."))  # of a fleet being planned
-    return [RunFolder(path) for path in paths if (path / RECORD).is_file()]
+    paths = (path for path in sorted(runs_dir.iterdir()) if not path.name.startswith("."))  # being planned
+    return [RunFiles(path) for path in paths if (path / RECORD).is_file()]
 
 
-def find_run(runs_dir: Path, wanted: str) -> RunFolder:
+def find_run(runs_dir: Path, wanted: str) -> RunFiles:
     """Find a run as a user names it.
 
     Args:
@@ -43,8 +44,8 @@ def find_run(runs_dir: Path, wanted: str) -> RunFolder:
         RunFolderError: there is no such run, or the prefix fits several.
     """
     if (Path(wanted) / RECORD).is_file():
-        return RunFolder(Path(wanted))
-    folders = run_folders(runs_dir)
+        return RunFiles.of(Path(wanted))
+    folders = all_runs(runs_dir)
     if not folders:
         raise RunFolderError(f"there are no runs in {runs_dir}; see --runs-dir")
     if wanted == "last":

@@ -64,8 +64,8 @@ def result_of(item: PlanItem, assignment: Assignment, outcome: Outcome = Outcome
 def all_updated(executor: ToyCrew, source: TaskSource, assignment: Assignment, task: CarryOut) -> None:
     """Everything goes well."""
     for item in task.items:
-        source.heard(Resulted(assignment.shard.name, result_of(item, assignment)))
-    source.ended(ShardEnd(shard=assignment.shard.name, requests={"update": len(task.items)}))
+        source.on_event(Resulted(assignment.shard.name, result_of(item, assignment)))
+    source.on_end(ShardEnd(shard=assignment.shard.name, requests={"update": len(task.items)}))
 
 
 class ToyCrew:
@@ -92,9 +92,9 @@ class ToyCrew:
             if not isinstance(assignment.task, CarryOut):
                 found = self._plans[name]
                 if isinstance(found, Problem):
-                    source.ended(ShardEnd(shard=name, problem=found))
+                    source.on_end(ShardEnd(shard=name, problem=found))
                 else:
-                    source.ended(ShardEnd(shard=name, plan=found, seen=len(found.items)))
+                    source.on_end(ShardEnd(shard=name, plan=found, seen=len(found.items)))
                 continue
             self.asked.append(assignment)
             answers = self._answers.get(name, [])
@@ -116,7 +116,7 @@ class ToyCrew:
         """One mapping ends, and counts as a executor's do."""
         if outcome in TROUBLE:
             self.budget.fail()
-        source.heard(Resulted(assignment.shard.name, result_of(item, assignment, outcome)))
+        source.on_event(Resulted(assignment.shard.name, result_of(item, assignment, outcome)))
 
 
 def plan_of(where: Shard, updates: int, *, unchanged: int = 0, unknown: tuple[str, ...] = ()) -> Plan:

@@ -74,17 +74,17 @@ class ToyDesk:
         self.heard_of[shard.name] = []
         return Assignment(shard=shard, reach=Reach(), task=CarryOut(run_id="run", items=(), looks_first=again))
 
-    def heard(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         assert isinstance(event, Resulted)
         assert event.shard not in self.ended_shards
         self.heard_of[event.shard].append(event.result.uuid)
         self.states[event.shard] = event.result.state
         self._on_heard(event)
 
-    def ended(self, end: ShardEnd) -> None:
+    def on_end(self, end: ShardEnd) -> None:
         self.ends.append(end)
 
-    def lost(self, shard: str, why: str) -> None:
+    def on_lost(self, shard: str, why: str) -> None:
         self.losses.append((shard, why))
         self._todo.append(self._all[shard])
 

@@ -52,7 +52,7 @@ def open_crew(request: pytest.FixtureRequest) -> OpenCrew:
 
 
 async def test_results_arrive_as_they_come_and_before_their_shard_ends(open_crew: OpenCrew, tmp_path: Path) -> None:
-    def heard(_: Event) -> None:
+    def on_event(_: Event) -> None:
         if len(set(source.states.values())) == PLACES:
             all_heard.touch()
 
@@ -107,7 +107,7 @@ async def test_what_a_killed_worker_had_is_done_by_another(open_crew: OpenCrew, 
 async def test_failures_in_one_worker_count_in_the_others(open_crew: OpenCrew, tmp_path: Path) -> None:
     both_began = tmp_path / "both"
 
-    def heard(_: Event) -> None:
+    def on_event(_: Event) -> None:
         if len(source.states) == PLACES:
             both_began.touch()
 

@@ -38,14 +38,14 @@ def behaves(how: str, told: int, outcomes: list[Outcome]) -> Answer:
                 outcome = Outcome.NOT_STARTED
             executor.tell(source, assignment, item, outcome)
             if how == "says it twice":
-                source.heard(Resulted(name, result_of(item, assignment, Outcome.UPDATED)))
+                source.on_event(Resulted(name, result_of(item, assignment, Outcome.UPDATED)))
         if how == "dies":
-            source.lost(name, "killed")
+            source.on_lost(name, "killed")
         elif how == "is denied":
-            source.ended(ShardEnd(shard=name, problem=Problem(reason="denied", is_access=True)))
+            source.on_end(ShardEnd(shard=name, problem=Problem(reason="denied", is_access=True)))
         else:
             stop = Stop(RunStatus.DEADLINE, "too late") if how == "is stopped" else None
-            source.ended(ShardEnd(shard=name, stop=stop))
+            source.on_end(ShardEnd(shard=name, stop=stop))
 
     return answer
 

@@ -132,7 +132,7 @@ async def test_a_shard_out_of_reach_hurts_no_other(tmp_path: Path) -> None:
 
 def then_denied(executor: ToyCrew, source: TaskSource, assignment: Assignment, task: CarryOut) -> None:
     executor.tell(source, assignment, task.items[0], Outcome.UPDATED)
-    source.ended(ShardEnd(shard=assignment.shard.name, problem=Problem(reason="expired", is_access=True)))
+    source.on_end(ShardEnd(shard=assignment.shard.name, problem=Problem(reason="expired", is_access=True)))
 
 
 async def test_what_a_shard_could_not_do_is_not_started_and_says_why(tmp_path: Path) -> None:
@@ -144,8 +144,8 @@ async def test_what_a_shard_could_not_do_is_not_started_and_says_why(tmp_path: P
 
 
 def dies_after_one(_: ToyCrew, source: TaskSource, assignment: Assignment, task: CarryOut) -> None:
-    source.heard(Resulted(assignment.shard.name, result_of(task.items[0], assignment)))
-    source.lost(assignment.shard.name, "killed")
+    source.on_event(Resulted(assignment.shard.name, result_of(task.items[0], assignment)))
+    source.on_lost(assignment.shard.name, "killed")
 
 
 async def test_a_lost_workers_shard_is_given_to_another_that_looks_first(tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ async def test_a_lost_workers_shard_is_given_to_another_that_looks_first(tmp_pat
 def tells_and_dies(executor: ToyCrew, source: TaskSource, assignment: Assignment, task: CarryOut) -> None:
     name = assignment.shard.name
     for updates in (1, 2):
-        source.heard(ShardStatus(shard=name, granted=updates, requests={"list": 5, "update": updates}))
+        source.on_event(ShardStatus(shard=name, granted=updates, requests={"list": 5, "update": updates}))
     dies_after_one(executor, source, assignment, task)
 
 
@@ -180,8 +180,8 @@ async def test_a_shard_that_loses_worker_after_worker_is_given_up(tmp_path: Path
 
 def tells_all_but_the_last(_: ToyCrew, source: TaskSource, assignment: Assignment, task: CarryOut) -> None:
     for item in task.items[:-1]:
-        source.heard(Resulted(assignment.shard.name, result_of(item, assignment)))
-    source.ended(ShardEnd(shard=assignment.shard.name))
+        source.on_event(Resulted(assignment.shard.name, result_of(item, assignment)))
+    source.on_end(ShardEnd(shard=assignment.shard.name))
 
 
 async def test_what_did_not_arrive_is_looked_at_again(tmp_path: Path) -> None:
@@ -195,9 +195,9 @@ async def test_what_did_not_arrive_is_looked_at_again(tmp_path: Path) -> None:
 
 def tells_twice(executor: ToyCrew, source: TaskSource, assignment: Assignment, task: CarryOut) -> None:
     for item in task.items:
-        source.heard(Resulted(assignment.shard.name, result_of(item, assignment)))
+        source.on_event(Resulted(assignment.shard.name, result_of(item, assignment)))
     all_updated(executor, source, assignment, task)
-    source.heard(Resulted(assignment.shard.name, result_of(task.items[0], assignment)))
+    source.on_event(Resulted(assignment.shard.name, result_of(task.items[0], assignment)))
 
 
 async def test_a_result_that_comes_twice_counts_once(tmp_path: Path) -> None:
@@ -209,7 +209,7 @@ async def test_a_result_that_comes_twice_counts_once(tmp_path: Path) -> None:
 def all_fail(executor: ToyCrew, source: TaskSource, assignment: Assignment, task: CarryOut) -> None:
     for item in task.items:
         executor.tell(source, assignment, item, Outcome.FAILED)
-    source.ended(ShardEnd(shard=assignment.shard.name))
+    source.on_end(ShardEnd(shard=assignment.shard.name))
 
 
 async def test_the_budget_is_that_of_the_whole_fleet(tmp_path: Path) -> None:
@@ -306,12 +306,12 @@ async def test_a_full_disk_halts_it(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     def heard_nobody(_: ToyCrew, source: TaskSource, assignment: Assignment, task: CarryOut) -> None:
         for item in task.items:
             with pytest.raises(RecordingError):
-                source.heard(Resulted(assignment.shard.name, result_of(item, assignment)))
+                source.on_event(Resulted(assignment.shard.name, result_of(item, assignment)))
             break
-        source.ended(ShardEnd(shard=assignment.shard.name, problem=Problem(reason="the disk is full")))
+        source.on_end(ShardEnd(shard=assignment.shard.name, problem=Problem(reason="the disk is full")))
 
     def first_then_full(executor: ToyCrew, source: TaskSource, assignment: Assignment, task: CarryOut) -> None:
-        source.heard(Resulted(assignment.shard.name, result_of(task.items[0], assignment)))
+        source.on_event(Resulted(assignment.shard.name, result_of(task.items[0], assignment)))
         heard_nobody(executor, source, assignment, CarryOut(run_id=task.run_id, items=task.items[1:]))
 
     monkeypatch.setattr(ResultWriter, "append", fills_up)

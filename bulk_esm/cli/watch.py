@@ -1,12 +1,12 @@
-"""Turns what the shards of a run tell, each at its own times, into looks at the whole fleet."""
+"""Turns what the shards of a run tell, each at its own times, into looks at the whole run."""
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from bulk_esm.cli.fleet_look import FleetLook, ShardLook, ShardState, time_left
+from bulk_esm.cli.look import RunLook, ShardLook, ShardState, time_left
 from bulk_esm.runs.shard_progress import ShardProgress
 
 _WINDOW_S: Final = 10.0  # of the rate that is shown
@@ -16,17 +16,17 @@ _NO_REQUESTS: Final = frozenset({"throttled", "errors"})  # counted among the ot
 class Watch:
     """Looks at the shards of a run again and again, and remembers what it takes to tell their pace.
 
-    What a shard tells of its requests begins anew whenever it is opened, and is gone while it rests.
+    What a shard tells of its requests begins anew with each task, and is counted to it at the task's end.
     """
 
-    def __init__(self, progress_by_shard: Callable[[], Sequence[ShardProgress]], *, clock: Callable[[], float]) -> None:
+    def __init__(self, progress: Callable[[], Sequence[ShardProgress]], *, clock: Callable[[], float]) -> None:
         """Begin to watch.
 
         Args:
-            progress_by_shard: how each shard status.
+            progress: how each shard stands.
             clock: monotonic time in seconds.
         """
-        self._progress_by_shard = progress_by_shard
+        self._progress = progress
         self._clock = clock
         self._began_at = clock()
         self._requests: dict[str, int] = {}
@@ -35,32 +35,32 @@ class Watch:
         self._full_rate: dict[str, float] = {}
         self.look()
 
-    def look(self) -> FleetLook:
-        """How the fleet status now."""
-        progress_by_shard, now = self._progress_by_shard(), self._clock()
-        self._count(progress_by_shard)
+    def look(self) -> RunLook:
+        """How the fleet stands now."""
+        progress, now = self._progress(), self._clock()
+        self._count(progress)
         self._sent_at.append((now, self._sent))
         while len(self._sent_at) > 2 and self._sent_at[1][0] <= now - _WINDOW_S:  # noqa: PLR2004 - a rate needs two
             self._sent_at.popleft()
         (then, before) = self._sent_at[0]
         rate = (self._sent - before) / (now - then) if now > then else 0.0
-        accepted = sum(progress.done + progress.settling for progress in progress_by_shard)
+        accepted = sum(one.done + one.settling for one in progress)
         spent = max(1.0, self._sent / accepted) if accepted else 1.0
-        shards = [self._look_at(progress, spent) for progress in progress_by_shard]
-        return FleetLook(
+        shards = [self._look_at(one, spent) for one in progress]
+        return RunLook(
             shards=shards,
             rate=rate,
-            throttles=sum(_throttles(progress) for progress in progress_by_shard),
+            throttles=sum(_throttles(one) for one in progress),
             elapsed_s=now - self._began_at,
             eta_s=time_left(shards, rate=rate, spent=spent),
         )
 
-    def _count(self, progress_by_shard: Sequence[ShardProgress]) -> None:
-        for progress in progress_by_shard:
-            requests = _requests(progress)
+    def _count(self, progress: Sequence[ShardProgress]) -> None:
+        for one in progress:
+            requests = _requests(one)
             # Less than before: a worker was lost, and with it the count of what it sent since it last told.
-            self._sent += max(0, requests - self._requests.get(progress.name, 0))
-            self._requests[progress.name] = requests
+            self._sent += max(0, requests - self._requests.get(one.name, 0))
+            self._requests[one.name] = requests
 
     def _look_at(self, progress: ShardProgress, spent: float) -> ShardLook:
         rate = progress.status.rate if progress.status else 0.0
@@ -83,12 +83,12 @@ class Watch:
 
 
 def _requests(progress: ShardProgress) -> int:
-    ended = sum(count for kind, count in progress.requests.items() if kind not in _NO_REQUESTS)
-    return ended + (progress.status.granted if progress.status else 0)
+    counts = progress.requests + Counter(progress.status.requests if progress.status else {})
+    return sum(count for kind, count in counts.items() if kind not in _NO_REQUESTS)
 
 
 def _throttles(progress: ShardProgress) -> int:
-    return progress.requests["throttled"] + (progress.status.throttles if progress.status else 0)
+    return progress.requests["throttled"] + (progress.status.requests.get("throttled", 0) if progress.status else 0)
 
 
 def _state_of(progress: ShardProgress) -> ShardState:

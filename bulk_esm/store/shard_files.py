@@ -1,4 +1,4 @@
-"""A run's folder: plan, results, log and record of one run. Nothing else reads or writes it.
+"""Plan, results and record of one shard of a run. Nothing else reads or writes them.
 
 `plan.jsonl` is the write-ahead log: on disk before the first update. Updates are idempotent, so after a crash plan and
 results say what is left to look at; nothing else is needed.
@@ -20,7 +20,7 @@ from bulk_esm.errors import RecordingError, RunFolderError
 from bulk_esm.model.plan import Plan, PlanItem
 from bulk_esm.model.records import RunRecord
 from bulk_esm.model.result import Result
-from bulk_esm.store.jsonl import cut_torn_end, read_lines, sync_folder, write_durably, writing
+from bulk_esm.store.jsonl import cut_torn_end, read_lines, write_durably, writing
 
 RECORD: Final = "run.json"
 PLAN: Final = "plan.jsonl"
@@ -33,47 +33,32 @@ _FOR_THE_RECORD: Final = 64_000  # bytes, for run.json and the log's last words
 _WHAT_NOW: Final = "make room, and then finish the run with `bulk-esm continue`"
 
 
-class RunFolder:
-    """A folder that holds one run.
+class ShardFiles:
+    """A folder that holds what is known of one shard of a run.
 
     Attributes:
         path: the folder.
     """
 
     def __init__(self, path: Path) -> None:
-        """Look at a folder; see `create` for a new one.
+        """Look at a folder; nothing is read yet.
 
         Args:
             path: the folder.
         """
         self.path = path
 
-    @classmethod
-    def create(cls, runs_dir: Path, record: RunRecord, plan: Plan, *, name: str | None = None) -> RunFolder:
-        """Make the folder of a new run, with its record and its plan safely on disk.
+    def write_plan(self, plan: Plan) -> None:
+        """Bring the plan to disk.
 
         Args:
-            runs_dir: where runs are kept; made if it is not there.
-            record: the run.
             plan: the whole plan.
-            name: the folder's; the run's id if left out.
 
         Raises:
-            RunFolderError: the folder cannot be written.
+            RunFolderError: it cannot be written.
         """
-        folder = cls(runs_dir / (name or record.run_id))
-        try:
-            runs_dir.mkdir(parents=True, exist_ok=True)
-            folder.path.mkdir(mode=0o700)  # configurations name queues, functions and secrets
-            write_durably(folder.path / PLAN, plan.items)
-            write_durably(folder.path / RECORD, [record])
-            sync_folder(runs_dir)
-        except OSError as error:
-            raise RunFolderError(
-                f"the run folder {folder.path} cannot be written: {error.strerror}; "
-                "choose another place with --runs-dir or BULK_ESM_RUNS_DIR"
-            ) from error
-        return folder
+        with writing(self.path / PLAN):
+            write_durably(self.path / PLAN, plan.items)
 
     def write_record(self, record: RunRecord) -> None:
         """Replace `run.json`.

@@ -1,4 +1,4 @@
-"""What a display says of a fleet: which shards, in which order, in which words. Pure."""
+"""What a display says of a run: which shards, in which order, in which words. Pure."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class ShardLook(msgspec.Struct, frozen=True, kw_only=True):
         reason: why it failed, or None.
     """
 
-    account_id: str
+    account_id: str | None
     region: str
     state: ShardState
     total: int = 0
@@ -60,7 +60,7 @@ class ShardLook(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def name(self) -> str:
         """The account and the Region."""
-        return f"{self.account_id} {self.region}"
+        return f"{self.account_id or 'home'} {self.region}"
 
     @property
     def trouble(self) -> int:
@@ -73,7 +73,7 @@ class ShardLook(msgspec.Struct, frozen=True, kw_only=True):
         return self.state is ShardState.FAILED or self.trouble > 0
 
 
-class FleetLook(msgspec.Struct, frozen=True, kw_only=True):
+class RunLook(msgspec.Struct, frozen=True, kw_only=True):
     """A fleet at one moment.
 
     Attributes:
@@ -123,7 +123,7 @@ def time_left(shards: Iterable[ShardLook], *, rate: float, spent: float) -> floa
     return max(slowest_s, to_send * spent / rate if rate else 0.0)
 
 
-def outcomes_text(look: FleetLook) -> str:
+def outcomes_text(look: RunLook) -> str:
     """Counts by outcome and what is in flight over all shards, in one line."""
     counts: Counter[Outcome] = Counter()
     for shard in look.shards:
@@ -140,12 +140,21 @@ def states_text(shards: Iterable[ShardLook]) -> str:
     return ", ".join(f"{counts[state]:,} {state}" for state in ShardState if counts[state])
 
 
-def pace_text(look: FleetLook) -> str:
+def pace_text(look: RunLook) -> str:
     """Rate, throttles, elapsed and time left, in one line."""
     left = f"about {format_duration(look.eta_s)} left" if look.eta_s else "waiting for the last to settle"
     return (
         f"{look.rate:,.1f} requests/s, {look.throttles:,} throttles, {format_duration(look.elapsed_s)} elapsed, {left}"
     )
+
+
+def home_pace_text(look: RunLook) -> str:
+    """Rate against limit, throttles, elapsed and time left of the home shard alone, in one line."""
+    (shard,) = look.shards
+    limit = f"{shard.rate:.1f} (slowed down)" if shard.is_slowed else f"{shard.rate:g}"
+    of_limit = f"{look.rate:.1f} of {limit}" if shard.rate else f"{look.rate:.1f}"
+    left = f"about {format_duration(look.eta_s)} left" if look.eta_s else "waiting for the last to settle"
+    return f"{of_limit} requests/s, {look.throttles:,} throttles, {format_duration(look.elapsed_s)} elapsed, {left}"
 
 
 def ranked(shards: Sequence[ShardLook], rows: int) -> list[ShardLook]:

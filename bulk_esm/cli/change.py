@@ -1,0 +1,248 @@
+"""The one way in which mappings are changed: plan, show, guard, ask, carry out."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+
+import anyio
+from rich.console import Console
+
+from bulk_esm.bulk import BulkEsm, ShardTold, Waiting
+from bulk_esm.cli.exit_codes import exit_code
+from bulk_esm.cli.fleet_options import FleetOptions
+from bulk_esm.cli.guards import check_account, check_alarms, check_losses, check_size
+from bulk_esm.cli.job import Job
+from bulk_esm.cli.opening import held_locks, lock_shards
+from bulk_esm.cli.options import OutputOptions
+from bulk_esm.cli.output import Results, form_for, with_place
+from bulk_esm.cli.planning_display import planning_progress
+from bulk_esm.cli.running import ask, run_and_report
+from bulk_esm.cli.shards_text import groups_lines, shard_problem_lines, shards_text
+from bulk_esm.cli.streams import say
+from bulk_esm.cli.summary import PLAN_COLUMNS, how_it_goes, pace_of, plan_row, plan_summary
+from bulk_esm.engine.endings import Ending
+from bulk_esm.errors import RefusedError
+from bulk_esm.executors.tasks import ShardEnd
+from bulk_esm.model.plan import Action
+from bulk_esm.model.records import Intent, RunRecord, RunStatus
+from bulk_esm.model.shard import Shard
+from bulk_esm.model.slices import slices_of
+from bulk_esm.model.waves import parse_waves
+from bulk_esm.runs.planning import RunPlan
+from bulk_esm.shards.order import parse_shard_order
+
+WORKERS_STOP_WITHIN_S = 25.0  # see `open_dask_executor`, and a while for what is on its way
+
+PlanOf = Callable[[BulkEsm, ShardTold, Waiting], Awaitable[RunPlan]]
+
+
+async def change(
+    bulk: BulkEsm,
+    job: Job,
+    fleet: FleetOptions,
+    plan_of: PlanOf,
+    *,
+    after: RunRecord | None = None,
+    look: Callable[[RunPlan], None] = lambda _: None,
+) -> int:
+    """Plan a change, show it, guard, ask, carry it out and sum up.
+
+    Args:
+        bulk: the shards.
+        job: how.
+        fleet: in which order they go, and how many may fail.
+        plan_of: makes the plan.
+        after: an earlier run whose shards these are.
+        look: called with the plan before anybody is asked.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        RefusedError: mappings are blocked, or a guard refuses.
+        BulkEsmError: whatever ends the command.
+    """
+    await check_account(bulk, job.guards)
+    # Before anything is sent: names that no shard has.
+    groups = parse_shard_order(fleet.shard_order, bulk.shards)
+    # A plan made while another run changes the fleet would be of what is no longer there.
+    locks = [] if job.run.dry_run else await lock_shards(bulk, job.command, job.guards)
+    with held_locks(locks):
+        if job.run.dry_run:
+            bulk = bulk.looking_only()
+        else:
+            await outwait(after)
+        plan = await planned(bulk, plan_of, job.output)
+        code = exit_code(None, [entry.problem for entry in plan.entries])
+        if not bulk.shards or len(plan.problems) == len(plan.entries):
+            say("there is no shard in which something could be done", quiet=job.output.quiet)
+            return code
+        if job.undoes and not any(entry.items for entry in plan.entries):
+            say(f"{job.undoes} changed nothing there, so there is nothing to put back", quiet=job.output.quiet)
+            return code
+        look(plan)
+        _show(bulk, plan, job, groups)
+        _guard(plan, job, fleet)
+        if job.run.dry_run:
+            return code
+        _refuse_blocked(plan, job)
+        await check_alarms(bulk, job.waves.alarm)
+        if plan.updates and not job.run.yes and not await ask(_question(bulk, plan)):
+            say("nothing was changed")
+            return 0
+        run = bulk.prepare(
+            plan,
+            intent=Intent(
+                command=job.command,
+                argv=tuple(sys.argv[1:]),
+                rollout=job.rollout(updates=plan.updates),
+                undoes=job.undoes,
+                executor=fleet.executor,
+            ),
+            skip_blocked=True,
+            groups=groups,
+            most_failed_shards=fleet.max_failed_shards,
+            deadline=job.deadline,
+        )
+        for lock in locks:
+            lock.tell(str(run.path.absolute()))
+        return await run_and_report(bulk, run, job.output)
+
+
+async def planned(bulk: BulkEsm, plan_of: PlanOf, output: OutputOptions) -> RunPlan:
+    """Plan all shards, and say which could not be.
+
+    Args:
+        bulk: the shards.
+        plan_of: makes the plan.
+        output: what is shown.
+
+    Raises:
+        BulkEsmError: what kept the only shard from being planned.
+    """
+    async with _progress(bulk, output) as (told, waiting):
+        plan = await plan_of(bulk, told, waiting)
+    for line in shard_problem_lines(plan.entries):
+        say(line)
+    return plan
+
+
+@asynccontextmanager
+async def _progress(bulk: BulkEsm, output: OutputOptions) -> AsyncIterator[tuple[ShardTold, Waiting]]:
+    """How far the plans of many shards are, on a display; one alone says only why it takes its time."""
+    total = len(bulk.fleet.shards) + len(bulk.fleet.failed)
+    if not bulk.fleet.is_named:
+        yield lambda _shard, _end: None, tell_of_transition
+        return
+    console = Console(stderr=True, highlight=False, quiet=output.quiet)
+    async with planning_progress(total, clock=time.monotonic, console=console) as progress:
+
+        def told(shard: Shard, end: ShardEnd) -> None:
+            items = end.plan.items if end.plan else ()
+            progress.planned(shard.name, len(items), end.plan.count(Action.UPDATE) if end.plan else 0, end.problem)
+
+        yield told, progress.waiting
+
+
+def tell_of_transition(shard: str, count: int) -> None:  # noqa: ARG001 - of the only shard
+    """Say why a plan takes its time."""
+    say(f"waiting for {count:,} mappings in transition, up to --timeout: only at rest do they tell what they have")
+
+
+async def outwait(after: RunRecord | None) -> None:
+    """Wait until no worker of a killed run can be at work any more: it would send beside what is sent now."""
+    if after is not None and after.status is RunStatus.RUNNING and after.executor == "dask":
+        what = f"{after.run_id} was killed, and its Dask workers stop by themselves"
+        say(f"{what}: waiting {WORKERS_STOP_WITHIN_S:g} s")
+        await anyio.sleep(WORKERS_STOP_WITHIN_S)
+
+
+def show_items(plan: RunPlan, output: OutputOptions, *, with_places: bool) -> None:
+    """Show a plan's lines on stdout."""
+    columns, row_of = with_place(PLAN_COLUMNS, plan_row) if with_places else (PLAN_COLUMNS, plan_row)
+    results = Results(form_for(output.output), columns, row_of)
+    results.add_all(plan.items())
+    results.finish()
+
+
+def show_summary(bulk: BulkEsm, plan: RunPlan, groups: Sequence[Sequence[Shard]], *, quiet: bool) -> None:
+    """Say what a plan comes to."""
+    if bulk.fleet.is_named:
+        for line in groups_lines(plan.entries, groups):
+            say(line, quiet=quiet)
+    for line in plan_summary(plan.summary, pace=pace_of(bulk.fleet, plan, groups)):
+        say(line, quiet=quiet)
+    if plan.nowhere:
+        more = f" and {len(plan.nowhere) - 3:,} more" if len(plan.nowhere) > 3 else ""  # noqa: PLR2004 - as are shown
+        say(f"no shard has a mapping with the UUID {', '.join(plan.nowhere[:3])}{more}")
+
+
+def _show(bulk: BulkEsm, plan: RunPlan, job: Job, groups: Sequence[Sequence[Shard]]) -> None:
+    quiet = job.output.quiet
+    for uuid, problems in plan.summary.remaining:
+        say(f"warning: {uuid}: {'; '.join(problems)}")
+    if plan.summary.remaining_count > len(plan.summary.remaining):
+        more = plan.summary.remaining_count - len(plan.summary.remaining)
+        say(f"warning: and {more:,} more that cannot be put back wholly")
+    if job.run.dry_run:
+        show_items(plan, job.output, with_places=bulk.fleet.is_named)
+    show_summary(bulk, plan, groups, quiet=quiet)
+    for line in how_it_goes(plan, job, waves=_wave_sizes(plan, job, groups)):
+        say(line, quiet=quiet)
+    known = {uuid: ending for of_shard in plan.known.values() for uuid, ending in of_shard.items()}
+    if known:
+        _tell_of_conflicts(known)
+
+
+def _wave_sizes(plan: RunPlan, job: Job, groups: Sequence[Sequence[Shard]]) -> list[int]:
+    sizes = parse_waves(job.waves.waves) if job.waves.waves else ()
+    if not sizes and len(groups) <= 1:
+        return []
+    updates = dict(zip((shard.name for shard in plan.shards), (entry.updates for entry in plan.entries), strict=True))
+    waves = slices_of([[shard.name for shard in group] for group in groups], updates, sizes)
+    return [sum(map(len, wave)) for wave in waves]
+
+
+def _tell_of_conflicts(known: Mapping[str, Ending]) -> None:
+    """Say what is left alone, as someone changed it since."""
+    say(f"{len(known):,} were changed or deleted by someone since: each is left alone, as a conflict")
+    for uuid, ending in list(known.items())[:3]:
+        say(f"  {uuid}: {ending.error.message if ending.error else ending.outcome}")
+
+
+def _guard(plan: RunPlan, job: Job, fleet: FleetOptions) -> None:
+    check_size(job, updates=sum(entry.updates for entry in plan.entries), seen=plan.seen)
+    check_losses(plan.items(), job)
+    failed, most = len(plan.problems), fleet.max_failed_shards
+    if most is not None and failed > most:
+        raise RefusedError(
+            f"{failed:,} of {len(plan.entries):,} shards failed, and at most {most:,} may (--max-failed-shards); "
+            "nothing was sent"
+        )
+
+
+def _refuse_blocked(plan: RunPlan, job: Job) -> None:
+    blocked = plan.count(Action.BLOCKED) + len(plan.nowhere)
+    if blocked and not job.run.skip_blocked:
+        narrower = "" if job.undoes else "narrow the selection, or "
+        items = sum(entry.items for entry in plan.entries) + len(plan.nowhere)
+        raise RefusedError(
+            f"{blocked:,} of {items:,} mappings are blocked, so nothing was sent; "
+            f"{narrower}carry out the rest with --skip-blocked"
+        )
+
+
+def _question(bulk: BulkEsm, plan: RunPlan) -> str:
+    home = bulk.home.control_plane
+    elsewhere = "" if home.is_aws else f", at {home.endpoint_url}"
+    entries = [entry for entry in plan.entries if entry.updates]
+    accounts = sorted({entry.shard.account_id or "?" for entry in entries})
+    regions = sorted({entry.shard.region for entry in entries})
+    if not bulk.fleet.is_named:
+        return f"Update {plan.updates:,} mappings in account {accounts[0]}, {regions[0]}{elsewhere}?"
+    what = f"account {accounts[0]}" if len(accounts) == 1 else f"{len(accounts):,} accounts"
+    where = regions[0] if len(regions) == 1 else f"{len(regions):,} Regions"
+    return f"Update {plan.updates:,} mappings in {shards_text(len(entries))} ({what}, {where}{elsewhere})?"

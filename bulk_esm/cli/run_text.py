@@ -1,0 +1,166 @@
+"""What a person reads on stderr of a run that has ended: pure text from its records."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from bulk_esm.cli.durations import format_duration
+from bulk_esm.cli.output import tail_of
+from bulk_esm.cli.shards_text import afterwards, by_reason, general_reason, name_of, unplanned
+from bulk_esm.model.records import RunRecord, RunStatus
+from bulk_esm.model.result import TROUBLE, ErrorRecord, Outcome, Result
+from bulk_esm.model.shard import Shard
+from bulk_esm.store.run_files import RunFiles
+
+_MOST_CAUSES: Final = 8
+_IN_WORDS: Final = {RunStatus.DEADLINE: "stopped by its deadline"}
+_EXPLAINED: Final = TROUBLE | {Outcome.BLOCKED}
+
+
+def run_summary(record: RunRecord, files: RunFiles) -> Iterator[str]:
+    """What a run came to, its trouble grouped by cause, and by shard where there are several, and how to go on.
+
+    Args:
+        record: the run.
+        files: its files.
+
+    Raises:
+        RunFolderError: a file cannot be read.
+    """
+    yield from heading_lines(record)
+    if not files.has_shards:
+        yield from cause_lines(files.results())
+        yield from ending_lines(record, folder=files.path, is_left=record.status is not RunStatus.FINISHED)
+        return
+    fleet = files.fleet()
+    not_planned = unplanned(fleet.shards)
+    lost = _lost(record, files)
+    yield f"  {_states(record, len(fleet.shards), len(not_planned))}"
+    yield from (f"  {line}" for line in by_reason([*not_planned, *lost]))
+    troubles: Counter[str] = Counter()
+    # Read to the end before the shards are named: it is what counts their trouble. Only counts and examples are kept.
+    causes = list(cause_lines(_results(record, files, troubles), cause_of=_cause_in_shard))
+    yield from _troubled(troubles, {entry.shard.name: entry.shard for entry in fleet.shards})
+    yield from causes
+    yield from ending_lines(record, folder=files.path, is_left=record.status is not RunStatus.FINISHED or bool(lost))
+    if not_planned:
+        yield f"  {afterwards(record, [shard for shard, _ in not_planned])}"
+
+
+def heading_lines(record: RunRecord) -> Iterator[str]:
+    """How a run ended, with its counts by outcome, and why.
+
+    Args:
+        record: the run.
+    """
+    counts = ", ".join(f"{record.counts[outcome]:,} {outcome}" for outcome in Outcome if record.counts.get(outcome))
+    if record.status is RunStatus.RUNNING:
+        so_far = counts or "results.jsonl has what ended before"
+        yield f"{record.command} did not end: it was killed, or is still running; so far: {so_far}"
+    else:
+        ended = _IN_WORDS.get(record.status, record.status)
+        yield f"{record.command} {ended}{_took(record)}: {counts or 'nothing to do'}"
+    if record.reason:
+        yield f"  because: {record.reason}"
+
+
+def ending_lines(record: RunRecord, *, folder: Path, is_left: bool) -> Iterator[str]:
+    """A run's requests, where it is, and how to go on.
+
+    Args:
+        record: the run.
+        folder: where it is.
+        is_left: whether something is left for `continue` to do.
+    """
+    requests = record.requests
+    if requests:
+        kinds = ", ".join(f"{requests.get(kind, 0):,} {kind}" for kind in ("list", "get", "update"))
+        yield f"  requests: {kinds}; {requests.get('throttled', 0):,} throttled, {requests.get('errors', 0):,} errors"
+    if record.undoes:
+        yield f"  puts back: {record.undoes}"
+    yield f"  folder: {folder}"
+    if is_left:
+        if record.status is not RunStatus.HALTED or record.rollout.on_halt != "rollback":
+            yield f"  to finish it: bulk-esm continue {folder}"
+        if record.command != "rollback":
+            yield f"  to put back what it changed: bulk-esm rollback {folder}"
+
+
+def cause_lines(
+    results: Iterable[Result], *, cause_of: Callable[[Result, ErrorRecord], tuple[str, str]] | None = None
+) -> Iterator[str]:
+    """Failures grouped by cause, the most frequent first.
+
+    Args:
+        results: of a run; looked at one by one, and not kept.
+        cause_of: tells a failure's cause and an example's place, where those of one mapping do not do.
+    """
+    counts: Counter[tuple[Outcome, str]] = Counter()
+    examples: dict[tuple[Outcome, str], str] = {}
+    for result in results:
+        if result.outcome in _EXPLAINED and result.error:
+            cause, where = (cause_of or _cause_of)(result, result.error)
+            counts[result.outcome, cause] += 1
+            examples.setdefault((result.outcome, cause), f"{result.uuid} ({where})")
+    for group, count in counts.most_common(_MOST_CAUSES):
+        outcome, cause = group
+        yield f"  {count:,} {outcome}: {cause}"
+        yield f"    such as {examples[group]}"
+    if len(counts) > _MOST_CAUSES:
+        yield f"  and {len(counts) - _MOST_CAUSES} more causes; see results.jsonl"
+
+
+def _cause_of(result: Result, error: ErrorRecord) -> tuple[str, str]:
+    return f"{error.code}: {error.message}", tail_of(result.function_arn)
+
+
+def _took(record: RunRecord) -> str:
+    if not record.ended_at:
+        return ""
+    took = datetime.fromisoformat(record.ended_at) - datetime.fromisoformat(record.continued_at or record.started_at)
+    return f" in {format_duration(took.total_seconds())}"
+
+
+def _lost(record: RunRecord, files: RunFiles) -> list[tuple[Shard, str]]:
+    """Why shards that have a plan could not be worked in to the end."""
+    if record.shards and not record.shards.get(RunStatus.UNREACHABLE):
+        return []
+    planned = [entry.shard for entry in files.fleet().shards if entry.problem is None]
+    found = ((shard, files.shard(shard).record()) for shard in planned)
+    return [(shard, one.reason or "") for shard, one in found if one.status is RunStatus.UNREACHABLE]
+
+
+def _states(record: RunRecord, shards: int, unplanned: int) -> str:
+    if not record.shards:  # it was killed
+        return f"{shards:,} shards" + (f", {unplanned:,} {RunStatus.UNREACHABLE}" if unplanned else "")
+    counts = [(status, record.shards.get(status, 0)) for status in RunStatus if record.shards.get(status)]
+    (status, count), *others = counts
+    return ", ".join([f"{count:,} of {shards:,} shards {status}", *(f"{n:,} {other}" for other, n in others)])
+
+
+def _results(record: RunRecord, files: RunFiles, troubles: Counter[str]) -> Iterator[Result]:
+    if record.status is not RunStatus.RUNNING and not any(record.counts.get(outcome) for outcome in _EXPLAINED):
+        return  # no need to read them: of a large fleet they are millions
+    for shard in files.planned():
+        for result in files.shard(shard).results():
+            troubles[shard.name] += result.outcome in TROUBLE
+            yield result
+
+
+def _troubled(troubles: Mapping[str, int], shards: Mapping[str, Shard]) -> Iterator[str]:
+    found = sorted((-count, name) for name, count in troubles.items() if count)
+    if not found:
+        return
+    named = [f"{name_of(shards[name])} ({-count:,})" for count, name in found[:_MOST_CAUSES]]
+    more = f" and {len(found) - _MOST_CAUSES:,} more" if len(found) > _MOST_CAUSES else ""
+    yield f"  not well in {len(found):,} shards: {', '.join(named)}{more}"
+
+
+def _cause_in_shard(result: Result, error: ErrorRecord) -> tuple[str, str]:
+    account_id = result.account_id or ""
+    where = f"{tail_of(result.function_arn)} in {account_id} {result.region}".replace("  ", " ")
+    return general_reason(f"{error.code}: {error.message}", account_id, result.region), where

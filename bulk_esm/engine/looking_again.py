@@ -1,0 +1,65 @@
+"""Looks at what an interrupted run has left: what was applied before the end came is not sent again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from bulk_esm.aws.session import Connection
+from bulk_esm.clock import Clock
+from bulk_esm.engine.endings import Ending, changed, found_done, gone, still_on_its_way
+from bulk_esm.engine.present import read_present
+from bulk_esm.model.mapping import EventSourceMapping, State
+from bulk_esm.model.plan import PlanItem, Standing, standing
+
+
+async def look_again(
+    connection: Connection,
+    updates: Sequence[PlanItem],
+    *,
+    timeout_s: float,
+    clock: Clock | None = None,
+    waiting: Callable[[int], None] = lambda _: None,
+) -> dict[str, Ending]:
+    """Tell how those items end to which nothing more need be sent, or may be.
+
+    Args:
+        connection: the account and Region.
+        updates: what is left to update.
+        timeout_s: how long to wait for mappings in transition, in seconds: the update that they are on their way by may
+            be this run's.
+        clock: the time.
+        waiting: called with the number of mappings in transition, before they are waited for.
+
+    Returns:
+        By UUID: `updated` where the mapping has all that was asked, `conflict` where someone changed it or it is gone,
+        `timed_out` where it is on its way even now. The others are as they were planned.
+
+    Raises:
+        AccessError: the credentials are refused.
+        ServiceError: an answer that retrying did not mend.
+    """
+    items = {item.uuid: item for item in updates}
+    now = await read_present(
+        connection,
+        items,
+        needs_get=lambda seen: seen.has_hidden_filters and "FilterCriteria" in items[seen.uuid].request,
+        timeout_s=timeout_s,
+        clock=clock,
+        waiting=waiting,
+    )
+    found = {uuid: _ending(items[uuid], seen) for uuid, seen in now.items()}
+    return {uuid: ending for uuid, ending in found.items() if ending is not None}
+
+
+def _ending(item: PlanItem, seen: EventSourceMapping | None) -> Ending | None:
+    if seen is None:
+        return gone()
+    match standing(item, seen):
+        case Standing.DONE:
+            return found_done()
+        case Standing.CHANGED if seen.at_rest:
+            return changed()
+        case _ if not seen.at_rest and seen.state != State.DELETING:
+            return still_on_its_way(seen.state)
+        case _:
+            return None  # as it was planned

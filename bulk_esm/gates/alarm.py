@@ -1,0 +1,44 @@
+"""A gate that reads CloudWatch alarms."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from bulk_esm.aws.alarms import AlarmState
+from bulk_esm.errors import BulkEsmError
+from bulk_esm.gates.gate import WaveEnd
+
+
+class AlarmGate:
+    """Halts while a CloudWatch alarm is in ALARM. INSUFFICIENT_DATA is no alarm, and is told once."""
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        read: Callable[[tuple[str, ...]], Awaitable[Sequence[AlarmState]]],
+        tell: Callable[[str], None],
+    ) -> None:
+        """Watch some alarms.
+
+        Args:
+            names: of the alarms.
+            read: reads their states, such as `Connection.alarms`.
+            tell: told what the user should know.
+        """
+        self._names = tuple(names)
+        self._read = read
+        self._tell = tell
+        self._told: set[str] = set()
+
+    async def check(self, end: WaveEnd | None) -> str | None:  # noqa: ARG002 - a Gate's
+        """Read the alarms; that they cannot be read halts too."""
+        try:
+            states = await self._read(self._names)
+        except BulkEsmError as error:
+            return f"the alarms cannot be read: {error}"
+        for alarm in states:
+            if alarm.state == "INSUFFICIENT_DATA" and alarm.name not in self._told:
+                self._told.add(alarm.name)
+                self._tell(f"note: alarm {alarm.name} has INSUFFICIENT_DATA, so it says nothing either way")
+        ringing = [f"{alarm.name} ({alarm.reason})" for alarm in states if alarm.state == "ALARM"]
+        return f"in ALARM: {', '.join(ringing)}" if ringing else None

@@ -1,0 +1,56 @@
+"""A gate that runs a command."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import anyio
+
+from bulk_esm.gates.gate import WaveEnd
+from bulk_esm.model.result import Outcome
+
+
+class CommandGate:
+    """Halts when a command exits with anything but 0. Its output goes to stderr."""
+
+    def __init__(self, command: str, *, run_id: str, folder: Path, stderr: int | None = 2) -> None:
+        """Prepare a command.
+
+        Args:
+            command: for the shell. Its environment has `BULK_ESM_RUN_ID`, `BULK_ESM_RUN_FOLDER`, `BULK_ESM_WAVE`,
+                `BULK_ESM_WAVES` and a count for each outcome, such as `BULK_ESM_UPDATED`.
+            run_id: the run.
+            folder: its folder.
+            stderr: the file descriptor for its output; stdout carries results only.
+        """
+        self._command = command
+        self._run_id = run_id
+        self._folder = folder
+        self._stderr = stderr
+
+    async def check(self, end: WaveEnd | None) -> str | None:
+        """Run it to its end; before the first wave there is nothing that it could tell."""
+        if end is None:
+            return None
+        counts = {f"BULK_ESM_{outcome.value.upper()}": str(end.outcomes.get(outcome, 0)) for outcome in Outcome}
+        names = {"BULK_ESM_RUN_ID": self._run_id, "BULK_ESM_RUN_FOLDER": str(self._folder.absolute())}
+        waves = {"BULK_ESM_WAVE": str(end.wave), "BULK_ESM_WAVES": str(end.waves)}
+        process = await anyio.open_process(
+            self._command,
+            stdin=subprocess.DEVNULL,
+            stdout=self._stderr,
+            stderr=self._stderr,
+            env={**os.environ, **names, **waves, **counts},
+            start_new_session=True,
+        )
+        try:
+            code = await process.wait()
+        finally:
+            if process.returncode is None:
+                os.killpg(process.pid, signal.SIGKILL)  # what it has started too
+                with anyio.CancelScope(shield=True):
+                    await process.aclose()
+        return f"gate {self._command!r} exited with {code}" if code else None

@@ -1,0 +1,44 @@
+"""Makes the gates that a run's settings ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from bulk_esm.aws.alarms import AlarmState
+from bulk_esm.gates.alarm import AlarmGate
+from bulk_esm.gates.command import CommandGate
+from bulk_esm.gates.gate import Gate
+from bulk_esm.model.rollout import RolloutSettings
+
+
+class GateContext(msgspec.Struct, frozen=True, kw_only=True):
+    """What gates may need.
+
+    Attributes:
+        run_id: the run.
+        folder: its folder.
+        read_alarms: reads the states of alarms, where the credentials are at home.
+        tell: tells the user something.
+    """
+
+    run_id: str
+    folder: Path
+    read_alarms: Callable[[tuple[str, ...]], Awaitable[Sequence[AlarmState]]]
+    tell: Callable[[str], None]
+
+
+def open_gates(settings: RolloutSettings, context: GateContext) -> list[Gate]:
+    """Make the gates of a run, in the order in which they are asked.
+
+    Args:
+        settings: what was asked for.
+        context: what they may need.
+    """
+    gates: list[Gate] = []
+    if settings.alarms:
+        gates.append(AlarmGate(settings.alarms, context.read_alarms, context.tell))
+    gates += [CommandGate(command, run_id=context.run_id, folder=context.folder) for command in settings.gates]
+    return gates

@@ -1,0 +1,55 @@
+"""What happens in a run, as observers are told: plain records."""
+
+from __future__ import annotations
+
+import msgspec
+
+from bulk_esm.model.records import RunRecord
+from bulk_esm.model.result import Result
+
+
+class RunBegan(msgspec.Struct, frozen=True, tag="began"):
+    """A run begins, or goes on; nothing has been sent since.
+
+    Attributes:
+        record: the run.
+    """
+
+    record: RunRecord
+
+
+class WaveBegan(msgspec.Struct, frozen=True, kw_only=True, tag="wave"):
+    """A wave begins.
+
+    Attributes:
+        wave: its number, from 1.
+        waves: how many there are.
+        updates: how many updates it has.
+    """
+
+    wave: int
+    waves: int
+    updates: int
+
+
+class MappingEnded(msgspec.Struct, frozen=True, tag="mapping"):
+    """A mapping has its result, which is on disk.
+
+    Attributes:
+        result: the result.
+    """
+
+    result: Result
+
+
+class RunEnded(msgspec.Struct, frozen=True, tag="ended"):
+    """A run has ended.
+
+    Attributes:
+        record: the run, as it stands now.
+    """
+
+    record: RunRecord
+
+
+RunEvent = RunBegan | WaveBegan | MappingEnded | RunEnded

@@ -1,0 +1,67 @@
+"""What a plan comes to, counted as it is made: pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable
+from typing import Final
+
+from bulk_esm.model.plan import Action, PlanItem
+from bulk_esm.model.rollback import inverse_of
+from bulk_esm.model.values import short
+
+_MOST_EXAMPLES: Final = 3
+
+
+class PlanSummary:
+    """Counts of what a plan does, in one pass over its items.
+
+    Attributes:
+        actions: items by action.
+        changes: updates by what changes, in words.
+        reasons: blocked items, and those that cannot be put back wholly, by why.
+        lasting: examples of items of which something could not be put back later, with what and why.
+        lasting_count: how many there are.
+        remaining: examples of items of a rollback that do not become wholly what they were, with what stays.
+        remaining_count: how many there are.
+    """
+
+    def __init__(self) -> None:
+        self.actions: Counter[Action] = Counter()
+        self.changes: Counter[str] = Counter()
+        self.reasons: Counter[str] = Counter()
+        self.lasting: list[tuple[str, tuple[str, ...]]] = []
+        self.lasting_count = 0
+        self.remaining: list[tuple[str, tuple[str, ...]]] = []
+        self.remaining_count = 0
+
+    @property
+    def total(self) -> int:
+        """How many items there are, less those that are left alone."""
+        return self.actions.total()
+
+    def add(self, items: Iterable[PlanItem], *, left_alone: Collection[str] = ()) -> None:
+        """Count some more.
+
+        Args:
+            items: of a plan.
+            left_alone: UUIDs to which nothing is sent all the same, as someone changed them since.
+        """
+        for item in items:
+            if item.uuid not in left_alone:
+                self._add(item)
+
+    def _add(self, item: PlanItem) -> None:
+        self.actions[item.action] += 1
+        self.reasons.update(item.problems)
+        if item.action is not Action.BLOCKED and item.problems:
+            self.remaining_count += 1
+            if len(self.remaining) < _MOST_EXAMPLES:
+                self.remaining.append((item.uuid, item.problems))
+        if item.action is not Action.UPDATE:
+            return
+        self.changes.update(f"{one.parameter}: {short(one.before)} -> {short(one.after)}" for one in item.diff)
+        if problems := tuple(inverse_of(item).problems.values()):
+            self.lasting_count += 1
+            if len(self.lasting) < _MOST_EXAMPLES:
+                self.lasting.append((item.uuid, problems))

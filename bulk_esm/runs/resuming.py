@@ -1,0 +1,89 @@
+"""Which mappings runs paused, and which are still paused: read from the files of runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from bulk_esm.errors import UsageError
+from bulk_esm.model.resuming import paused_by, still_paused
+from bulk_esm.model.shard import Shard
+from bulk_esm.store.run_files import RunFiles
+
+Place = tuple[str | None, str]
+
+
+class PausedShards(msgspec.Struct, frozen=True, kw_only=True):
+    """What some runs paused.
+
+    Attributes:
+        shards: the shards in which they paused something, in their order.
+        by_place: the UUIDs, by account and Region.
+        has_shards: whether fleet flags named them.
+    """
+
+    shards: tuple[Shard, ...]
+    by_place: dict[Place, frozenset[str]]
+    has_shards: bool
+
+    @property
+    def uuids(self) -> frozenset[str]:
+        """All of them."""
+        return frozenset().union(*self.by_place.values())
+
+
+def paused_by_runs(runs: Sequence[RunFiles]) -> PausedShards:
+    """Tell what some runs paused.
+
+    Args:
+        runs: the runs.
+
+    Raises:
+        UsageError: one of them paused nothing and was no pause; or they were in places of different kinds.
+        RunFolderError: a file cannot be read.
+    """
+    if len({run.has_shards for run in runs}) > 1:
+        raise UsageError("--run: one of these is a run over a fleet, and another is not; resume one after another")
+    shards: dict[Place, Shard] = {}
+    paused: dict[Place, frozenset[str]] = {}
+    for run in runs:
+        found = {shard: _paused(run, shard) for shard in run.planned()}
+        if run.record().command != "pause" and not any(found.values()):
+            raise UsageError(f"{run.path.name} did not pause anything; `bulk-esm runs` shows which run did")
+        for shard, uuids in found.items():
+            if uuids or not run.has_shards:
+                place = _place(shard)
+                shards[place] = shard
+                paused[place] = paused.get(place, frozenset()) | uuids
+    if not runs[0].has_shards and len(shards) > 1:
+        raise UsageError("these runs are of several accounts or Regions; resume one after another")
+    return PausedShards(shards=tuple(shards.values()), by_place=paused, has_shards=runs[0].has_shards)
+
+
+def runs_still_pausing(runs: Iterable[RunFiles], resumed: PausedShards) -> list[str]:
+    """Tell which runs paused mappings in some shards that neither a later run nor another one resumes.
+
+    Args:
+        runs: all runs, the oldest first.
+        resumed: what is about to be resumed, and in which shards.
+
+    Returns:
+        The names of the runs.
+    """
+    found: dict[str, None] = {}
+    here = [(run, shard) for run in runs for shard in run.planned() if _place(shard) in resumed.by_place]
+    for place, uuids in resumed.by_place.items():
+        of_place = [(run, shard) for run, shard in here if _place(shard) == place]
+        left = still_paused((run.path.name, _paused(run, shard), run.shard(shard).results()) for run, shard in of_place)
+        found |= dict.fromkeys(run.path.name for run, _ in of_place if left.get(run.path.name, frozenset()) - uuids)
+    return list(found)
+
+
+def _paused(run: RunFiles, shard: Shard) -> frozenset[str]:
+    files = run.shard(shard)
+    return paused_by(files.plan().items, files.results())
+
+
+def _place(shard: Shard) -> Place:
+    return shard.account_id, shard.region
