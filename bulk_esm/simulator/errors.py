@@ -50,13 +50,18 @@ def not_found() -> ApiError:
 
 
 def in_use(verb: str) -> ApiError:
-    """400 ResourceInUseException: the mapping is in transition.
+    """400 ResourceInUseException: the mapping is in transition. No Retry-After header comes with it (F§0.2).
 
     Args:
         verb: what cannot be done meanwhile, "update" or "delete".
     """
     message = f"Cannot {verb} the event source mapping because it is in use."
     return ApiError(400, "ResourceInUseException", {"Type": "User", "Message": message})
+
+
+def conflict(message: str) -> ApiError:
+    """409 ResourceConflictException: another mapping has this source and function already (F§0.2, F§3.4)."""
+    return ApiError(409, "ResourceConflictException", {"Type": "User", "message": message})
 
 
 def throttled(code: str, retry_after_s: int | None) -> ApiError:
@@ -82,17 +87,21 @@ def server_error() -> ApiError:
 
 def unsigned() -> ApiError:
     """403 MissingAuthenticationTokenException."""
+    # Guess: refusals of the signature itself say `message`; only AccessDenied's body was captured, with a capital
+    # `Message` (F§0.2), and a request without a signature would tell.
     return ApiError(403, "MissingAuthenticationTokenException", {"message": "Missing Authentication Token"})
 
 
 def expired() -> ApiError:
     """403 ExpiredTokenException."""
+    # Guess: its body spells `message` like the API gateway's other refusals; no expired token's answer was captured,
+    # and any expired session would tell.
     message = "The security token included in the request is expired"
     return ApiError(403, "ExpiredTokenException", {"message": message})
 
 
 def denied(account_id: str, action: str) -> ApiError:
-    """403 AccessDeniedException.
+    """403 AccessDeniedException: `Message` has a capital, and there is no `Type` (F§0.2).
 
     Args:
         account_id: the caller's account.
