@@ -39,6 +39,8 @@ def validation(violations: list[str]) -> ApiError:
 
 def malformed(message: str) -> ApiError:
     """400 SerializationException: the body is not JSON, or a value has the wrong JSON type."""
+    # Guess: both body and texts are what the protocol's other services answer; SDKs never send such a request, and a
+    # signed one by hand would tell.
     return ApiError(400, "SerializationException", {"Type": "User", "Message": message})
 
 
@@ -69,9 +71,10 @@ def throttled(code: str, retry_after_s: int | None) -> ApiError:
 
     Args:
         code: which of the two.
-        retry_after_s: the `Retry-After` header, in seconds; None for none, since it is not known whether Lambda's
-            control plane ever sends it.
+        retry_after_s: the `Retry-After` header, in seconds; None for none.
     """
+    # Guess: Lambda's control plane sends no Retry-After, unless a fault says so; no 429 with its headers was captured
+    # (F§1.2).
     headers = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
     if code == "ThrottlingException":
         return ApiError(400, code, {"message": "Rate exceeded"}, headers)
@@ -82,6 +85,7 @@ def throttled(code: str, retry_after_s: int | None) -> ApiError:
 
 def server_error() -> ApiError:
     """500 ServiceException."""
+    # Guess: the text is ours, and `Message` is spelt as in the API's model; no 500 was captured (F§3.5).
     return ApiError(500, "ServiceException", {"Type": "Service", "Message": "An internal error occurred."})
 
 

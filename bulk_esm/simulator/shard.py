@@ -55,13 +55,7 @@ class Shard:
         self.tags = dict(fleet.tags)
         self._settings = settings
         self._faults = settings.faults
-        self._quota = TokenBucket(
-            per_second=settings.quota_per_second,
-            burst=settings.burst,
-            other_share=settings.faults.other_caller_share,
-            other_on_s=settings.faults.other_caller_on_s,
-            other_off_s=settings.faults.other_caller_off_s,
-        )
+        self._quota = TokenBucket.of(settings)
         self.functions = Functions(fleet)
         self._mappings = Registry(seed=settings.seed, kept_s=settings.faults.list_lag_s)
         self._duplicates = Duplicates()
@@ -212,8 +206,7 @@ class Shard:
         Raises:
             ApiError: there is no such mapping.
         """
-        mapping, _ = self._mappings.existing(uuid, now)
-        mapping.timeline.record(now, Version(now, None))
+        self._mappings.existing(uuid, now)[0].timeline.record(now, Version(now, None))
 
     def add(self, fleet: Fleet, now: float) -> None:
         """Add mappings, which were not there before."""
