@@ -50,8 +50,8 @@ class TokenBucket:
             other_off_s=settings.faults.other_caller_off_s,
         )
 
-    # Guess: a refused call costs no token, and the bucket holds a second's worth; Lambda publishes only the rate (F§1.1,
-    # F§8), and a burst of calls with its 429s counted, from an otherwise idle account, would tell.
+    # Guess: a refused call costs no token, and the bucket holds a second's worth; Lambda publishes the rate alone
+    # (F§1.1, F§8), and a burst of calls with its 429s counted, from an otherwise idle account, would tell.
     def take(self, now: float) -> bool:
         """Take a token if there is one.
 
