@@ -20,6 +20,10 @@ ALL: Final = frozenset(SourceType) - {_ST.UNKNOWN}
 SQS: Final = frozenset({_ST.SQS, _ST.SQS_FIFO})
 STREAMS: Final = frozenset({_ST.KINESIS, _ST.DYNAMODB})
 KAFKA: Final = frozenset({_ST.MSK, _ST.KAFKA})
+_MSK: Final = frozenset({_ST.MSK})
+_SELF_MANAGED: Final = frozenset({_ST.KAFKA})
+_DOCUMENTDB: Final = frozenset({_ST.DOCUMENTDB})
+_RETRYING: Final = STREAMS | KAFKA
 
 # Their batching window is 500 ms by default; the API takes whole seconds: once changed it cannot be restored (F§6.1 a).
 HALF_SECOND_WINDOW: Final = KAFKA | {_ST.MQ, _ST.DOCUMENTDB}
@@ -68,6 +72,8 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
 
     def takes(self, source_type: SourceType) -> bool:
         """Whether a mapping of this source type takes the parameter."""
+        # Guess: a source that this version does not know takes what all known ones take, and nothing else; there is
+        # none to look at yet. To check: read the parameters of its page when Lambda has a new source.
         return source_type in self.sources or (source_type is _ST.UNKNOWN and self.sources == ALL)
 
 
@@ -79,7 +85,13 @@ def _at_creation(what: str) -> str:
     return f"a mapping's {what} is fixed when it is created; a new mapping is required"
 
 
-# F§6.1 (who takes what, and the ranges) and F§6.3 (how it is cleared) are behind each row that names no other fact.
+_REGISTRY: Final[dict[str, Any]] = {"SchemaRegistryConfig": {}}
+
+# F§6.1 (who takes what, and the ranges), F§6.2 and F§6.3 (how it is cleared) are behind each row that names no other
+# fact; which ranges and lengths it has beside those of the table is the API's own model.
+#
+# Guess: the order of filters, metrics, response types and access configurations means nothing, so that a mapping with
+# the same in another order is left alone; no document gives it a meaning. To check: send one turned round, read back.
 PARAMETERS: Final[Mapping[str, Parameter]] = {
     row.name: row
     for row in (
@@ -97,7 +109,7 @@ PARAMETERS: Final[Mapping[str, Parameter]] = {
         Parameter(name="FilterCriteria", sources=ALL - {_ST.DOCUMENTDB}, clear={}),
         Parameter(name="FilterCriteria.Filters", unordered=True),
         Parameter(name="KMSKeyArn", sources=ALL - {_ST.DOCUMENTDB}, default=""),
-        Parameter(name="FunctionResponseTypes", sources=SQS | STREAMS | KAFKA, default=[], unordered=True),
+        Parameter(name="FunctionResponseTypes", sources=SQS | _RETRYING, default=[], unordered=True),
         # Captured on FIFO queues too (F§0.2), and so is ProvisionedPollerConfig.
         Parameter(name="ScalingConfig", sources=SQS, clear={}),
         Parameter(
@@ -118,58 +130,41 @@ PARAMETERS: Final[Mapping[str, Parameter]] = {
         # An empty OnFailure is refused (F§6.3) and an empty Destination was rolled back (F§0.2).
         # Guess: an update with `{}` clears a destination; through CloudFormation that was captured on DynamoDB, of a
         # direct update and of Kafka nothing is known. To check: send it to a mapping that has one, and read back.
-        Parameter(name="DestinationConfig", sources=STREAMS | KAFKA, clear={}),
-        Parameter(
-            name="DestinationConfig.OnFailure", sources=STREAMS | KAFKA, clear={}, cleared_as="DestinationConfig"
-        ),
-        Parameter(
-            name="DestinationConfig.OnFailure.Destination", sources=STREAMS | KAFKA, cleared_as="DestinationConfig"
-        ),
+        Parameter(name="DestinationConfig", sources=_RETRYING, clear={}),
+        Parameter(name="DestinationConfig.OnFailure", sources=_RETRYING, clear={}, cleared_as="DestinationConfig"),
+        Parameter(name="DestinationConfig.OnFailure.Destination", sources=_RETRYING, cleared_as="DestinationConfig"),
         Parameter(
             name="DestinationConfig.OnSuccess",
             read_only=True,
             why_not="event source mappings know only OnFailure",
         ),
-        Parameter(name="BisectBatchOnFunctionError", sources=STREAMS | KAFKA, default=False),
-        Parameter(name="MaximumRetryAttempts", sources=STREAMS | KAFKA, default=-1),
-        Parameter(name="MaximumRecordAgeInSeconds", sources=STREAMS | KAFKA, default=-1, refused=range(60)),
+        Parameter(name="BisectBatchOnFunctionError", sources=_RETRYING, default=False),
+        Parameter(name="MaximumRetryAttempts", sources=_RETRYING, default=-1),
+        Parameter(name="MaximumRecordAgeInSeconds", sources=_RETRYING, default=-1, refused=range(60)),
         Parameter(name="ParallelizationFactor", sources=STREAMS, default=1),
         Parameter(name="TumblingWindowInSeconds", sources=STREAMS, default=0),
         Parameter(
             name="SourceAccessConfigurations",
             sources=HALF_SECOND_WINDOW,
             default=[],
-            # An empty list was refused on MQ; of DocumentDB Create refuses to go without (F§0.1).
+            # An empty list was refused on MQ (F§0.1).
+            # Guess: DocumentDB refuses it too, as Create does without a list there. To check: send an empty one.
             defaults=_same(None, {_ST.MQ, _ST.DOCUMENTDB}),
             unordered=True,
             why_not="its mappings cannot go without credentials",
         ),
         # Of both Kafkas: an empty registry inside clears it, and what is left out stays (F§6.3).
-        Parameter(
-            name="AmazonManagedKafkaEventSourceConfig",
-            sources=frozenset({_ST.MSK}),
-            clear={"SchemaRegistryConfig": {}},
-            merges=True,
-        ),
+        Parameter(name="AmazonManagedKafkaEventSourceConfig", sources=_MSK, clear=_REGISTRY, merges=True),
         # Guess: a SchemaRegistryConfig may replace the whole, so the members that it has are sent along; whether
         # Lambda keeps what is left out is not captured. To check: send EventRecordFormat alone, and read back.
-        Parameter(
-            name="AmazonManagedKafkaEventSourceConfig.SchemaRegistryConfig", sources=frozenset({_ST.MSK}), clear={}
-        ),
+        Parameter(name="AmazonManagedKafkaEventSourceConfig.SchemaRegistryConfig", sources=_MSK, clear={}),
         Parameter(
             name="AmazonManagedKafkaEventSourceConfig.ConsumerGroupId",
             read_only=True,
             why_not=_at_creation("consumer group"),
         ),
-        Parameter(
-            name="SelfManagedKafkaEventSourceConfig",
-            sources=frozenset({_ST.KAFKA}),
-            clear={"SchemaRegistryConfig": {}},
-            merges=True,
-        ),
-        Parameter(
-            name="SelfManagedKafkaEventSourceConfig.SchemaRegistryConfig", sources=frozenset({_ST.KAFKA}), clear={}
-        ),
+        Parameter(name="SelfManagedKafkaEventSourceConfig", sources=_SELF_MANAGED, clear=_REGISTRY, merges=True),
+        Parameter(name="SelfManagedKafkaEventSourceConfig.SchemaRegistryConfig", sources=_SELF_MANAGED, clear={}),
         Parameter(
             name="SelfManagedKafkaEventSourceConfig.ConsumerGroupId",
             read_only=True,
@@ -184,7 +179,7 @@ PARAMETERS: Final[Mapping[str, Parameter]] = {
         # FullDocument goes alone, as the names are refused even unchanged; they stay (F§0.2).
         Parameter(
             name="DocumentDBEventSourceConfig",
-            sources=frozenset({_ST.DOCUMENTDB}),
+            sources=_DOCUMENTDB,
             merges=True,
             why_not="a DocumentDB mapping always has a database",
         ),
@@ -192,13 +187,12 @@ PARAMETERS: Final[Mapping[str, Parameter]] = {
         Parameter(
             name="DocumentDBEventSourceConfig.CollectionName", read_only=True, why_not=_at_creation("collection")
         ),
-        Parameter(
-            name="DocumentDBEventSourceConfig.FullDocument", sources=frozenset({_ST.DOCUMENTDB}), default="Default"
-        ),
+        Parameter(name="DocumentDBEventSourceConfig.FullDocument", sources=_DOCUMENTDB, default="Default"),
         Parameter(name="LoggingConfig", sources=KAFKA, why_not="Lambda documents no way to reset the log level"),
         # MQ and DocumentDB have no mapping metrics (F§0.1).
-        Parameter(name="MetricsConfig", sources=SQS | STREAMS | KAFKA, clear={"Metrics": []}),
-        Parameter(name="MetricsConfig.Metrics", sources=SQS | STREAMS | KAFKA, default=[], unordered=True),
+        # Guess: FIFO queues have those of standard ones, as "SQS" is all that is written. To check: set them on one.
+        Parameter(name="MetricsConfig", sources=SQS | _RETRYING, clear={"Metrics": []}),
+        Parameter(name="MetricsConfig.Metrics", sources=SQS | _RETRYING, default=[], unordered=True),
     )
 }
 

@@ -13,7 +13,7 @@ from bulk_esm.model.change import Change, Difference
 from bulk_esm.model.mapping import EventSourceMapping, FunctionReference, SourceType, State
 from bulk_esm.model.values import changeable, holds
 
-# What Lambda changes by itself, without anyone changing the configuration.
+# What Lambda changes by itself, without anyone changing the configuration (F§2).
 _VOLATILE: Final = frozenset({"LastModified", "LastProcessingResult", "StateTransitionReason", "FilterCriteriaError"})
 
 

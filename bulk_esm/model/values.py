@@ -134,7 +134,10 @@ def _comparable_list(path: str, items: list[Any]) -> list[bytes]:
 
 
 def _comparable_item(item: Any) -> Any:
-    """A filter's pattern is JSON in a string: white space and the order of its keys mean nothing."""
+    """A filter's pattern is JSON in a string: white space and the order of its keys mean nothing.
+
+    It comes back verbatim (F§0.2), so that what differs only in that is how two people wrote the same.
+    """
     if isinstance(item, dict) and isinstance(item.get("Pattern"), str):
         try:
             return item | {"Pattern": msgspec.json.decode(item["Pattern"])}

@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from typing import Any, Literal
 
+from bulk_esm.model.change import Change
 from bulk_esm.model.mapping import EventSourceMapping, FunctionReference, SourceType
+from bulk_esm.model.plan import Action, PlanItem, plan_item
 
 UUID = "14e0db71-0000-4000-8000-000000000001"
 FUNCTION = "arn:aws:lambda:eu-west-1:123456789012:function:"
@@ -162,3 +164,25 @@ def _store_what_says_nothing(now: dict[str, Any]) -> None:
         now["ProvisionedPollerConfig"] = {
             name: value for name, value in now["ProvisionedPollerConfig"].items() if name != "PollerGroupName"
         }
+
+
+def sent(mapping: EventSourceMapping, *unset: str, **values: Any) -> dict[str, Any]:
+    """What a change sends to a mapping that takes it."""
+    comparison = Change.parse(document=values, unset=unset).compare(mapping)
+    assert comparison.problems == ()
+    return comparison.request
+
+
+def refused(mapping: EventSourceMapping, *unset: str, **values: Any) -> str:
+    """The one thing that speaks against a change to a mapping."""
+    comparison = Change.parse(document=values, unset=unset).compare(mapping)
+    assert comparison.request == {}
+    (problem,) = comparison.problems
+    return problem
+
+
+def ran(mapping: EventSourceMapping, *unset: str, **values: Any) -> PlanItem:
+    """The item of a run that changes a mapping."""
+    item = plan_item(Change.parse(document=values, unset=unset), mapping)
+    assert item.action is Action.UPDATE
+    return item
