@@ -258,7 +258,7 @@ class Engine:
             self._note_refused(refused)
             raise
         except ServiceError as error:
-            found = failed(error, course.item.request, perhaps_applied=course.perhaps_applied)
+            found = failed(error, course.item, perhaps_applied=course.perhaps_applied)
         except Exception as bug:
             # One mapping's bug must not lose the others.
             log.exception("internal_error", uuid=course.item.uuid)
