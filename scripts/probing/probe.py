@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import anyio
@@ -104,8 +104,7 @@ class Probe:
         ):
             if all(narrowed.values()):
                 self._recorder.about(self._original.uuid, step)
-                async for _ in self._control_plane.list(**narrowed):
-                    pass
+                await self._answered(self._listed(**narrowed))
 
     async def _take(self, step: Step) -> None:
         self._say(f"  {step.name}: {step.question}")
@@ -124,18 +123,22 @@ class Probe:
         """Send one update and look until it has settled; whether it was accepted."""
         self._touched.update(request)
         self._recorder.about(self._original.uuid, name)
-        if not await self._answered(request):
+        if not await self._accepted(request):
             await self._get(name)
             return False
         if is_interrupted:
             self._recorder.about(self._original.uuid, f"{name}{IN_TRANSITION}")
-            await self._answered({})
+            await self._accepted({})
         await self._watch(name)
         return True
 
-    async def _answered(self, request: Request) -> bool:
+    async def _accepted(self, request: Request) -> bool:
+        return await self._answered(self._control_plane.update(self._original.uuid, request))
+
+    async def _answered(self, question: Awaitable[object]) -> bool:
+        """Whether it was no refusal, which is an answer like any other; what is no answer ends the probe."""
         try:
-            await self._control_plane.update(self._original.uuid, request)
+            await question
         except ServiceError as error:
             if treatment_of(error) not in ANSWERS:
                 raise
@@ -149,7 +152,7 @@ class Probe:
         looks_left = LIST_PATIENCE
         while True:
             seen = await self._get(name)
-            listed = await self._listed()
+            listed = await self._listed(function_name=self._original.function_arn)
             if seen.at_rest:
                 looks_left -= 1
                 if looks_left == 0 or (listed is not None and _looks(listed) == _looks(seen)):
@@ -163,9 +166,9 @@ class Probe:
         self._seen = await self._control_plane.get(self._original.uuid)
         return self._seen
 
-    async def _listed(self) -> EventSourceMapping | None:
+    async def _listed(self, **narrowed: str | None) -> EventSourceMapping | None:
         found = None
-        async for page in self._control_plane.list(function_name=self._original.function_arn):
+        async for page in self._control_plane.list(**narrowed):
             found = next((mapping for mapping in page if mapping.uuid == self._original.uuid), found)
         return found
 

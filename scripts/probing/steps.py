@@ -21,7 +21,7 @@ RESTORE: Final = "restore"  # what puts everything back in the end
 
 # What a mapping shows that moves of its own accord, or with every update.
 VOLATILE: Final = frozenset({"LastModified", "StateTransitionReason", "LastProcessingResult"})
-# What was not there before has to be sent by name to be as it was.
+# What stands for absence, and is sent where there was nothing.
 _DEFAULTS: Final = {"MaximumBatchingWindowInSeconds": 0, "MaximumRecordAgeInSeconds": -1}
 
 
@@ -172,18 +172,18 @@ def way_back(request: Request, original: EventSourceMapping, seen: EventSourceMa
         original: the mapping as it was before the probe.
         seen: the mapping as it is now, at rest.
     """
-    back = {}
-    for name in request:
-        was = _value(name, original)
-        if was != _value(name, seen):
-            back[name] = _DEFAULTS.get(name) if was is None else was
-    return back
+    was = {name: _value(name, original) for name in request}
+    return {name: value for name, value in was.items() if value is not None and value != _value(name, seen)}
 
 
 def _value(name: str, mapping: EventSourceMapping) -> Any:
+    """A parameter, or a member, as a mapping has it: absent is as good as empty, and as its default."""
     if name == "Enabled":
         return mapping.enabled
-    return mapping.function_arn if name == "FunctionName" else mapping.configuration.get(name)
+    if name == "FunctionName":
+        return mapping.function_arn
+    found = mapping.configuration.get(name)
+    return _DEFAULTS.get(name) if found in (None, {}, [], {"OnFailure": {}}) else found
 
 
 def differences(original: EventSourceMapping, seen: EventSourceMapping) -> list[str]:
@@ -192,5 +192,5 @@ def differences(original: EventSourceMapping, seen: EventSourceMapping) -> list[
     return [
         f"{name} is {now.get(name)!r}, and was {before.get(name)!r}"
         for name in sorted({*before, *now} - VOLATILE)
-        if before.get(name) != now.get(name)
+        if _value(name, original) != _value(name, seen)
     ]
