@@ -13,12 +13,14 @@ AS_IT_IS: Final = frozenset(
     {
         *("step", "operation", "error", "skipped", "source_type", "version", "botocore", "endpoint"),
         *("date", "region", "content-type", "retry-after", "x-amzn-errortype"),
-        *("State", "StateTransitionReason", "LastProcessingResult", "StartingPosition", "FunctionResponseTypes"),
+        *("State", "StateTransitionReason", "StartingPosition", "FunctionResponseTypes"),
         *("Type", "Code", "Reason", "ErrorCode", "Metrics", "FullDocument", "EventRecordFormat", "Attribute"),
         *("SystemLogLevel", "ConsumptionMode"),
     }
 )
-_TEXTS: Final = frozenset({"message", "Message", "not_json"})  # sentences, in which identities may stand
+TEXTS: Final = frozenset(
+    {"message", "Message", "LastProcessingResult", "not_json"}
+)  # sentences, in which identities may stand
 _WHOLE: Final = {
     "Pattern": '{{"body":["pattern-{}"]}}',
     "Marker": "marker-{}",
@@ -74,7 +76,7 @@ class Identities:
             return [self._value(key, item) for item in value]
         if not isinstance(value, str) or not value or key in AS_IT_IS:
             return value
-        return self._text(value) if key in _TEXTS else self._identity(key, value)
+        return self._text(value) if key in TEXTS else self._identity(key, value)
 
     def _identity(self, key: str, value: str) -> str:
         if key in _WHOLE:

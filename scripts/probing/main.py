@@ -114,8 +114,6 @@ async def _one(
     outcome = await Probe(control_plane, recorder, clock, original, say).run(may_enable=may_enable)
     if outcome.stopped_by:
         say(f"  stopped: {outcome.stopped_by}")
-    if not outcome.left:
-        say("  put back, and looked at: as it was")
     return outcome
 
 

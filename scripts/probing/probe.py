@@ -92,6 +92,8 @@ class Probe:
                 left = await self._restored()
             for line in left:
                 self._say(f"  STILL TO DO: {line}")
+            if not left:
+                self._say("  put back, and looked at: as it was")
         return Outcome(uuid=self._original.uuid, stopped_by=stopped_by, left=left)
 
     async def _read(self) -> None:

@@ -20,7 +20,7 @@ BACK: Final = ":back"  # of a step's name: its way back
 RESTORE: Final = "restore"  # what puts everything back in the end
 
 # What a mapping shows that moves of its own accord, or with every update.
-VOLATILE: Final = frozenset({"LastModified", "StateTransitionReason", "LastProcessingResult"})
+VOLATILE: Final = frozenset({"LastModified", "StateTransitionReason", "LastProcessingResult", "FilterCriteriaError"})
 # What stands for absence, and is sent where there was nothing.
 _DEFAULTS: Final = {"MaximumBatchingWindowInSeconds": 0, "MaximumRecordAgeInSeconds": -1}
 
