@@ -39,7 +39,7 @@ def verdict_on(update: Accepted, look: EventSourceMapping) -> str:
         request=update.request,
         before_json=msgspec.Raw(msgspec.json.encode(before.configuration)),
     )
-    return str(judge(Asked(item=item, not_before=update.answer.last_modified), look))
+    return str(judge(Asked.of(item, accepted_stamp=update.answer.last_modified), look))
 
 
 def test_there_is_something_to_replay(recording: Recording) -> None:
