@@ -7,7 +7,7 @@ from itertools import islice, product
 from bulk_esm.model.mapping import source_type_of
 from bulk_esm.model.shard import Shard
 from bulk_esm.simulator import Fleet, make_fleet
-from bulk_esm.simulator.settle import settle_time
+from bulk_esm.simulator.settle import Transition, settle_time
 
 REGIONS = (
     *("us-east-1", "us-east-2", "us-west-1", "us-west-2", "eu-west-1"),
@@ -30,7 +30,8 @@ def fleet_in(shard: Shard, mappings: int, *, seed: int = 1) -> Fleet:
 
 
 def slowest_settle_s(fleet: Fleet, *, seed: int = 1) -> float:
-    """How long the slowest mapping of a fleet takes to settle, in virtual seconds, as the simulator draws it."""
+    """How long the slowest mapping of a fleet takes to pause, in virtual seconds, as the simulator draws it."""
     return max(
-        settle_time(source_type_of(mapping), seed=seed, uuid=mapping["UUID"], nth=0) for mapping in fleet.mappings
+        settle_time(source_type_of(mapping), Transition.DISABLE, seed=seed, uuid=mapping["UUID"], nth=0)
+        for mapping in fleet.mappings
     )

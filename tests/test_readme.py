@@ -60,7 +60,7 @@ def test_policy_is_json() -> None:
 
 
 def test_scripts_of_the_readme_are_there() -> None:
-    for name in ("demo", "test"):
+    for name in ("demo", "probe", "test"):
         script = Path(__file__).parent.parent / "scripts" / name
         assert f"scripts/{name}" in README
         assert subprocess.run(["sh", "-n", script], check=False).returncode == 0

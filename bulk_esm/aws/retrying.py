@@ -24,7 +24,6 @@ class Treatment(StrEnum):
     THROTTLED = "throttled"
     TRANSIENT = "transient"
     IN_USE = "in use"
-    CONFLICT = "conflict"
     DENIED = "denied"
     FINAL = "final"
 
@@ -39,7 +38,7 @@ _BY_CODE: Final[dict[str, Treatment]] = {
     "RequestThrottledException": Treatment.THROTTLED,
     "RequestLimitExceeded": Treatment.THROTTLED,
     "ResourceInUseException": Treatment.IN_USE,
-    "ResourceConflictException": Treatment.CONFLICT,
+    "ResourceConflictException": Treatment.FINAL,  # another mapping has this source and function: it stays so (F§0.2)
     "ExpiredToken": Treatment.DENIED,
     "ExpiredTokenException": Treatment.DENIED,
     "UnrecognizedClientException": Treatment.DENIED,
@@ -50,13 +49,11 @@ _BY_STATUS: Final[dict[int, Treatment]] = {
     401: Treatment.DENIED,
     403: Treatment.DENIED,
     408: Treatment.TRANSIENT,
-    409: Treatment.CONFLICT,
     429: Treatment.THROTTLED,
 }
 _MOST_ATTEMPTS: Final[dict[Treatment, float]] = {
     Treatment.THROTTLED: float("inf"),  # a throttle only ever delays
     Treatment.TRANSIENT: 8,
-    Treatment.CONFLICT: 4,
 }
 _LONGEST_WAIT_S: Final = 20.0
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -15,6 +15,7 @@ from bulk_esm.model.mapping import EventSourceMapping
 from bulk_esm.model.plan import Action, PlanItem, Standing, standing
 from bulk_esm.model.result import ErrorRecord, Outcome
 
+_NO_FUNCTION: Final = "Function does not exist"
 _CHANGED_SINCE: Final = "it is no longer as it was planned; plan it anew"
 
 
@@ -47,18 +48,38 @@ def still_on_its_way(state: str | None) -> Ending:
     return Ending(Outcome.TIMED_OUT, ErrorRecord(code="TimedOut", message=what))
 
 
-def failed(error: ServiceError, request: dict[str, Any], *, perhaps_applied: bool = False) -> Ending:
+def failed(error: ServiceError, item: PlanItem, *, perhaps_applied: bool = False) -> Ending:
     """The end of an item that Lambda refused; or, if its update may have been applied, that could not be looked at.
 
     The latter has not failed for sure: whoever puts back what a run did must find it among that. What was not found is
     the mapping, unless the request names a function that may be meant.
     """
-    if error.code == "ResourceNotFoundException" and "FunctionName" not in request:
+    if error.code == "ResourceNotFoundException" and "FunctionName" not in item.request:
         return gone()
     if not perhaps_applied:
-        return Ending(Outcome.FAILED, ErrorRecord(code=error.code, message=error.message, request_id=error.request_id))
+        what = _refusal(error, item)
+        return Ending(Outcome.FAILED, ErrorRecord(code=error.code, message=what, request_id=error.request_id))
     what = f"the update was sent, but looking what became of it failed: {error.message}"
     return Ending(Outcome.TIMED_OUT, ErrorRecord(code=error.code, message=what, request_id=error.request_id))
+
+
+def _refusal(error: ServiceError, item: PlanItem) -> str:
+    """Lambda's words, and what to do where they do not say it."""
+    if error.code == "ResourceConflictException":
+        # Its text names the other mapping; it is so until one of the two changes (F§0.2).
+        return (
+            f"{error.message} To send it again does not help: delete that mapping or give it another function, or "
+            "choose another function or alias for this one"
+        )
+    if error.code == "InvalidParameterValueException" and _NO_FUNCTION in error.message:
+        if asked := item.request.get("FunctionName"):
+            return f"{error.message} (asked for was {asked}): create it, or choose a function or alias that exists"
+        # Whatever is sent, every update is refused while that is so (F§0.2).
+        return (
+            f"{error.message}: the function or alias {item.function_arn} is gone, so Lambda refuses every update of "
+            "the mapping, and it cannot even be paused, until it is created again; or delete the mapping"
+        )
+    return error.message
 
 
 def internal_error(bug: Exception, *, perhaps_applied: bool) -> Ending:
@@ -97,7 +118,7 @@ def after_settling(settlement: Settlement, asked: Asked, *, waited_s: float) -> 
             what = f"the update was accepted, but the mapping is at rest as before: {missing_text(asked, seen)}"
             return Ending(Outcome.FAILED, ErrorRecord(code="NotApplied", message=what))
         case _ if settlement.failure:
-            return failed(settlement.failure, asked.item.request, perhaps_applied=True)
+            return failed(settlement.failure, asked.item, perhaps_applied=True)
         case _:
             what = f"accepted, but still {_last_seen(settlement)} after {waited_s:.0f} s; look again later"
             return Ending(Outcome.TIMED_OUT, ErrorRecord(code="TimedOut", message=what))

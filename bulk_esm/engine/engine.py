@@ -262,7 +262,7 @@ class Engine:
             self._note_refused(refused)
             raise
         except ServiceError as error:
-            found = failed(error, sending.item.request, perhaps_applied=sending.perhaps_applied)
+            found = failed(error, sending.item, perhaps_applied=sending.perhaps_applied)
         except Exception as bug:
             # One mapping's bug must not lose the others.
             log.exception("internal_error", uuid=sending.item.uuid)

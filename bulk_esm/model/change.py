@@ -11,10 +11,12 @@ import msgspec
 
 from bulk_esm.errors import UsageError
 from bulk_esm.model.api_shape import members_at, shape_at
+from bulk_esm.model.combinations import cross_field_problems
+from bulk_esm.model.filters import FILTERS, KEY, is_unreadable, unreadable_problems
 from bulk_esm.model.mapping import EventSourceMapping, SourceType
 from bulk_esm.model.parameters import NOT_UPDATABLE, nearest, row
-from bulk_esm.model.rules import cross_field_problems, is_irreversible, value_problems
-from bulk_esm.model.values import current_value, holds, merged
+from bulk_esm.model.rules import is_irreversible, value_problems
+from bulk_esm.model.values import current_value, holds, is_empty, merged
 
 
 class Difference(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -96,7 +98,8 @@ class Change(msgspec.Struct, frozen=True):
                 raise UsageError(f"{path} is null, which Lambda does not take; to clear it use --unset {path}")
         for path in self.unset:
             _check_name(path)
-            if all(row(path).clear_for(source_type) is None for source_type in row(path).sources):
+            cleared = row(row(path).cleared_as or path)
+            if all(cleared.clear_for(source_type) is None for source_type in cleared.sources):
                 raise UsageError(f"{path} cannot be unset: {row(path).why_not or 'it has no documented clear form'}")
         for name, value in self.values.items():
             if "." in name:
@@ -122,7 +125,8 @@ class Change(msgspec.Struct, frozen=True):
         asked = msgspec.json.decode(msgspec.json.encode(self.values))
         # Members first, so that a whole that is unset too has the last word.
         for path in sorted(self.unset, key=len, reverse=True):
-            _place(asked, path, row(path).clear_for(source_type))
+            cleared = row(path).cleared_as or path
+            _place(asked, cleared, row(cleared).clear_for(source_type))
         return asked  # type: ignore[no-any-return]
 
     def compare(self, mapping: EventSourceMapping, *, allow_irreversible: bool = False) -> Comparison:
@@ -139,10 +143,12 @@ class Change(msgspec.Struct, frozen=True):
         request: dict[str, Any] = {}
         differences: list[Difference] = []
         problems: list[str] = []
-        unreadable = bool(mapping.configuration.get("FilterCriteriaError"))
-        for name, asked in self.asked_of(source_type).items():
+        unreadable = is_unreadable(mapping)
+        asked_of = self.asked_of(source_type)
+        for name, asked in asked_of.items():
             if not row(name).takes(source_type):
-                problems.extend(value_problems(name, asked, source_type))
+                if asked is None or asked != row(name).fixed.get(source_type):
+                    problems.extend(value_problems(name, asked, source_type))
                 continue
             if asked is None:
                 problems.append(f"{name} cannot be unset on {source_type}: {row(name).why_not}")
@@ -159,10 +165,9 @@ class Change(msgspec.Struct, frozen=True):
                     f"{name}: the 500 ms window of {source_type} cannot be restored once changed; "
                     "--allow-irreversible changes it all the same"
                 )
-            if unreadable and name in {"FilterCriteria", "KMSKeyArn"}:
-                problems.append(f"{name}: the filters cannot be read (kms:Decrypt is missing), so they would be lost")
+        problems.extend(unreadable_problems(mapping, request))
         if not problems:
-            problems.extend(cross_field_problems(mapping, request))
+            problems.extend(cross_field_problems(mapping, request | _key_that_would_go(asked_of, request)))
         return Comparison(request if not problems else {}, tuple(differences), tuple(problems))
 
 
@@ -174,10 +179,18 @@ class Comparison(msgspec.Struct, frozen=True):
     problems: tuple[str, ...]
 
 
+def _key_that_would_go(asked: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
+    """The key that is asked for, and perhaps there, where filters are cleared: it goes with them (F§0.1)."""
+    clears_filters = FILTERS in request and is_empty(request[FILTERS])
+    return {KEY: asked[KEY]} if clears_filters and KEY in asked else {}
+
+
 def _check_name(path: str) -> None:
     parent, _, name = path.rpartition(".")
     if parent:
         _check_name(parent)
+    if row(path).read_only:
+        raise UsageError(f"{path} cannot be changed: {row(path).why_not}")
     if path in NOT_UPDATABLE:
         raise UsageError(f"{path} cannot be changed: {NOT_UPDATABLE[path]}")
     names = members_at(parent)
@@ -186,8 +199,6 @@ def _check_name(path: str) -> None:
     if name not in names or path.startswith("."):
         where = f"{parent} has no member {name!r}" if parent else f"unknown parameter {path!r}"
         raise UsageError(f"{where}{nearest(name, names) or '; there are ' + ', '.join(sorted(names))}")
-    if row(path).read_only:
-        raise UsageError(f"{path} cannot be changed: {row(path).why_not}")
 
 
 def _parse_value(path: str, text: str) -> Any:

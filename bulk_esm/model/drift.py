@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from bulk_esm.model.filters import is_unreadable, why_unreadable
 from bulk_esm.model.mapping import EventSourceMapping, SourceType
 from bulk_esm.model.plan import PlanItem
 from bulk_esm.model.values import current_value, holds
@@ -69,9 +70,9 @@ def drift_of(item: PlanItem, now: EventSourceMapping | None) -> Drift | None:
     elif not now.at_rest:
         problem = f"the mapping is {now.state}, so its values may be old or new; verify again when it is at rest"
     else:
-        unreadable = needs_get(item, now) and bool(now.configuration.get("FilterCriteriaError"))
+        unreadable = needs_get(item, now) and is_unreadable(now)
         if unreadable:
-            problem = "its filters cannot be read (kms:Decrypt is missing), so they may be others"
+            problem = f"its filters cannot be read ({why_unreadable(now)}), so they may be others"
         differences = tuple(
             Departure(name, value, current_value(now, name))
             for name, value in item.request.items()

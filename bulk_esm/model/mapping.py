@@ -45,6 +45,7 @@ class SourceType(StrEnum):
     UNKNOWN = "unknown"
 
 
+# The service segments of event source ARNs (F§2).
 _SOURCE_TYPE_BY_SERVICE: Final = {
     "sqs": SourceType.SQS,
     "kinesis": SourceType.KINESIS,
@@ -100,7 +101,7 @@ class FunctionReference(msgspec.Struct, frozen=True, kw_only=True):
         """Whether this, as a user wrote it, names just what a mapping's full `arn` names.
 
         Parts left out stand for the mapping's own, but not the qualifier: unqualified, `$LATEST`, `1` and `PROD` are
-        four different functions to a mapping.
+        four different functions to a mapping (F§2).
         """
         return (
             (self.name, self.qualifier) == (arn.name, arn.qualifier)

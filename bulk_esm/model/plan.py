@@ -11,9 +11,9 @@ import msgspec
 from bulk_esm.errors import UsageError
 from bulk_esm.model.change import Change, Difference
 from bulk_esm.model.mapping import EventSourceMapping, FunctionReference, SourceType, State
-from bulk_esm.model.values import holds
+from bulk_esm.model.values import changeable, holds
 
-# What Lambda changes by itself, without anyone changing the configuration.
+# What Lambda changes by itself, without anyone changing the configuration (F§2).
 _VOLATILE: Final = frozenset({"LastModified", "LastProcessingResult", "StateTransitionReason", "FilterCriteriaError"})
 
 
@@ -215,15 +215,16 @@ def standing(item: PlanItem, mapping: EventSourceMapping) -> Standing:
 
 
 def changed_members(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """The members that differ between two readings of a mapping, less those that Lambda changes by itself.
+    """The members that differ between two readings of a mapping, less what Lambda changes by itself or nobody can.
 
-    An encrypted `FilterCriteria` is null in List and clear in Get (F§2), so null equals anything there.
+    What was fixed when the mapping was created may be shown by one version of the SDK only (F§0.1). An encrypted
+    `FilterCriteria` is null in List and clear in Get (F§2), so null equals anything there.
     """
     names: Iterable[str] = sorted((before.keys() | now.keys()) - _VOLATILE)
     encrypted = bool(before.get("KMSKeyArn") and now.get("KMSKeyArn"))
     return [
         name
         for name in names
-        if before.get(name) != now.get(name)
+        if changeable(name, before.get(name)) != changeable(name, now.get(name))
         and not (name == "FilterCriteria" and encrypted and None in (before.get(name), now.get(name)))
     ]

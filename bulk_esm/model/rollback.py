@@ -12,19 +12,20 @@ from typing import Any, Final
 import msgspec
 
 from bulk_esm.model.change import Difference
+from bulk_esm.model.combinations import cross_field_problems
+from bulk_esm.model.filters import FILTERS, KEY, is_unreadable, unreadable_text
 from bulk_esm.model.mapping import EventSourceMapping, SourceType
 from bulk_esm.model.parameters import PARAMETERS, row
 from bulk_esm.model.plan import Action, PlanItem, changed_members, plan_for
 from bulk_esm.model.result import Outcome, Result
-from bulk_esm.model.rules import cross_field_problems, is_irreversible
-from bulk_esm.model.values import current_value, holds, is_empty
+from bulk_esm.model.rules import is_irreversible
+from bulk_esm.model.values import current_value, holds, is_empty, sent_along
 
 # What a parameter of the update changes in what is read.
 _READ_AS: Final = {"FunctionName": "FunctionArn", "Enabled": "State"}
 
-_FILTERS: Final = "FilterCriteria"
-
-# Lambda fills these in beside the members that were sent.
+# Guess: Lambda fills these in where a request has one of them alone, as both are always read back; what it fills in
+# is not captured. To check: set MinimumPollers alone on an on-demand mapping, and read back.
 _FILLED_IN: Final = frozenset({"ProvisionedPollerConfig.MinimumPollers", "ProvisionedPollerConfig.MaximumPollers"})
 
 
@@ -79,13 +80,16 @@ def inverse_of(item: PlanItem) -> Inverse:
     lasting: list[str] = []
     for name, asked in item.request.items():
         value = None
-        if not (name == _FILTERS and before.has_hidden_filters):
+        if not (name == FILTERS and before.has_hidden_filters):
             value = _restored(name, current_value(before, name), asked, item.source_type, lasting)
         if value is not None:
             request[name] = value
         if value is None or is_irreversible(before, name):
             reason = row(name).why_not or "what it was before is not known"
             problems[name] = f"{name} cannot be put back: {reason}"
+    if FILTERS in request and before.configuration.get(KEY):
+        # It went with filters that were cleared, and without it they would be stored in clear (F§0.1).
+        request[KEY] = before.configuration[KEY]
     problems |= {path: f"{path} may stay: Lambda documents no way to take it away" for path in lasting}
     return Inverse(request, problems, tuple(lasting))
 
@@ -110,14 +114,19 @@ def rollback_item(item: PlanItem, now: EventSourceMapping, *, force: bool = Fals
     remaining = tuple(text for path, text in inverse.problems.items() if path in there)
     # Filters that this reading does not show are not known to be gone; to clear them again does no harm.
     again = {path.partition(".")[0] for path in inverse.lasting if path in there}
-    again |= {_FILTERS} if now.has_hidden_filters else set()
+    again |= {FILTERS} if now.has_hidden_filters else set()
     request = {name: value for name, value in inverse.request.items() if name in again or not holds(name, value, now)}
+    if KEY in inverse.request:
+        if KEY not in item.request and not _clears_filters(item) and not holds(KEY, inverse.request[KEY], now):
+            request.pop(KEY)  # the run left it as it was: who changed it was someone else
+        elif FILTERS in request:
+            request[KEY] = inverse.request[KEY]
     if not request:
         return Reversal(plan_for(now, Action.UNCHANGED, problems=remaining))
     against = tuple(cross_field_problems(now, request))
-    if _FILTERS in request and now.configuration.get("FilterCriteriaError") and not force:
+    if FILTERS in request and is_unreadable(now) and not force:
         # They may be what the run set, or what someone else did since: it cannot be told.
-        against = (f"{_FILTERS}: the filters cannot be read (kms:Decrypt is missing), so they would be lost", *against)
+        against = (unreadable_text(FILTERS, now), *against)
     planned = plan_for(
         now,
         Action.BLOCKED if against else Action.UPDATE,
@@ -129,6 +138,10 @@ def rollback_item(item: PlanItem, now: EventSourceMapping, *, force: bool = Fals
     return Reversal(planned, f"{', '.join(theirs)} changed since that run" if theirs else None)
 
 
+def _clears_filters(item: PlanItem) -> bool:
+    return FILTERS in item.request and is_empty(item.request[FILTERS])
+
+
 def irreversible(items: Iterable[PlanItem]) -> list[tuple[PlanItem, tuple[str, ...]]]:
     """The items of a plan with something that could not be put back later, each with what and why."""
     found = ((item, tuple(inverse_of(item).problems.values())) for item in items if item.action is Action.UPDATE)
@@ -138,7 +151,7 @@ def irreversible(items: Iterable[PlanItem]) -> list[tuple[PlanItem, tuple[str, .
 def _differs(path: str, before: EventSourceMapping, now: EventSourceMapping) -> bool:
     """Whether a parameter or member is another than before, or is not shown."""
     name, *members = path.split(".")
-    if name == _FILTERS and (before.has_hidden_filters or now.has_hidden_filters):
+    if name == FILTERS and (before.has_hidden_filters or now.has_hidden_filters):
         return True
     was, found = current_value(before, name), current_value(now, name)
     for member in members:
@@ -149,11 +162,13 @@ def _differs(path: str, before: EventSourceMapping, now: EventSourceMapping) -> 
 def _changed_since(item: PlanItem, inverse: Inverse, now: EventSourceMapping) -> list[str]:
     """The members that are neither as before the run nor as it left them."""
     before = item.before
-    read_as = {_READ_AS.get(name, name) for name in item.request}
+    ours = {_READ_AS.get(name, name) for name in item.request}
+    if _clears_filters(item) and not now.configuration.get(KEY):
+        ours.add(KEY)  # it went with the filters (F§0.1)
     others = [
         name
         for name in changed_members(before.configuration, now.configuration)
-        if name not in read_as and not _says_the_same(name, before, now)
+        if name not in ours and not _says_the_same(name, before, now)
     ]
 
     def has(name: str, value: Any) -> bool:
@@ -198,22 +213,24 @@ def _member(value: Any, name: str) -> Any:
 def _restored(path: str, before: Any, asked: Any, source_type: SourceType, lasting: list[str]) -> Any:
     """What to send so that a value becomes again what it was: what was added is cleared by name.
 
-    A structure is sent whole. Whether Lambda clears members that a structure leaves out is not documented, so each that
-    the run added, and that has a clear form, is sent in that. One that has none is left out, and added to `lasting`.
+    Members that the run did not ask for go along as in an update. Each that it added, and that has a clear form, is
+    sent in that. One that has none is left out, and added to `lasting`.
 
     Returns:
         None if there is no way.
     """
     clear = row(path).clear_for(source_type)
-    if before is None or (is_empty(before) and not isinstance(before, list)):
+    if is_empty(before):
         return clear
     if not isinstance(before, dict) or not isinstance(asked, dict):
         return before
-    restored = dict(before)
+    restored = sent_along(path, before)
     for name, member in asked.items():
+        if row(f"{path}.{name}").read_only:
+            continue
         value = _restored(f"{path}.{name}", before.get(name), member, source_type, lasting)
         if value is not None:
             restored[name] = value
         elif not is_empty(member):
             lasting.append(f"{path}.{name}")
-    return restored
+    return restored or None

@@ -10,10 +10,11 @@ from typing import Any
 
 import msgspec
 
+from bulk_esm.model.api_shape import shape_at
 from bulk_esm.model.mapping import EventSourceMapping, FunctionReference, SourceType
 from bulk_esm.model.parameters import row
 
-# VIRTUAL_HOST comes back in SourceAccessConfigurations and must not be sent in an update (F§6.2).
+# VIRTUAL_HOST comes back in SourceAccessConfigurations, is refused in an update, and kept where left out (F§0.2).
 VIRTUAL_HOST = "VIRTUAL_HOST"
 
 
@@ -31,13 +32,19 @@ def current_value(mapping: EventSourceMapping, name: str) -> Any:
         return mapping.enabled
     if name == "FunctionName":
         return mapping.function_arn
-    return _sendable(name, mapping.configuration.get(name))
+    return changeable(name, mapping.configuration.get(name))
 
 
-def _sendable(path: str, value: Any) -> Any:
+def changeable(path: str, value: Any) -> Any:
+    """A value as a mapping has it, without what no update can change, and without what comes to nothing.
+
+    Args:
+        path: its dotted path.
+        value: as Lambda returned it.
+    """
     if isinstance(value, dict):
         members = {
-            name: _sendable(f"{path}.{name}", member)
+            name: changeable(f"{path}.{name}", member)
             for name, member in value.items()
             if not row(f"{path}.{name}").read_only
         }
@@ -49,6 +56,8 @@ def _sendable(path: str, value: Any) -> Any:
 
 def merged(path: str, current: Any, asked: Any) -> Any:
     """What to send for `asked` to hold: members that were not asked for keep the value that they have.
+
+    They are sent along only where Lambda is not known to keep what is left out.
 
     Args:
         path: the dotted path of the value.
@@ -62,7 +71,24 @@ def merged(path: str, current: Any, asked: Any) -> Any:
         return asked if clear is None else clear
     if not isinstance(current, dict):
         return asked
-    return current | {name: merged(f"{path}.{name}", current.get(name), member) for name, member in asked.items()}
+    return sent_along(path, current) | {
+        name: merged(f"{path}.{name}", current.get(name), member) for name, member in asked.items()
+    }
+
+
+def sent_along(path: str, current: dict[str, Any]) -> dict[str, Any]:
+    """The members of a structure that go with those that are changed.
+
+    Args:
+        path: its dotted path.
+        current: its members, from `current_value`.
+
+    Returns:
+        None where Lambda keeps what is left out. Members that the API's model does not have cannot be sent.
+    """
+    if row(path).merges:
+        return {}
+    return {name: member for name, member in current.items() if shape_at(f"{path}.{name}") is not None}
 
 
 def is_empty(value: Any) -> bool:
@@ -108,7 +134,10 @@ def _comparable_list(path: str, items: list[Any]) -> list[bytes]:
 
 
 def _comparable_item(item: Any) -> Any:
-    """A filter's pattern is JSON in a string: white space and the order of its keys mean nothing."""
+    """A filter's pattern is JSON in a string: white space and the order of its keys mean nothing.
+
+    It comes back verbatim (F§0.2), so that what differs only in that is how two people wrote the same.
+    """
     if isinstance(item, dict) and isinstance(item.get("Pattern"), str):
         try:
             return item | {"Pattern": msgspec.json.decode(item["Pattern"])}

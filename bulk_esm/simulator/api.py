@@ -12,6 +12,7 @@ import msgspec
 from bulk_esm.simulator import bounds, errors, identity, tagging
 from bulk_esm.simulator.faults import Fate
 from bulk_esm.simulator.paging import PAGE
+from bulk_esm.simulator.reading import on_the_wire
 from bulk_esm.simulator.report import Kind
 from bulk_esm.simulator.shard import Shard
 from bulk_esm.simulator.world import World
@@ -143,13 +144,13 @@ def _of_lambda(shard: Shard, call: _Call, request: Request, now: float) -> Answe
         case Kind.LIST:
             return _success(200, _listed(shard, request.query, now))
         case Kind.GET:
-            return _success(200, shard.get(call.uuid, now))
+            return _success(200, on_the_wire(shard.get(call.uuid, now)))
         case Kind.UPDATE:
             members = _members(request.body)
             bounds.check("UpdateEventSourceMapping", members)
-            return _success(_ACCEPTED, shard.update(call.uuid, members, now))
+            return _success(_ACCEPTED, on_the_wire(shard.update(call.uuid, members, now)))
         case _:
-            return _success(_ACCEPTED, shard.delete(call.uuid, now))
+            return _success(_ACCEPTED, on_the_wire(shard.delete(call.uuid, now)))
 
 
 def _listed(shard: Shard, query: Mapping[str, str], now: float) -> dict[str, Any]:
@@ -167,7 +168,7 @@ def _listed(shard: Shard, query: Mapping[str, str], now: float) -> dict[str, Any
         function_name=members.get("FunctionName"),
         event_source_arn=members.get("EventSourceArn"),
     )
-    return {"EventSourceMappings": found, **({"NextMarker": marker} if marker else {})}
+    return {"EventSourceMappings": [on_the_wire(mapping) for mapping in found], "NextMarker": marker}  # may be null
 
 
 def _members(body: bytes) -> dict[str, Any]:

@@ -26,14 +26,48 @@ _PYTHON_TYPES: Final[dict[str, type]] = {
 
 
 @cache
+def _model() -> Any:
+    description = botocore.loaders.Loader().load_service_model("lambda", "service-2")
+    return botocore.model.ServiceModel(description, "lambda")
+
+
+@cache
 def shape(operation: str) -> Any:
     """The input shape of an operation of Lambda, as botocore's StructureShape; reading the model takes a moment once.
 
     Args:
         operation: such as `UpdateEventSourceMapping`.
     """
-    description = botocore.loaders.Loader().load_service_model("lambda", "service-2")
-    return botocore.model.ServiceModel(description, "lambda").operation_model(operation).input_shape
+    return _model().operation_model(operation).input_shape
+
+
+@cache
+def output_shape(operation: str) -> Any:
+    """The output shape of an operation of Lambda, as botocore's StructureShape.
+
+    Args:
+        operation: such as `GetEventSourceMapping`.
+    """
+    return _model().operation_model(operation).output_shape
+
+
+def known(operation: str, request: dict[str, Any]) -> dict[str, Any]:
+    """A request without the members that the model does not know, at any depth: they are ignored (F§0.2).
+
+    Args:
+        operation: such as `UpdateEventSourceMapping`.
+        request: its members, within the model's bounds; it is not changed.
+    """
+    pruned: dict[str, Any] = _pruned(request, shape(operation))
+    return pruned
+
+
+def _pruned(value: Any, of: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _pruned(member, of.members[name]) for name, member in value.items() if name in of.members}
+    if isinstance(value, list):
+        return [_pruned(item, of.member) for item in value]
+    return value
 
 
 def check(operation: str, request: dict[str, Any]) -> None:

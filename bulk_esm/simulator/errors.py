@@ -39,6 +39,8 @@ def validation(violations: list[str]) -> ApiError:
 
 def malformed(message: str) -> ApiError:
     """400 SerializationException: the body is not JSON, or a value has the wrong JSON type."""
+    # Guess: both body and texts are what the protocol's other services answer; SDKs never send such a request, and a
+    # signed one by hand would tell.
     return ApiError(400, "SerializationException", {"Type": "User", "Message": message})
 
 
@@ -50,7 +52,7 @@ def not_found() -> ApiError:
 
 
 def in_use(verb: str) -> ApiError:
-    """400 ResourceInUseException: the mapping is in transition.
+    """400 ResourceInUseException: the mapping is in transition. No Retry-After header comes with it (F§0.2).
 
     Args:
         verb: what cannot be done meanwhile, "update" or "delete".
@@ -59,14 +61,20 @@ def in_use(verb: str) -> ApiError:
     return ApiError(400, "ResourceInUseException", {"Type": "User", "Message": message})
 
 
+def conflict(message: str) -> ApiError:
+    """409 ResourceConflictException: another mapping has this source and function already (F§0.2, F§3.4)."""
+    return ApiError(409, "ResourceConflictException", {"Type": "User", "message": message})
+
+
 def throttled(code: str, retry_after_s: int | None) -> ApiError:
     """429 TooManyRequestsException, or 400 ThrottlingException, which `ListFunctions` was seen to answer (F§1.2).
 
     Args:
         code: which of the two.
-        retry_after_s: the `Retry-After` header, in seconds; None for none, since it is not known whether Lambda's
-            control plane ever sends it.
+        retry_after_s: the `Retry-After` header, in seconds; None for none.
     """
+    # Guess: Lambda's control plane sends no Retry-After, unless a fault says so; no 429 with its headers was captured
+    # (F§1.2).
     headers = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
     if code == "ThrottlingException":
         return ApiError(400, code, {"message": "Rate exceeded"}, headers)
@@ -77,22 +85,27 @@ def throttled(code: str, retry_after_s: int | None) -> ApiError:
 
 def server_error() -> ApiError:
     """500 ServiceException."""
+    # Guess: the text is ours, and `Message` is spelt as in the API's model; no 500 was captured (F§3.5).
     return ApiError(500, "ServiceException", {"Type": "Service", "Message": "An internal error occurred."})
 
 
 def unsigned() -> ApiError:
     """403 MissingAuthenticationTokenException."""
+    # Guess: refusals of the signature itself say `message`; only AccessDenied's body was captured, with a capital
+    # `Message` (F§0.2), and a request without a signature would tell.
     return ApiError(403, "MissingAuthenticationTokenException", {"message": "Missing Authentication Token"})
 
 
 def expired() -> ApiError:
     """403 ExpiredTokenException."""
+    # Guess: its body spells `message` like the API gateway's other refusals; no expired token's answer was captured,
+    # and any expired session would tell.
     message = "The security token included in the request is expired"
     return ApiError(403, "ExpiredTokenException", {"message": message})
 
 
 def denied(account_id: str, action: str) -> ApiError:
-    """403 AccessDeniedException.
+    """403 AccessDeniedException: `Message` has a capital, and there is no `Type` (F§0.2).
 
     Args:
         account_id: the caller's account.

@@ -37,7 +37,9 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
         list_wrong_share: share of accepted updates after which List shows the mapping at rest in the wrong state, with
             a fresh LastModified.
         list_wrong_for_s: for how long, in virtual seconds.
-        refused_share: share of mappings whose updates are refused: their queue's visibility timeout is too short.
+        refused_share: share of mappings whose updates are all refused, in the words for a queue whose visibility
+            timeout is too short. Without faults that is checked as Lambda does, where FunctionName is sent only: see
+            `Fleet.visibility_timeouts`.
         denied_accounts: accounts in which every call is answered 403 AccessDeniedException, but for GetCallerIdentity,
             which nobody can be denied, and for AssumeRole, which is for the role's trust policy to say.
         broken_accounts: accounts in which every Lambda request is answered 500 ServiceException.

@@ -8,8 +8,10 @@ from typing import Final
 
 import msgspec
 
-from bulk_esm.model.mapping import SourceType, State
+from bulk_esm.model.mapping import SourceType, State, source_type_of
 from bulk_esm.simulator.fleet_sources import BUILDERS, Place
+from bulk_esm.simulator.reading import completed, whole_minute, whole_minutes
+from bulk_esm.simulator.taking import QUEUES
 from bulk_esm.simulator.timeline import Configuration
 
 # Per cent. SQS leads by far, the brokers are few.
@@ -30,6 +32,8 @@ _SUBJECTS: Final = ("order", "invoice", "price", "stock", "user", "email", "parc
 _VERBS: Final = ("import", "export", "index", "notify", "enrich", "archive", "sync", "score")
 _ENVIRONMENTS: Final = ("prod", "prod", "prod", "staging", "dev")
 _QUALIFIERS: Final = ("", "", "", "", "", ":live", ":prod", ":7")
+_FUNCTION_TIMEOUTS_S: Final = (3, 3, 10, 30, 60, 300, 840)
+_VISIBILITY_FACTOR: Final = 6  # times the function's timeout, as AWS recommends for a queue
 _CREATED_UNTIL: Final = 1_750_000_000  # June 2025, in seconds since the epoch: before any run
 _CREATED_WITHIN_S: Final = 400 * 86_400
 
@@ -40,10 +44,16 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         mappings: configurations as Get returns them; each with at least `UUID`, `FunctionArn`, `State` and a source.
         tags: the tags of mappings and functions by ARN; what is missing has none.
+        function_timeouts: the timeouts of functions in seconds, by ARN, with the qualifier where a version has its own;
+            what is missing has 3, as new functions have.
+        visibility_timeouts: the visibility timeouts of queues in seconds, by ARN; what is missing has 30, as new queues
+            have. A `FunctionName` is refused that takes longer (F§0.2).
     """
 
     mappings: list[Configuration]
     tags: dict[str, dict[str, str]] = {}
+    function_timeouts: dict[str, int] = {}
+    visibility_timeouts: dict[str, int] = {}
 
 
 def partition_of(region: str) -> str:
@@ -89,7 +99,21 @@ def make_fleet(
                 "team": dice.choice(_TEAMS),
                 "env": dice.choice(_ENVIRONMENTS),
             }
-    return Fleet(mappings=mappings, tags=tags)
+    timeouts = {place.arn("lambda", f"function:{name}"): dice.choice(_FUNCTION_TIMEOUTS_S) for name in names}
+    return Fleet(
+        mappings=mappings,
+        tags=tags,
+        function_timeouts=timeouts,
+        visibility_timeouts={
+            mapping["EventSourceArn"]: max(30, _VISIBILITY_FACTOR * timeouts[_unqualified(mapping["FunctionArn"])])
+            for mapping in mappings
+            if source_type_of(mapping) in QUEUES
+        },
+    )
+
+
+def _unqualified(arn: str) -> str:
+    return ":".join(arn.split(":")[:7])  # arn:partition:lambda:region:account:function:name
 
 
 def _source_types(count: int, dice: random.Random) -> list[SourceType]:
@@ -111,13 +135,14 @@ def _mapping(
     place: Place, number: int, source_type: SourceType, function_name: str, disabled_share: float
 ) -> Configuration:
     identifier = place.identifier()
-    created = _CREATED_UNTIL - _CREATED_WITHIN_S * place.dice.random()
-    return {
+    created = round(_CREATED_UNTIL - _CREATED_WITHIN_S * place.dice.random(), 3)
+    mapping = {
         "UUID": identifier,
         "EventSourceMappingArn": place.arn("lambda", f"event-source-mapping:{identifier}"),
         "FunctionArn": place.arn("lambda", f"function:{function_name}{place.dice.choice(_QUALIFIERS)}"),
-        "LastModified": round(created, 3),
+        "LastModified": whole_minute(created) if whole_minutes(source_type) else created,
         "State": State.DISABLED.value if place.chance(disabled_share) else State.ENABLED.value,
         # the number makes each source unique, and so each pair of source and function
         **BUILDERS[source_type](place, f"{function_name}-{number}"),
     }
+    return completed(mapping)

@@ -1,4 +1,4 @@
-"""Plausible mappings, one builder for each source type; what they set is legal for it (F§6.1) and read back (F§6.4)."""
+"""Plausible mappings, a builder for each source type; what they set is legal (F§0.1, F§0.2, F§6.1) and read back."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def _sqs(place: Place, name: str) -> Configuration:
 
 
 def _sqs_fifo(place: Place, name: str) -> Configuration:
-    # The window comes back as 0 although a FIFO queue takes none: sent back, it is refused.
+    # The window comes back as 0 although a FIFO queue takes no other (F§0.1).
     queue = _queue(place, f"{name}-queue.fifo") | {"MaximumBatchingWindowInSeconds": 0}
     if place.chance(0.3):
         queue["ScalingConfig"] = {"MaximumConcurrency": place.dice.choice((2, 5, 10))}
@@ -91,7 +91,7 @@ def _sqs_fifo(place: Place, name: str) -> Configuration:
 def _stream(place: Place, arn: str) -> Configuration:
     retries = place.dice.choice((-1, -1, 2, 5))
     destination = {"Destination": place.arn("sqs", "failed-records")} if retries > 0 and place.chance(0.7) else {}
-    return {
+    stream: Configuration = {
         "EventSourceArn": arn,
         "BatchSize": place.dice.choice((100, 100, 100, 10, 500)),
         "MaximumBatchingWindowInSeconds": place.dice.choice((0, 0, 0, 1, 10)),
@@ -107,8 +107,11 @@ def _stream(place: Place, arn: str) -> Configuration:
             ("OK", "OK", "No records processed", "PROBLEM: Function call failed")
         ),
         "StateTransitionReason": "User action",
-        **_filters(place),
     }
+    filters = _filters(place)
+    if stream["ParallelizationFactor"] > 1 or filters:  # neither goes together with a tumbling window (F§0.1, F§0.2)
+        stream["TumblingWindowInSeconds"] = 0
+    return stream | filters
 
 
 def _kinesis(place: Place, name: str) -> Configuration:
@@ -154,7 +157,7 @@ def _kafka_like(place: Place, name: str, block: str) -> Configuration:
 def _msk(place: Place, name: str) -> Configuration:
     cluster: Configuration = {
         "EventSourceArn": place.arn("kafka", f"cluster/{name}/{place.identifier()}-1"),
-        "StateTransitionReason": "User action",
+        "StateTransitionReason": "USER_INITIATED",
     }
     if place.chance(0.5):
         cluster["SourceAccessConfigurations"] = [_access("SASL_SCRAM_512_AUTH", place.secret("AmazonMSK_lambda"))]
@@ -203,7 +206,7 @@ def _documentdb(place: Place, name: str) -> Configuration:
         },
         "SourceAccessConfigurations": [_access("BASIC_AUTH", place.secret("documentdb"))],
         "LastProcessingResult": "OK",
-        "StateTransitionReason": "User action",
+        "StateTransitionReason": "USER_INITIATED",
     }
 
 

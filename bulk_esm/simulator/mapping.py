@@ -10,11 +10,13 @@ from bulk_esm.simulator.timeline import Configuration, Timeline
 class Mapping:
     """One mapping: its timeline, and what was accepted for it."""
 
-    __slots__ = ("accepted", "source_type", "timeline", "uuid", "wrong_look", "wrong_until")
+    __slots__ = ("accepted", "source", "source_type", "timeline", "uuid", "wrong_look", "wrong_until")
 
     def __init__(self, configuration: Configuration, timeline: Timeline) -> None:
         self.uuid: str = configuration["UUID"]
         self.source_type: SourceType = source_type_of(configuration)
+        # Self-managed Kafka has no ARN: its brokers tell its source from others.
+        self.source = str(configuration.get("EventSourceArn") or configuration.get("SelfManagedEventSource"))
         self.timeline = timeline
         self.accepted: list[AcceptedUpdate] = []
         self.wrong_look: Configuration | None = None

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from bulk_esm.model.mapping import FunctionReference, SourceType, source_type_of
+from bulk_esm.model.mapping import SourceType, source_type_of
+from bulk_esm.simulator import bounds
+from bulk_esm.simulator.refusals import KAFKA_CONFIGS
+from bulk_esm.simulator.taking import KAFKA, STREAMS
 from bulk_esm.simulator.timeline import Configuration
 
-STREAMS: Final = frozenset({SourceType.KINESIS, SourceType.DYNAMODB})
-KAFKA: Final = frozenset({SourceType.MSK, SourceType.KAFKA})
-KAFKA_CONFIGS: Final = ("AmazonManagedKafkaEventSourceConfig", "SelfManagedKafkaEventSourceConfig")
-
-# These show an update's values only once it has settled. Recorded for DocumentDB (F§3.2); the others that are slow to
-# reconnect are taken to be like it, since nothing is recorded for them.
-HIDES_VALUES_UNTIL_SETTLED: Final = KAFKA | {SourceType.MQ, SourceType.DOCUMENTDB}
+# These show an update's values only once it has settled; recorded for DocumentDB (F§3.2). SQS, DynamoDB and RabbitMQ
+# show them at once (F§0.2).
+# Guess: MSK and self-managed Kafka hide them like DocumentDB, and Kinesis and ActiveMQ show them like DynamoDB and
+# RabbitMQ; the 202s of Kafka were not captured (F§0.2), and those of one update by the API each would tell.
+HIDES_VALUES_UNTIL_SETTLED: Final = KAFKA | {SourceType.DOCUMENTDB}
 
 _NOT_STORED: Final = frozenset({"UUID", "Enabled", "FunctionName"})
 
@@ -24,7 +25,8 @@ def merged(configuration: Configuration, request: dict[str, Any], *, function_ar
 
     Args:
         configuration: the mapping as Get returns it; it is not changed.
-        request: UpdateEventSourceMapping's members. What is left out stays as it is.
+        request: UpdateEventSourceMapping's members. What is left out stays as it is, and what the API does not know
+            is ignored (F§0.2).
         function_arn: the full ARN that `FunctionName` stands for, if it was sent.
 
     Returns:
@@ -34,7 +36,7 @@ def merged(configuration: Configuration, request: dict[str, Any], *, function_ar
     if function_arn is not None:
         result["FunctionArn"] = function_arn
     source_type = source_type_of(configuration)
-    for name, value in request.items():
+    for name, value in bounds.known("UpdateEventSourceMapping", request).items():
         if name in _NOT_STORED:
             continue
         stored = _READ_BACK[name](value, configuration.get(name), source_type) if name in _READ_BACK else value
@@ -42,18 +44,24 @@ def merged(configuration: Configuration, request: dict[str, Any], *, function_ar
             result.pop(name, None)
         else:
             result[name] = stored
+    if "FilterCriteria" not in result:
+        result.pop("KMSKeyArn", None)  # gone with the filters, and ignored without any (F§0.1)
     return result
 
 
 def _destination(value: dict[str, Any], _current: Any, source_type: SourceType) -> dict[str, Any] | None:
-    """An empty destination clears (its pattern allows it; the result is not recorded, F§6.3)."""
-    if value.get("OnFailure", {}).get("Destination"):
+    """`{}` clears: on streams, it reads back as an empty OnFailure (F§0.2)."""
+    # Guess: on Kafka, `{}` leaves no DestinationConfig behind, which is what a mapping without one shows (F§0.2);
+    # clearing one was not captured there.
+    if value.get("OnFailure"):
         return {"OnFailure": value["OnFailure"]}
     return {"OnFailure": {}} if source_type in STREAMS else None
 
 
 def _pollers(value: dict[str, Any], current: dict[str, Any] | None, source_type: SourceType) -> dict[str, Any] | None:
-    """`{}` goes back to on-demand; otherwise members that were not sent keep their value, or take the API's default."""
+    """`{}` goes back to on-demand (F§0.2)."""
+    # Guess: otherwise members that were not sent keep their value, or take the API's default; both were sent in every
+    # capture, and MaximumPollers alone would tell.
     if not value:
         return None
     defaults = {"MinimumPollers": 1 if source_type in KAFKA else 2, "MaximumPollers": 200}
@@ -72,14 +80,15 @@ def _kafka(value: dict[str, Any], current: dict[str, Any] | None, _source_type: 
 
 
 def _metrics(value: dict[str, Any], current: dict[str, Any] | None, _source_type: SourceType) -> dict[str, Any] | None:
-    """An empty list clears; without a list nothing was said."""
+    """An empty list clears (F§6.3)."""
+    # Guess: without a list nothing was said, and what was there stays; `{}` was not captured.
     if "Metrics" not in value:
         return current
     return value if value["Metrics"] else None
 
 
 def _accesses(value: list[Any], current: list[Any] | None, _source_type: SourceType) -> list[Any]:
-    """A list replaces the whole list, but VIRTUAL_HOST may not be sent: that it stays is our reading (F§6.2)."""
+    """A list replaces the whole list, but for VIRTUAL_HOST, which may not be sent and is kept (F§0.2)."""
     return [*value, *(access for access in current or [] if access["Type"] == "VIRTUAL_HOST")]
 
 
@@ -96,23 +105,6 @@ _READ_BACK: Final[Mapping[str, Callable[[Any, Any, SourceType], Any]]] = {
     "SourceAccessConfigurations": _accesses,
     **dict.fromkeys(KAFKA_CONFIGS, _kafka),
 }
-
-
-def full_function_arn(name: str, *, partition: str, account_id: str, region: str) -> str:
-    """The ARN that a FunctionName stands for, with the qualifier it was given.
-
-    Args:
-        name: a name, partial ARN or ARN.
-        partition: of the Region.
-        account_id: whose function it is if the name does not say.
-        region: where it is if the name does not say.
-    """
-    reference = FunctionReference.parse(name)
-    qualifier = f":{reference.qualifier}" if reference.qualifier else ""
-    return (
-        f"arn:{reference.partition or partition}:lambda:{reference.region or region}"
-        f":{reference.account_id or account_id}:function:{reference.name}{qualifier}"
-    )
 
 
 def listed(configuration: Configuration) -> Configuration:

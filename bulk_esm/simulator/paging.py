@@ -1,14 +1,13 @@
-"""Pages of a listing, and their markers.
+"""Pages of a listing, and their markers: base64 of 88 characters, `null` on the last page, full or not (F§0.2).
 
-A shard's mappings keep their positions for good, so a marker is a position and a page costs no sorting. Lambda
-documents neither an order nor what happens to pages while mappings come and go (F§2).
+A shard's mappings keep their positions for good, so a marker is a position and a page costs no sorting.
 """
 
 from __future__ import annotations
 
-import zlib
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Sequence
+from hashlib import blake2b
 from typing import Final, TypeVar
 
 import msgspec
@@ -19,6 +18,8 @@ from bulk_esm.simulator.merging import listed
 from bulk_esm.simulator.timeline import Configuration
 
 PAGE: Final = 100  # at most, whatever MaxItems says (F§2)
+_MARKER: Final = 64  # bytes
+_HEAD: Final = 9  # of them, a salt and the position
 
 T = TypeVar("T")
 
@@ -28,19 +29,39 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         scope: whose listing it is.
-        function_name: mappings of this function only, by name, partial ARN or ARN. Without a qualifier it finds
-            unqualified mappings only; what Lambda does is not documented (F§2).
-        event_source_arn: mappings of this source only.
+        function_name: mappings of this function only, by name, partial ARN or ARN. It is exact: without a qualifier it
+            finds unqualified mappings only (F§0.2).
+        event_source_arn: mappings of this source only, whatever the qualifier; none if nobody knows it (F§0.2).
     """
 
     scope: str
     function_name: str | None = None
     event_source_arn: str | None = None
 
-    @property
-    def checksum(self) -> str:
-        """What a marker carries of its listing."""
-        return str(zlib.crc32(msgspec.json.encode(self)))
+    def marker(self, position: int) -> str:
+        """The marker of a position, which contains a `/` and ends in `=`, as those of Lambda do (F§0.2)."""
+        return next(text for salt in range(256) if "/" in (text := self._marker(position, salt)))
+
+    def position(self, marker: str) -> int:
+        """The position that a marker of this listing stands for.
+
+        Raises:
+            ApiError: the marker is not one that this listing gave.
+        """
+        try:
+            raw = b64decode(marker, validate=True)
+        except ValueError:
+            raw = b""
+        position = int.from_bytes(raw[1:_HEAD])
+        if not raw or marker != self._marker(position, raw[0]):
+            # Guess: the wording is ours; nobody sent a wrong marker, and one would tell.
+            raise invalid("Invalid Marker.")
+        return position
+
+    def _marker(self, position: int, salt: int) -> str:
+        head = bytes([salt]) + position.to_bytes(_HEAD - 1)
+        proof = blake2b(head + msgspec.json.encode(self), digest_size=_MARKER - _HEAD)
+        return b64encode(head + proof.digest()).decode()
 
 
 def page(
@@ -67,7 +88,7 @@ def page(
     """
     function = FunctionReference.parse(query.function_name) if query.function_name else None
     found: list[Configuration] = []
-    for position in range(_position(marker, query), len(items)):
+    for position in range(0 if marker is None else query.position(marker), len(items)):
         configuration = look(items[position])
         if configuration is None:
             continue
@@ -76,7 +97,7 @@ def page(
         if function and not _runs(configuration, function):
             continue
         if len(found) == min(max_items, PAGE):
-            return found, urlsafe_b64encode(f"{position}/{query.checksum}".encode()).decode()
+            return found, query.marker(position)
         found.append(listed(configuration))
     return found, None
 
@@ -85,16 +106,3 @@ def _runs(configuration: Configuration, function: FunctionReference) -> bool:
     arn = configuration["FunctionArn"]
     # the name first: it is cheap, and leaves few ARNs to take apart
     return function.name in arn and function.is_same_function(FunctionReference.parse(arn))
-
-
-def _position(marker: str | None, query: Query) -> int:
-    if marker is None:
-        return 0
-    try:
-        index, _, checksum = urlsafe_b64decode(marker).decode().partition("/")
-        position = int(index)
-    except ValueError:
-        position, checksum = -1, ""
-    if position < 0 or checksum != query.checksum:
-        raise invalid("Invalid Marker.")  # our wording
-    return position

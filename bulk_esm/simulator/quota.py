@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, Self
+
+from bulk_esm.simulator.settings import Settings
 
 _ROUNDING: Final = 1e-9  # so that a caller who waits exactly 1/rate is served in spite of floating point
 
 
 class TokenBucket:
     """A token bucket in virtual time, with another caller who helps himself first.
-
-    A refused call costs no token (whether it does in reality is not known, F§8).
 
     Args:
         per_second: tokens added a virtual second; None or infinity does without a quota.
@@ -39,6 +39,19 @@ class TokenBucket:
         self._tokens = burst
         self._filled_at = 0.0
 
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """The bucket that a simulator's settings describe, with the other caller of its faults."""
+        return cls(
+            per_second=settings.quota_per_second,
+            burst=settings.burst,
+            other_share=settings.faults.other_caller_share,
+            other_on_s=settings.faults.other_caller_on_s,
+            other_off_s=settings.faults.other_caller_off_s,
+        )
+
+    # Guess: a refused call costs no token, and the bucket holds a second's worth; Lambda publishes the rate alone
+    # (F§1.1, F§8), and a burst of calls with its 429s counted, from an otherwise idle account, would tell.
     def take(self, now: float) -> bool:
         """Take a token if there is one.
 

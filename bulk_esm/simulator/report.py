@@ -64,7 +64,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         speed: virtual seconds in a real one.
         now: virtual seconds since the simulator's start.
-        started_at: the start, in seconds since the epoch; LastModified is this plus virtual seconds.
+        started_at: the start, in seconds since the epoch; a call sets LastModified to this plus virtual seconds.
         requests: requests by account, Region, kind and status.
         mappings: every mapping of every account and Region that was asked for.
         states: how many mappings are in which state now.

@@ -11,12 +11,15 @@ from typing import Any, Final, Self
 import msgspec
 from aiohttp import web
 
+from bulk_esm.model.mapping import FunctionReference
 from bulk_esm.simulator import bounds
 from bulk_esm.simulator.api import Answer, Request, answer
 from bulk_esm.simulator.faults import Faults
 from bulk_esm.simulator.fleet import Fleet, make_fleet
+from bulk_esm.simulator.functions import full_function_arn
 from bulk_esm.simulator.report import Report
 from bulk_esm.simulator.settings import Settings
+from bulk_esm.simulator.shard import Shard
 from bulk_esm.simulator.timeline import Configuration
 from bulk_esm.simulator.world import World
 
@@ -46,6 +49,8 @@ class Simulator:
         quota_per_second: Lambda requests a virtual second for each account and Region; None for no quota.
         burst: how many requests may come at once. Lambda's is unpublished.
         settle_scale: multiplies the settle times; 0 settles at once.
+        whole_stamps: show LastModified in milliseconds for every source type. Lambda is less kind: Get, List and Delete
+            cut that of Kinesis and DynamoDB mappings to the whole minute.
         account_id: whose the fleet is, 12 digits.
         region: where the fleet is.
         fleets: fleets of further accounts and Regions.
@@ -65,6 +70,7 @@ class Simulator:
         quota_per_second: float | None = 15.0,
         burst: float = 15.0,
         settle_scale: float = 1.0,
+        whole_stamps: bool = False,
         account_id: str = "123456789012",
         region: str = "us-east-1",
         fleets: Mapping[tuple[str, str], Fleet] | None = None,
@@ -89,6 +95,7 @@ class Simulator:
             quota_per_second=quota_per_second,
             burst=burst,
             settle_scale=settle_scale,
+            whole_stamps=whole_stamps,
             faults=faults or Faults(),
         )
         self._world = World(settings, mappings=mappings, fleets={**(fleets or {}), (account_id, region): fleet})
@@ -137,7 +144,7 @@ class Simulator:
         return self._world.report(self.now, speed=self._speed)
 
     def snapshot(self, account_id: str | None = None, region: str | None = None) -> list[Configuration]:
-        """All mappings of an account and Region as Get would return them now.
+        """All mappings of an account and Region as SDKs show what Get would return now: without the wire's nulls.
 
         Args:
             account_id: whose; the simulator's own if left out.
@@ -146,7 +153,7 @@ class Simulator:
         return self._world.shard(account_id or self.account_id, region or self.region).snapshot(self.now)
 
     def get(self, uuid: str) -> Configuration:
-        """One mapping as Get would return it now.
+        """One mapping as SDKs show what Get would return now: without the wire's nulls.
 
         Raises:
             ApiError: there is none.
@@ -173,13 +180,40 @@ class Simulator:
         """
         self._world.of(uuid).delete_behind(uuid, self.now)
 
+    def delete_function_behind(self, function: str) -> None:
+        """Have a function gone from now on: all updates of mappings that invoke it are refused, as is its name.
+
+        Get and List still show the mappings, which stay as they are. All functions exist that were not named here.
+
+        Args:
+            function: a name, partial ARN or ARN, of the simulator's own account and Region where it does not say. With
+                a qualifier, only that alias or version is gone.
+        """
+        shard, arn = self._function(function)
+        shard.functions.delete(arn)
+
+    def restore_function_behind(self, function: str) -> None:
+        """Have a function there again that was gone.
+
+        Args:
+            function: as it was named when it went.
+        """
+        shard, arn = self._function(function)
+        shard.functions.restore(arn)
+
+    def _function(self, function: str) -> tuple[Shard, str]:
+        reference = FunctionReference.parse(function)
+        shard = self._world.shard(reference.account_id or self.account_id, reference.region or self.region)
+        arn = full_function_arn(function, partition=shard.partition, account_id=shard.account_id, region=shard.region)
+        return shard, arn
+
     def add(
         self, fleet: Fleet | Sequence[Configuration], *, account_id: str | None = None, region: str | None = None
     ) -> None:
         """Add mappings at once.
 
         Args:
-            fleet: the mappings, and their tags if it is a `Fleet`.
+            fleet: the mappings, and their tags and timeouts if it is a `Fleet`.
             account_id: whose; the simulator's own if left out.
             region: where; the simulator's own if left out.
 

@@ -17,6 +17,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         quota_per_second: Lambda requests a virtual second; None for no quota.
         burst: tokens that the quota's bucket holds.
         settle_scale: multiplies every settle time; 0 settles at once.
+        whole_stamps: show LastModified in milliseconds for every source type. Lambda is less kind: Get, List and Delete
+            cut that of Kinesis and DynamoDB mappings to the whole minute (F§0.2).
         faults: what goes wrong.
     """
 
@@ -26,4 +28,5 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     quota_per_second: float | None = 15.0
     burst: float = 15.0
     settle_scale: float = 1.0
+    whole_stamps: bool = False
     faults: Faults = Faults()

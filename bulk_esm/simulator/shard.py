@@ -1,29 +1,39 @@
 """The control plane of one account and Region: its mappings, their states and its quota.
 
 Synchronous and without a clock of its own: every method takes `now`, in virtual seconds. The states are those of F§3.1
-and F§3.2; a mapping in transition refuses updates and deletes (F§3.4).
+and F§0.2. Mappings are kept with the exact moment of the last call, which alone moves `LastModified`: neither coming to
+rest, nor a refusal, nor tagging does (F§0.2).
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final
 
 from bulk_esm.model.mapping import State
+from bulk_esm.simulator.combinations import check_result
+from bulk_esm.simulator.course import course_of
 from bulk_esm.simulator.draws import draw
-from bulk_esm.simulator.errors import in_use, invalid, not_found, throttled
+from bulk_esm.simulator.duplicates import Duplicates
+from bulk_esm.simulator.errors import in_use, throttled
 from bulk_esm.simulator.fleet import Fleet, partition_of
+from bulk_esm.simulator.functions import Functions, full_function_arn, visibility_timeout
 from bulk_esm.simulator.mapping import Mapping
-from bulk_esm.simulator.merging import HIDES_VALUES_UNTIL_SETTLED, full_function_arn, merged
+from bulk_esm.simulator.merging import merged
 from bulk_esm.simulator.paging import PAGE, Query, page
 from bulk_esm.simulator.quota import TokenBucket
-from bulk_esm.simulator.refusals import VISIBILITY_TIMEOUT, check_request, check_result
+from bulk_esm.simulator.reading import as_read
+from bulk_esm.simulator.refusals import check_request
+from bulk_esm.simulator.registry import Registry
 from bulk_esm.simulator.report import AcceptedUpdate, Kind
 from bulk_esm.simulator.settings import Settings
-from bulk_esm.simulator.settle import settle_time
-from bulk_esm.simulator.timeline import Configuration, Timeline, Version
+from bulk_esm.simulator.settle import Transition, settle_time, transition_of
+from bulk_esm.simulator.timeline import Configuration, Version
 
+# Guess: Updating refuses updates and deletes, as do Creating and Deleting; proven are Enabling and Disabling (F§0.2),
+# and the API's own examples name Creating and Updating (F§3.4). An update while Updating would tell.
 IN_TRANSITION: Final = frozenset({State.CREATING, State.ENABLING, State.DISABLING, State.UPDATING, State.DELETING})
 
 
@@ -33,7 +43,7 @@ class Shard:
     Args:
         account_id: 12 digits.
         region: its name.
-        fleet: the mappings at the start. They are not changed in place.
+        fleet: the mappings at the start, completed by what Lambda always shows. They are not changed in place.
         settings: what all shards share.
     """
 
@@ -45,23 +55,17 @@ class Shard:
         self.tags = dict(fleet.tags)
         self._settings = settings
         self._faults = settings.faults
-        self._quota = TokenBucket(
-            per_second=settings.quota_per_second,
-            burst=settings.burst,
-            other_share=settings.faults.other_caller_share,
-            other_on_s=settings.faults.other_caller_on_s,
-            other_off_s=settings.faults.other_caller_off_s,
-        )
-        self._mappings: dict[str, Mapping] = {}
-        self._order: list[Mapping] = []  # only ever appended to, so that a position in it is a marker
-        for configuration in fleet.mappings:
-            self._append(configuration, Timeline(configuration, kept_s=self._faults.list_lag_s))
+        self._quota = TokenBucket.of(settings)
+        self.functions = Functions(fleet)
+        self._mappings = Registry(seed=settings.seed, kept_s=settings.faults.list_lag_s)
+        self._duplicates = Duplicates()
+        self._append(fleet, visible_from=-math.inf)
 
     def __contains__(self, uuid: str) -> bool:
         return uuid in self._mappings
 
     def __iter__(self) -> Iterator[Mapping]:
-        return iter(self._order)
+        return iter(self._mappings)
 
     def admit(self, now: float) -> None:
         """Take a token of the quota.
@@ -92,59 +96,60 @@ class Shard:
         query = Query(
             scope=f"{self.account_id}/{self.region}", function_name=function_name, event_source_arn=event_source_arn
         )
-        return page(
-            self._order, lambda mapping: mapping.in_list(now, self._faults.list_lag_s), query, marker, max_items
-        )
+        return page(self._mappings.listed, lambda mapping: self._in_list(mapping, now), query, marker, max_items)
 
     def get(self, uuid: str, now: float) -> Configuration:
-        """Get one mapping.
+        """Get one mapping, as SDKs show it: without the nulls of the wire.
 
         Raises:
             ApiError: there is none.
         """
-        return self._existing(uuid, now)[1]
+        mapping, configuration = self._mappings.existing(uuid, now)
+        return self._read(mapping, configuration)
 
     def update(self, uuid: str, request: dict[str, Any], now: float) -> Configuration:
         """Accept an update, or refuse it.
 
         Args:
             uuid: the mapping's identifier.
-            request: the members of UpdateEventSourceMapping, within the bounds of the API's model.
+            request: UpdateEventSourceMapping's members, within the model's bounds.
             now: virtual seconds.
 
         Returns:
-            The body of the 202: the mapping in transition, with the old values for some source types (F§3.2).
+            The body of the 202: the mapping in transition, or at rest where nothing takes time; with the old values
+            for some source types (F§3.2), and with milliseconds for all (F§0.2).
 
         Raises:
             ApiError: there is no such mapping, it is in transition, or it cannot take the update.
         """
-        mapping, before = self._existing(uuid, now)
+        mapping, before = self._mappings.existing(uuid, now)
         if before["State"] in IN_TRANSITION:
             raise in_use("update")
         check_request(request, mapping.source_type)
         if draw(self._settings.seed, "refused", uuid) < self._faults.refused_share:
-            raise invalid(VISIBILITY_TIMEOUT)
-        after = merged(before, request, function_arn=self._function_arn(request))
+            raise visibility_timeout(30, 60)
+        function_arn = self._function_arn(request)
+        self.functions.check_exists(before["FunctionArn"])  # whatever the update says (F§0.2)
+        after = merged(before, request, function_arn=function_arn)
         check_result(after)
-        return self._accept(mapping, before, after, _state_asked_for(request, before["State"]), now)
-
-    def _accept(
-        self, mapping: Mapping, before: Configuration, after: Configuration, rest: str, now: float
-    ) -> Configuration:
-        if rest == before["State"]:
-            passing = State.UPDATING  # an update that changes nothing too; nothing is recorded (F§3.2)
-        else:
-            passing = State.ENABLING if rest == State.ENABLED else State.DISABLING
-        settles_at = self._settles_at(mapping, now)
-        shown = before if mapping.source_type in HIDES_VALUES_UNTIL_SETTLED else after
-        transit = self._look(shown, passing, now)
-        versions = [] if settles_at == now else [Version(now, transit)]
-        if settles_at is not None:
-            versions.append(Version(settles_at, self._look(after, rest, settles_at)))
-        mapping.timeline.record(now, *versions)
-        self._perhaps_show_wrong(mapping, after, rest, now)
-        mapping.accepted.append(AcceptedUpdate(accepted_at=now, settles_at=settles_at))
-        return transit
+        if function_arn is not None:
+            self.functions.check_exists(function_arn)
+            self._duplicates.check(mapping, before, function_arn, now)
+            self.functions.check_timeout(before, function_arn, mapping.source_type)
+        course = course_of(
+            source_type=mapping.source_type,
+            request=request,
+            before=before,
+            after=after,
+            stamp=self._epoch(now),
+            now=now,
+            takes_s=self._takes_s(mapping, transition_of(request, before["State"])),
+            scale=self._settings.settle_scale,
+        )
+        mapping.timeline.record(now, *course.versions(now))
+        self._perhaps_show_wrong(mapping, course.resting, now)
+        mapping.accepted.append(AcceptedUpdate(accepted_at=now, settles_at=course.settles_at))
+        return course.answered
 
     def delete(self, uuid: str, now: float) -> Configuration:
         """Begin to delete a mapping.
@@ -155,18 +160,21 @@ class Shard:
         Raises:
             ApiError: there is no such mapping, or it is in transition.
         """
-        mapping, before = self._existing(uuid, now)
+        mapping, before = self._mappings.existing(uuid, now)
         if before["State"] in IN_TRANSITION:
             raise in_use("delete")
-        deleting = self._look(before, State.DELETING, now)
-        gone_at = self._settles_at(mapping, now)
-        gone = [] if gone_at is None else [Version(gone_at, None)]
+        # Guess: a Delete does not move LastModified, which shows when the configuration last changed; that it was cut
+        # in its answer is captured (F§0.2), its value is not, and one deletion would tell.
+        deleting = {**before, "State": str(State.DELETING)}
+        takes_s = self._takes_s(mapping, Transition.DELETE)
+        gone = [] if takes_s is None else [Version(now + takes_s * self._settings.settle_scale, None)]
         mapping.timeline.record(now, Version(now, deleting), *gone)
-        return deleting
+        return self._read(mapping, deleting)
 
     def snapshot(self, now: float) -> list[Configuration]:
-        """All mappings as Get would return them."""
-        return [found for mapping in self._order if (found := mapping.timeline.at(now)) is not None]
+        """All mappings as Get would return them, in the order in which they were made."""
+        looks = ((mapping, mapping.timeline.at(now)) for mapping in self)
+        return [self._read(mapping, look) for mapping, look in looks if look is not None]
 
     def tagged(self, now: float) -> dict[str, dict[str, str]]:
         """The tags by ARN of functions, and of those mappings that are there."""
@@ -178,24 +186,19 @@ class Shard:
 
         Args:
             uuid: the mapping's identifier.
-            values: members of the configuration; None removes one. LastModified moves unless it is among them.
+            values: members of the configuration; None removes one. LastModified moves unless it is among them, and
+                shows as precisely as the source type's does.
             now: virtual seconds.
 
         Raises:
             ApiError: there is no such mapping.
         """
-        mapping, before = self._existing(uuid, now)
 
-        def changed(configuration: Configuration, at: float) -> Configuration:
-            merged_values = {**configuration, "LastModified": self._epoch(at), **values}
+        def changed(configuration: Configuration) -> Configuration:
+            merged_values = {**configuration, "LastModified": self._epoch(now), **values}
             return {name: value for name, value in merged_values.items() if value is not None}
 
-        versions = [Version(now, changed(before, now))]
-        versions += [
-            Version(at, None if configuration is None else changed(configuration, at))
-            for at, configuration in mapping.timeline.future(now)
-        ]
-        mapping.timeline.record(now, *versions)
+        self._mappings.existing(uuid, now)[0].timeline.rewrite(now, changed)
 
     def delete_behind(self, uuid: str, now: float) -> None:
         """Delete a mapping at once.
@@ -203,45 +206,38 @@ class Shard:
         Raises:
             ApiError: there is no such mapping.
         """
-        mapping, _ = self._existing(uuid, now)
-        mapping.timeline.record(now, Version(now, None))
+        self._mappings.existing(uuid, now)[0].timeline.record(now, Version(now, None))
 
     def add(self, fleet: Fleet, now: float) -> None:
         """Add mappings, which were not there before."""
-        for configuration in fleet.mappings:
-            self._append(configuration, Timeline(configuration, visible_from=now, kept_s=self._faults.list_lag_s))
+        self._append(fleet, visible_from=now)
+        self.functions.add(fleet)
         self.tags.update(fleet.tags)
 
-    def _append(self, configuration: Configuration, timeline: Timeline) -> None:
-        mapping = Mapping(configuration, timeline)
-        if mapping.uuid in self._mappings:
-            raise ValueError(f"two mappings have the UUID {mapping.uuid}: give each its own")
-        self._mappings[mapping.uuid] = mapping
-        self._order.append(mapping)
+    def _append(self, fleet: Fleet, *, visible_from: float) -> None:
+        for mapping in self._mappings.add(fleet.mappings, visible_from=visible_from):
+            self._duplicates.add(mapping)
 
-    def _existing(self, uuid: str, now: float) -> tuple[Mapping, Configuration]:
-        mapping = self._mappings.get(uuid)
-        configuration = mapping.timeline.at(now) if mapping else None
-        if mapping is None or configuration is None:
-            raise not_found()
-        return mapping, configuration
+    def _in_list(self, mapping: Mapping, now: float) -> Configuration | None:
+        look = mapping.in_list(now, self._faults.list_lag_s)
+        return None if look is None else self._read(mapping, look)
 
-    def _settles_at(self, mapping: Mapping, now: float) -> float | None:
+    def _read(self, mapping: Mapping, configuration: Configuration) -> Configuration:
+        return configuration if self._settings.whole_stamps else as_read(configuration, mapping.source_type)
+
+    def _takes_s(self, mapping: Mapping, transition: Transition) -> float | None:
+        """How long a call takes before `settle_scale`, 0 for no time at all; None if it never ends."""
         seed = self._settings.seed
         if draw(seed, "stuck", mapping.uuid) < self._faults.stuck_share:
             return None
-        takes_s = settle_time(mapping.source_type, seed=seed, uuid=mapping.uuid, nth=len(mapping.accepted))
-        return now + takes_s * self._settings.settle_scale
+        return settle_time(mapping.source_type, transition, seed=seed, uuid=mapping.uuid, nth=len(mapping.accepted))
 
-    def _perhaps_show_wrong(self, mapping: Mapping, after: Configuration, rest: str, now: float) -> None:
+    def _perhaps_show_wrong(self, mapping: Mapping, resting: Configuration, now: float) -> None:
         nth = len(mapping.accepted)
         if draw(self._settings.seed, "wrong", mapping.uuid, nth) < self._faults.list_wrong_share:
-            opposite = State.DISABLED if rest == State.ENABLED else State.ENABLED
-            mapping.wrong_look = self._look(after, opposite, now)
+            opposite = State.DISABLED if resting["State"] == State.ENABLED else State.ENABLED
+            mapping.wrong_look = {**resting, "State": str(opposite)}
             mapping.wrong_until = now + self._faults.list_wrong_for_s
-
-    def _look(self, configuration: Configuration, state: str, at: float) -> Configuration:
-        return {**configuration, "State": str(state), "LastModified": self._epoch(at)}
 
     def _epoch(self, at: float) -> float:
         return round(self._settings.epoch + at, 3)
@@ -251,9 +247,3 @@ class Shard:
         if name is None:
             return None
         return full_function_arn(name, partition=self.partition, account_id=self.account_id, region=self.region)
-
-
-def _state_asked_for(request: dict[str, Any], state: str) -> str:
-    if "Enabled" not in request:
-        return state
-    return State.ENABLED if request["Enabled"] else State.DISABLED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 Configuration = dict[str, Any]
@@ -41,6 +42,21 @@ class Timeline:
             if visible_from <= moment:
                 return configuration
         return None
+
+    def from_now_on(self, now: float) -> list[Configuration]:
+        """What is visible now, and what will be; nothing of a mapping that is gone."""
+        looks = [self.at(now), *(version.configuration for version in self.future(now))]
+        return [look for look in looks if look is not None]
+
+    def rewrite(self, now: float, change: Callable[[Configuration], Configuration]) -> None:
+        """Change what is visible now, and what will be.
+
+        Args:
+            now: virtual seconds.
+            change: makes a configuration of one; what is gone stays gone.
+        """
+        looks = [Version(now, self.at(now)), *self.future(now)]
+        self.record(now, *(Version(since, look and change(look)) for since, look in looks))
 
     def record(self, now: float, *versions: Version) -> None:
         """Append versions, and forget those that nobody can ask for any more.

@@ -71,8 +71,8 @@ CONFLICT = error("ResourceConflictException", 409)
         ("ConnectionClosedError", 0, Treatment.TRANSIENT),
         ("ReadTimeoutError", 0, Treatment.TRANSIENT),
         ("ResourceInUseException", 400, Treatment.IN_USE),
-        ("ResourceConflictException", 409, Treatment.CONFLICT),
-        ("SomethingNew", 409, Treatment.CONFLICT),
+        ("ResourceConflictException", 409, Treatment.FINAL),
+        ("SomethingNew", 409, Treatment.FINAL),
         ("AccessDeniedException", 403, Treatment.DENIED),
         ("ExpiredTokenException", 403, Treatment.DENIED),
         ("ExpiredToken", 400, Treatment.DENIED),
@@ -95,7 +95,7 @@ def test_the_table(code: str, status: int, treatment: Treatment) -> None:
     ("failure", "attempts"),
     [
         (BROKEN, 8),
-        (CONFLICT, 4),
+        (CONFLICT, 1),
         (error("ResourceInUseException"), 1),
         (error("ValidationException"), 1),
         (error("ExpiredTokenException", 403), 1),
@@ -120,9 +120,9 @@ async def test_a_throttle_only_delays_and_the_pacer_is_what_waits() -> None:
 
 
 async def test_throttles_use_up_no_attempts_of_other_errors() -> None:
-    call = Call([*([BROKEN, *[THROTTLE] * 20] * 7), *[CONFLICT] * 3])
+    call = Call([BROKEN, *[THROTTLE] * 20] * 7)
     assert await call.run() == "done"
-    assert call.attempts == 7 * 21 + 3 + 1
+    assert call.attempts == 7 * 21 + 1
 
 
 async def test_the_longest_wait_doubles_up_to_a_limit() -> None:
@@ -131,10 +131,10 @@ async def test_the_longest_wait_doubles_up_to_a_limit() -> None:
     assert call.hasty.sleeps == [1, 2, 4, 8, 16, 20, 20]
 
 
-async def test_each_treatment_backs_off_by_its_own_count() -> None:
-    call = Call([BROKEN, CONFLICT, BROKEN, CONFLICT])
+async def test_throttles_do_not_lengthen_the_waits_of_other_errors() -> None:
+    call = Call([BROKEN, THROTTLE, BROKEN, THROTTLE])
     await call.run()
-    assert call.hasty.sleeps == [1, 1, 2, 2]
+    assert call.hasty.sleeps == [1, 0, 2, 0]
 
 
 @given(attempt=st.integers(1, 100), base_s=st.floats(0.001, 100), seed=st.integers())
@@ -151,7 +151,7 @@ def test_jitter_spreads_over_the_whole_wait() -> None:
     assert max(drawn) > 3.9
 
 
-@pytest.mark.parametrize("failure", [THROTTLE, BROKEN, CONFLICT])
+@pytest.mark.parametrize("failure", [THROTTLE, BROKEN])
 async def test_the_deadline_ends_what_would_be_retried(failure: ServiceError) -> None:
     call = Call([failure] * 1000)
     with pytest.raises(ServiceError) as caught:

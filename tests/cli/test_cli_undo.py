@@ -25,13 +25,13 @@ STREAM = {
     "MaximumRecordAgeInSeconds": 7777,
     "ParallelizationFactor": 3,
     "BisectBatchOnFunctionError": True,
-    "TumblingWindowInSeconds": 33,
 }
+DEAD_LETTERS = {"OnFailure": {"Destination": "arn:aws:sqs:us-east-1:123456789012:d"}}
 KAFKA = {"BatchSize": 8, "Enabled": False, "FilterCriteria": {"Filters": [{"Pattern": "{}"}]}}
 BY_TYPE = {
     "sqs": {**QUEUE, "FunctionResponseTypes": ["ReportBatchItemFailures"], "FilterCriteria": {}},
     "sqs-fifo": QUEUE,
-    "kinesis": {**STREAM, "DestinationConfig": {"OnFailure": {"Destination": "arn:aws:sqs:us-east-1:123456789012:d"}}},
+    "kinesis": {**STREAM, "DestinationConfig": DEAD_LETTERS},
     "dynamodb": STREAM,
     "msk": KAFKA,
     "kafka": KAFKA,
@@ -99,7 +99,7 @@ def test_what_each_source_type_takes_is_put_back_byte_for_byte(tmp_path: Path, i
         (tmp_path / "requests.jsonl").write_bytes(b"\n".join(map(msgspec.json.encode, lines)))
         applied = inside(simulated.environment, "apply", "--requests", "requests.jsonl", "--skip-blocked", *YES)
         assert applied.code == 0, applied.stderr
-        outcomes = Cli(tmp_path).last_run().outcomes  # the blocked ones are queues with provisioned pollers
+        outcomes = Cli(tmp_path).last_run().outcomes  # blocked: queues with pollers, tumbling windows
         changed = {uuid for uuid, outcome in outcomes.items() if outcome == "updated"}
         assert {uuid for uuid, now in content(simulated).items() if now != before[uuid]} == changed
         assert all(changed & simulated.mappings(source_type).keys() for source_type in BY_TYPE)

@@ -150,14 +150,14 @@ def test_items_that_need_nothing_sent() -> None:
 
 
 def test_a_refusal_keeps_lambdas_words() -> None:
-    assert failed(IN_USE, {}) == Ending(
+    assert failed(IN_USE, an_item()) == Ending(
         Outcome.FAILED,
         ErrorRecord(code="ResourceInUseException", message="it is in use", request_id="the-request"),
     )
 
 
 def test_a_mapping_that_is_not_there_any_more_was_deleted_by_someone() -> None:
-    gone = failed(NOT_FOUND, {"Enabled": False})
+    gone = failed(NOT_FOUND, an_item())
     assert gone.outcome is Outcome.CONFLICT
     assert gone.error is not None
     assert gone.error.code == "ResourceNotFoundException"
@@ -165,7 +165,7 @@ def test_a_mapping_that_is_not_there_any_more_was_deleted_by_someone() -> None:
 
 
 def test_what_was_not_found_may_be_the_function_that_was_asked_for() -> None:
-    ending = failed(NOT_FOUND, {"FunctionName": "nobody"})
+    ending = failed(NOT_FOUND, an_item(request={"FunctionName": "nobody"}))
     assert ending == Ending(Outcome.FAILED, ErrorRecord(code="ResourceNotFoundException", message="no such thing"))
 
 

@@ -26,7 +26,7 @@ from model_samples import (
 
 from bulk_esm.model.change import Change, Comparison, Difference
 from bulk_esm.model.mapping import EventSourceMapping, SourceType
-from bulk_esm.model.values import current_value, holds
+from bulk_esm.model.values import current_value, holds, is_empty
 
 NOTHING = Comparison(request={}, differences=(), problems=())
 STREAMS = [KINESIS, DYNAMODB]
@@ -38,7 +38,7 @@ REGISTRY = {"SchemaRegistryURI": "https://registry", "EventRecordFormat": "JSON"
 ACCESSES = [
     {"Type": kind, "URI": f"uri-{kind}"} for kind in ("BASIC_AUTH", "VPC_SUBNET", "CLIENT_CERTIFICATE_TLS_AUTH")
 ]
-PATTERNS = [{"Pattern": '{"a":[1]}'}, {"Pattern": '{"b": ["x"], "a": [2]}'}, {"Pattern": "not JSON"}]
+PATTERNS = [{"Pattern": '{"a":[1]}'}, {"Pattern": '{"b": ["x"], "a": [2]}'}, {"Pattern": "{}"}]
 
 
 def some_of(items: list[Any]) -> st.SearchStrategy[list[Any]]:
@@ -55,16 +55,12 @@ registries = st.sampled_from(
 )
 pollers = {"MinimumPollers": st.integers(2, 200), "MaximumPollers": st.integers(200, 2000)}
 groups = {"PollerGroupName": st.sampled_from(["", "day", "night"])}
-documentdb = {
-    "DatabaseName": st.sampled_from(["orders", "payments"]),
-    "CollectionName": st.sampled_from(["new", "old"]),
-    "FullDocument": st.sampled_from(["Default", "UpdateLookup"]),
-}
+full_document = {"FullDocument": st.sampled_from(["Default", "UpdateLookup"])}
 VALUES: list[tuple[str, list[SourceType], st.SearchStrategy[Any]]] = [
     ("Enabled", [*KNOWN, UNKNOWN], st.booleans()),
     ("FunctionName", [*KNOWN, UNKNOWN], st.sampled_from(["orders", "orders:PROD", f"{FUNCTION}orders:1", "payments"])),
     ("BatchSize", [*KNOWN, UNKNOWN], st.integers(1, 10) | st.just(10)),
-    ("MetricsConfig", [*KNOWN, UNKNOWN], some_of(["EventCount"]).map(lambda metrics: {"Metrics": metrics})),
+    ("MetricsConfig", QUEUES + STREAMS, some_of(["EventCount"]).map(lambda metrics: {"Metrics": metrics})),
     ("MaximumBatchingWindowInSeconds", [source for source in KNOWN if source is not FIFO], st.integers(0, 3)),
     ("FilterCriteria", FILTERING, some_of(PATTERNS).map(lambda filters: {"Filters": filters}) | st.just({})),
     ("KMSKeyArn", FILTERING, st.sampled_from(["", KEY])),
@@ -76,12 +72,13 @@ VALUES: list[tuple[str, list[SourceType], st.SearchStrategy[Any]]] = [
     ("BisectBatchOnFunctionError", RETRYING, st.booleans()),
     ("MaximumRetryAttempts", RETRYING, st.integers(-1, 3)),
     ("MaximumRecordAgeInSeconds", RETRYING, st.sampled_from([-1, 60, 604_800])),
-    ("ParallelizationFactor", STREAMS, st.integers(1, 3)),
-    ("TumblingWindowInSeconds", STREAMS, st.integers(0, 3)),
-    ("SourceAccessConfigurations", [*BOTH_KAFKAS, MQ, DOCUMENTDB], some_of(ACCESSES)),
+    ("ParallelizationFactor", [DYNAMODB], st.integers(1, 3)),
+    ("TumblingWindowInSeconds", [KINESIS], st.integers(0, 3)),
+    ("SourceAccessConfigurations", BOTH_KAFKAS, some_of(ACCESSES)),
+    ("SourceAccessConfigurations", [MQ, DOCUMENTDB], some_of(ACCESSES).filter(bool)),
     ("AmazonManagedKafkaEventSourceConfig", [MSK], registries),
     ("SelfManagedKafkaEventSourceConfig", [KAFKA], registries),
-    ("DocumentDBEventSourceConfig", [DOCUMENTDB], st.fixed_dictionaries({}, optional=documentdb).filter(bool)),
+    ("DocumentDBEventSourceConfig", [DOCUMENTDB], st.fixed_dictionaries(full_document)),
     ("LoggingConfig", BOTH_KAFKAS, st.sampled_from(["DEBUG", "INFO"]).map(lambda level: {"SystemLogLevel": level})),
 ]
 # What Lambda returns and no update may send.
@@ -91,6 +88,7 @@ READ_ONLY: dict[SourceType, dict[str, Any]] = {
     MQ: {"SourceAccessConfigurations": [{"Type": "VIRTUAL_HOST", "URI": "/"}]},
     KINESIS: {"DestinationConfig": {"OnFailure": {}}},
     DYNAMODB: {"DestinationConfig": {"OnFailure": {}, "OnSuccess": {}}},
+    DOCUMENTDB: {"DocumentDBEventSourceConfig": {"DatabaseName": "orders", "CollectionName": "new"}},
 }
 read_backs: st.SearchStrategy[ReadBack] = st.sampled_from(["as sent", "defaults left out"])
 
@@ -110,12 +108,16 @@ def requests(source: SourceType) -> st.SearchStrategy[dict[str, Any]]:
 
 
 def _sent(name: str, value: Any) -> Any:
+    if name == "FunctionName" and value == "orders":
+        return "payments"
     return {} if name == "DestinationConfig" and value == {"OnFailure": {}} else value
 
 
 @st.composite
 def changes(draw: st.DrawFn, source: SourceType) -> Change:
     values = draw(st.fixed_dictionaries({}, optional={n: v for n, sources, v in VALUES if source in sources}))
+    if values.get("KMSKeyArn") and is_empty(values.get("FilterCriteria")):
+        del values["KMSKeyArn"]  # a key alone would be ignored
     clearable = sorted({path for path, sources, _, _ in CLEARED if source in sources})
     return Change(values, tuple(draw(some_of([path for path in clearable if not says_something_of(values, path)]))))
 
@@ -134,8 +136,8 @@ CLEARED: list[tuple[str, list[SourceType], Any, Any]] = [
     ("ProvisionedPollerConfig", [*QUEUES, *BOTH_KAFKAS], {"MinimumPollers": 2, "MaximumPollers": 3}, {}),
     ("ProvisionedPollerConfig.PollerGroupName", BOTH_KAFKAS, "night", ""),
     ("FunctionResponseTypes", QUEUES + RETRYING, ["ReportBatchItemFailures"], []),
-    ("MetricsConfig", KNOWN, {"Metrics": ["EventCount"]}, {"Metrics": []}),
-    ("MetricsConfig.Metrics", KNOWN, ["EventCount"], []),
+    ("MetricsConfig", QUEUES + RETRYING, {"Metrics": ["EventCount"]}, {"Metrics": []}),
+    ("MetricsConfig.Metrics", QUEUES + RETRYING, ["EventCount"], []),
     ("AmazonManagedKafkaEventSourceConfig", [MSK], {"SchemaRegistryConfig": REGISTRY}, {"SchemaRegistryConfig": {}}),
     ("AmazonManagedKafkaEventSourceConfig.SchemaRegistryConfig", [MSK], REGISTRY, {}),
     ("SelfManagedKafkaEventSourceConfig", [KAFKA], {"SchemaRegistryConfig": REGISTRY}, {"SchemaRegistryConfig": {}}),
@@ -147,7 +149,7 @@ CLEARED: list[tuple[str, list[SourceType], Any, Any]] = [
     ("ParallelizationFactor", STREAMS, 2, 1),
     ("TumblingWindowInSeconds", STREAMS, 30, 0),
     ("MaximumBatchingWindowInSeconds", [SQS, *STREAMS], 5, 0),
-    ("SourceAccessConfigurations", [*BOTH_KAFKAS, MQ, DOCUMENTDB], ACCESSES, []),
+    ("SourceAccessConfigurations", BOTH_KAFKAS, ACCESSES, []),
     ("DocumentDBEventSourceConfig.FullDocument", [DOCUMENTDB], "UpdateLookup", "Default"),
     ("BatchSize", QUEUES, 7, 10),
     ("BatchSize", [*STREAMS, *BOTH_KAFKAS, MQ, DOCUMENTDB], 7, 100),
@@ -204,7 +206,9 @@ def test_unset_takes_back_what_was_set(path: str, source: SourceType, value: Any
         plain["MaximumBatchingWindowInSeconds"] = 0
     if source in STREAMS:
         plain["DestinationConfig"] = {"OnFailure": {}}
-    if path.endswith("PollerGroupName"):
+    if path == "KMSKeyArn":
+        plain["FilterCriteria"] = {"Filters": PATTERNS}
+    if path.endswith("PollerGroupName") or (path.startswith("MetricsConfig") and source in BOTH_KAFKAS):
         plain["ProvisionedPollerConfig"] = {"MinimumPollers": 2, "MaximumPollers": 3}
     if source is DOCUMENTDB:
         plain["DocumentDBEventSourceConfig"] = {"DatabaseName": "orders", "FullDocument": "Default"}

@@ -200,7 +200,8 @@ async def test_every_parameter_that_moto_knows_can_be_set_and_cleared_again(
     stream, queue = moto.create_stream("clicks"), moto.create_queue("orders")
     asked = OF_STREAMS | OF_QUEUES
     mappings = {name: moto.create_mapping("orders", stream, StartingPosition="LATEST") for name in OF_STREAMS}
-    mappings |= {name: moto.create_mapping("orders", queue) for name in OF_QUEUES}
+    encryptable = {"KMSKeyArn": {"FilterCriteria": OF_STREAMS["FilterCriteria"]}}  # a key alone is ignored
+    mappings |= {name: moto.create_mapping("orders", queue, **encryptable.get(name, {})) for name in OF_QUEUES}
     selection = Selection(uuids=frozenset(mappings.values()))
 
     async def apply_to_each(changes: dict[str, Change]) -> None:

@@ -1,14 +1,16 @@
 from collections import Counter
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from simulator_shards import shard_of
 
 from bulk_esm.model.mapping import AT_REST, SourceType, source_type_of
-from bulk_esm.model.parameters import PARAMETERS
 from bulk_esm.simulator import make_fleet
-from bulk_esm.simulator.bounds import check
-from bulk_esm.simulator.refusals import check_result
+from bulk_esm.simulator.bounds import check, shape
+from bulk_esm.simulator.settings import Settings
+from bulk_esm.simulator.timeline import Configuration
 
 
 @settings(deadline=None)
@@ -31,15 +33,47 @@ def test_fleets_differ_by_seed_account_and_region() -> None:
     assert len({mapping["UUID"] for fleet in fleets for mapping in fleet.mappings}) == 12
 
 
-def test_every_mapping_is_legal_for_its_source() -> None:
-    for mapping in make_fleet(2000).mappings:
-        source_type = source_type_of(mapping)
-        settings = {name: value for name, value in mapping.items() if name in PARAMETERS}
-        wrong = {name for name in settings if not PARAMETERS[name].takes(source_type)}
-        # a FIFO queue's window comes back as 0 although it takes none
-        assert wrong <= ({"MaximumBatchingWindowInSeconds"} if source_type is SourceType.SQS_FIFO else set())
-        check("UpdateEventSourceMapping", settings)
-        check_result(mapping)
+def test_no_mapping_of_a_fleet_has_what_lambda_refuses() -> None:
+    """Each mapping's own values go back through all refusals, one by one and all at once."""
+    fleet = make_fleet(2000)
+    shard = shard_of(settings=Settings(settle_scale=0))
+    shard.add(fleet, 0)
+    for mapping in fleet.mappings:
+        values = sendable(mapping)
+        for name, value in values.items():
+            check("UpdateEventSourceMapping", {name: value})
+            after = shard.update(mapping["UUID"], {name: value}, 0)
+            assert without_stamp(after) == {**without_stamp(mapping), "State": after["State"]}, name
+        shard.update(mapping["UUID"], values, 0)
+        assert without_stamp(shard.get(mapping["UUID"], 0)) == without_stamp(mapping)
+
+
+def sendable(mapping: Configuration) -> dict[str, Any]:
+    """A mapping's values, but for what no update takes even unchanged (F§0.2, F§6.4)."""
+    members = shape("UpdateEventSourceMapping").members
+    values = {name: value for name, value in mapping.items() if name in members and name != "UUID"}
+    values["FunctionName"] = mapping["FunctionArn"]
+    if not values.get("DestinationConfig", {"OnFailure": "none"})["OnFailure"]:
+        values["DestinationConfig"] = {}
+    for block in ("AmazonManagedKafkaEventSourceConfig", "SelfManagedKafkaEventSourceConfig"):
+        if block in values:
+            values[block] = {name: value for name, value in values[block].items() if name != "ConsumerGroupId"}
+    if "DocumentDBEventSourceConfig" in values:
+        values["DocumentDBEventSourceConfig"] = {"FullDocument": values["DocumentDBEventSourceConfig"]["FullDocument"]}
+    if "SourceAccessConfigurations" in values:
+        accesses = values["SourceAccessConfigurations"]
+        values["SourceAccessConfigurations"] = [access for access in accesses if access["Type"] != "VIRTUAL_HOST"]
+    return values
+
+
+def without_stamp(mapping: Configuration) -> Configuration:
+    return {name: value for name, value in mapping.items() if name != "LastModified"}
+
+
+def test_a_fleets_stamps_are_whole_minutes_for_streams_only() -> None:
+    for mapping in make_fleet(500).mappings:
+        whole = source_type_of(mapping) in {SourceType.KINESIS, SourceType.DYNAMODB}
+        assert (mapping["LastModified"] % 60 == 0) is whole
 
 
 def test_names_run_out_only_for_the_impatient() -> None:

@@ -121,7 +121,7 @@ async def test_accounts_and_regions_are_apart(clock: Clock, connect: Connect) ->
                 assert {tuple(mapping["FunctionArn"].split(":")[3:5]) for mapping in found} == {(region, account)}
         async with connect(simulator, account="AKIAEXAMPLE") as client:
             own = (await client.list_event_source_mappings())["EventSourceMappings"]
-            assert [mapping["UUID"] for mapping in own] == [mapping["UUID"] for mapping in simulator.snapshot()]
+            assert {mapping["UUID"] for mapping in own} == {mapping["UUID"] for mapping in simulator.snapshot()}
 
 
 async def test_answers_that_fail(clock: Clock, connect: Connect) -> None:

@@ -1,22 +1,17 @@
 from typing import Any
 
 import pytest
+from simulator_shards import ARN
 
 from bulk_esm.model.mapping import SourceType, source_type_of
 from bulk_esm.simulator import ApiError, make_fleet
 from bulk_esm.simulator.bounds import check
+from bulk_esm.simulator.combinations import check_result
 from bulk_esm.simulator.merging import merged
-from bulk_esm.simulator.refusals import check_request, check_result
+from bulk_esm.simulator.refusals import check_request
 from bulk_esm.simulator.timeline import Configuration
 
-ARN = {
-    SourceType.SQS: "arn:aws:sqs:us-east-1:123456789012:q",
-    SourceType.SQS_FIFO: "arn:aws:sqs:us-east-1:123456789012:q.fifo",
-    SourceType.KINESIS: "arn:aws:kinesis:us-east-1:123456789012:stream/s",
-    SourceType.MSK: "arn:aws:kafka:us-east-1:123456789012:cluster/c/1",
-    SourceType.MQ: "arn:aws:mq:us-east-1:123456789012:broker:b:1",
-    SourceType.DOCUMENTDB: "arn:aws:rds:us-east-1:123456789012:cluster:c",
-}
+FILTERS = {"Filters": [{"Pattern": '{"a": ["b"]}'}]}
 
 
 def after(source_type: SourceType, request: dict[str, Any], **current: Any) -> Configuration:
@@ -44,9 +39,7 @@ SQS, FIFO, KINESIS, MSK, MQ = (
     [
         (SQS, {"ParallelizationFactor": 2}, {}, "Unsupported 'parallelizationFactor' parameter for given event source"),
         (SQS, {"SourceAccessConfigurations": []}, {}, "Unsupported 'sourceAccessConfigurations' parameter"),
-        (FIFO, {"MaximumBatchingWindowInSeconds": 0}, {}, "Unsupported 'maximumBatchingWindowInSeconds' parameter"),
         (SourceType.DOCUMENTDB, {"KMSKeyArn": ""}, {}, "Unsupported 'kmsKeyArn' parameter"),
-        (FIFO, {"BatchSize": 11}, {}, "FIFO"),
         (SQS, {"BatchSize": 11}, {}, "Maximum batch window in seconds must be greater than 0 if maximum batch size"),
         (SQS, {"MaximumBatchingWindowInSeconds": 0}, {"BatchSize": 11}, "Maximum batch window in seconds must be"),
         (
@@ -64,13 +57,13 @@ SQS, FIFO, KINESIS, MSK, MQ = (
             SQS,
             {"ScalingConfig": {"MaximumConcurrency": 2}, "ProvisionedPollerConfig": {"MinimumPollers": 2}},
             {},
-            "together",
+            "does not support maximum concurrency feature",
         ),
         (
             SQS,
             {"ScalingConfig": {"MaximumConcurrency": 2}},
             {"ProvisionedPollerConfig": {"MinimumPollers": 2, "MaximumPollers": 3}},
-            "together",
+            "does not support maximum concurrency feature",
         ),
         (SQS, {"ProvisionedPollerConfig": {"MinimumPollers": 1}}, {}, "at least 2"),
         (MSK, {"ProvisionedPollerConfig": {"MaximumPollers": 2001}}, {}, "at most 2000"),
@@ -129,8 +122,8 @@ REGISTRY = {"ConsumerGroupId": "g", "SchemaRegistryConfig": {"SchemaRegistryURI"
 @pytest.mark.parametrize(
     ("source_type", "request_", "current", "left"),
     [
-        (SQS, {"FilterCriteria": {}}, {"FilterCriteria": {"Filters": [{"Pattern": "{}"}]}}, {}),
-        (SQS, {"FilterCriteria": {"Filters": []}}, {"FilterCriteria": {"Filters": [{"Pattern": "{}"}]}}, {}),
+        (SQS, {"FilterCriteria": {}}, {"FilterCriteria": FILTERS}, {}),
+        (SQS, {"FilterCriteria": {"Filters": []}}, {"FilterCriteria": FILTERS}, {}),
         (SQS, {"ScalingConfig": {}}, {"ScalingConfig": {"MaximumConcurrency": 2}}, {}),
         (
             SQS,
@@ -138,7 +131,12 @@ REGISTRY = {"ConsumerGroupId": "g", "SchemaRegistryConfig": {"SchemaRegistryURI"
             {"MetricsConfig": {"Metrics": ["EventCount"]}},
             {"MetricsConfig": {"Metrics": ["EventCount"]}},
         ),
-        (SQS, {"KMSKeyArn": ""}, {"KMSKeyArn": "arn:aws:kms:x:1:key/1"}, {}),
+        (
+            SQS,
+            {"KMSKeyArn": ""},
+            {"KMSKeyArn": "arn:aws:kms:x:1:key/1", "FilterCriteria": FILTERS},
+            {"FilterCriteria": FILTERS},
+        ),
         (SQS, {"MetricsConfig": {"Metrics": []}}, {"MetricsConfig": {"Metrics": ["EventCount"]}}, {}),
         (
             SQS,

@@ -184,9 +184,15 @@ def errors() -> int:
 async def simulated() -> Report:
     fleet = make_fleet(100, seed=1, account_id="123456789012", region="us-east-1", disabled_share=0.1, functions=10)
     assert_type(fleet, Fleet)
+    assert_type(fleet.function_timeouts | fleet.visibility_timeouts, dict[str, int])
     faults = Faults(error_share=0.05, list_lag_s=10, denied_accounts=frozenset({"210987654321"}))
     async with Simulator(
-        fleet=fleet, speed=20, seed=1, faults=faults, fleets={("123456789012", "eu-west-1"): Fleet(mappings=[])}
+        fleet=fleet,
+        speed=20,
+        seed=1,
+        whole_stamps=True,
+        faults=faults,
+        fleets={("123456789012", "eu-west-1"): Fleet(mappings=[])},
     ) as simulator:
         assert_type(simulator, Simulator)
         assert_type(simulator.endpoint_url, str)
@@ -199,6 +205,8 @@ async def simulated() -> Report:
             assert_type(simulator.get("1"), dict[str, Any])
             simulator.change_behind("1", State="Disabled", BatchSize=None)
             simulator.delete_behind("1")
+            simulator.delete_function_behind("orders:live")
+            simulator.restore_function_behind("orders:live")
         except ApiError as error:
             assert_type(error.status, int)
         simulator.add([{"UUID": "1"}])

@@ -1,0 +1,5 @@
+import sys
+
+from probing.main import main
+
+sys.exit(main())
