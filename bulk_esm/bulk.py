@@ -26,7 +26,7 @@ from bulk_esm.model.shard import Problem, Shard
 from bulk_esm.observers.observer import Observer
 from bulk_esm.runs.continuing import RunRest, plan_rest
 from bulk_esm.runs.fleet import Fleet
-from bulk_esm.runs.planning import RunPlan, plan_run, split_saved
+from bulk_esm.runs.planning import PlanContext, RunPlan, plan_run, split_saved
 from bulk_esm.runs.read_tasks import ReadTasks
 from bulk_esm.runs.resuming import PausedShards
 from bulk_esm.runs.run import Run
@@ -35,6 +35,7 @@ from bulk_esm.store.run_files import RunFiles
 
 DEFAULT_RUNS_DIR: Final = Path("bulk-esm-runs")
 _WHO_WE_ARE_WITHIN_S: Final = 2.0
+_ALONE: Final = PlanContext()
 
 ShardTold = Callable[[Shard, ShardEnd], None]
 Waiting = Callable[[str, int], None]
@@ -200,9 +201,7 @@ class BulkEsm:
         change: Change | Mapping[str, Change],
         *,
         allow_irreversible: bool = False,
-        intent: Intent | None = None,
-        told: ShardTold = _nobody,
-        waiting: Waiting = _nobody,
+        context: PlanContext = _ALONE,
     ) -> RunPlan:
         """Decide what would be sent to each selected mapping; changes nothing.
 
@@ -210,9 +209,7 @@ class BulkEsm:
             selection: which mappings.
             change: what is asked of all of them; or of each by UUID, which selects too.
             allow_irreversible: whether what can never be taken back may be changed.
-            intent: what it is for.
-            told: called as each shard ends.
-            waiting: called with a shard's name and its number of mappings in transition, before they are waited for.
+            context: what it is for, and who is told meanwhile.
 
         Raises:
             UsageError: nothing is selected, or the change could be taken by no mapping.
@@ -224,15 +221,14 @@ class BulkEsm:
         for one in [change] if isinstance(change, Change) else change.values():
             one.check()
         task = PlanChange.of(selection, change, allow_irreversible=allow_irreversible)
-        return await self.plan_tasks(lambda _: task, intent or Intent(), told=told, waiting=waiting)
+        return await self.plan_tasks(lambda _: task, context)
 
-    async def renew(self, saved: Plan, *, told: ShardTold = _nobody, waiting: Waiting = _nobody) -> RunPlan:
+    async def renew(self, saved: Plan, *, context: PlanContext = _ALONE) -> RunPlan:
         """Look at what a saved plan finds today; what someone changed since is a conflict.
 
         Args:
             saved: the plan.
-            told: called as each shard ends.
-            waiting: see `plan`.
+            context: see `plan`.
 
         Raises:
             RefusedError: the plan has mappings of an account or Region that is none of these.
@@ -242,7 +238,7 @@ class BulkEsm:
         def task_of(shard: Shard) -> RenewPlan:
             return RenewPlan(parts[shard.account_id, shard.region] if self.fleet.is_named else saved)
 
-        return await self.for_plan(saved).plan_tasks(task_of, Intent(), told=told, waiting=waiting)
+        return await self.for_plan(saved).plan_tasks(task_of, context)
 
     def for_plan(self, saved: Plan) -> BulkEsm:
         """The same with the shards of which a saved plan has mappings.
@@ -269,15 +265,14 @@ class BulkEsm:
         return self.among(shards)
 
     async def plan_rollback(
-        self, run: Path | str | RunFiles, *, force: bool = False, told: ShardTold = _nobody, waiting: Waiting = _nobody
+        self, run: Path | str | RunFiles, *, force: bool = False, context: PlanContext = _ALONE
     ) -> RunPlan:
         """Decide what would put back what a run changed; changes nothing.
 
         Args:
             run: the run: its folder, its id, or a unique prefix of that.
             force: whether to put it back even where someone changed the mapping since.
-            told: called as each shard ends.
-            waiting: see `plan`.
+            context: see `plan`.
 
         Returns:
             A plan like any other, with a conflict for each mapping that someone changed since.
@@ -291,8 +286,8 @@ class BulkEsm:
             found = files.shard(shard)
             return PlanRollback(items=found.plan().items, results=tuple(found.results()), force=force)
 
-        intent = Intent(command="rollback", undoes=files.record().run_id)
-        return await self.of_run(files).plan_tasks(task_of, intent, told=told, waiting=waiting)
+        intent = msgspec.structs.replace(context.intent, command="rollback", undoes=files.record().run_id)
+        return await self.of_run(files).plan_tasks(task_of, msgspec.structs.replace(context, intent=intent))
 
     def among_paused(self, paused: PausedShards) -> BulkEsm:
         """The same with the shards in which runs paused something.
@@ -302,29 +297,27 @@ class BulkEsm:
         """
         return self.among(paused.shards) if paused.has_shards else self
 
-    async def plan_resuming(
-        self, paused: PausedShards, *, told: ShardTold = _nobody, waiting: Waiting = _nobody
-    ) -> RunPlan:
+    async def plan_resuming(self, paused: PausedShards, *, context: PlanContext = _ALONE) -> RunPlan:
         """Decide what would enable just those mappings that runs paused.
 
         Args:
             paused: what they paused.
-            told: called as each shard ends.
-            waiting: see `plan`.
+            context: see `plan`.
         """
 
         def task_of(shard: Shard) -> PlanChange:
             uuids = paused.by_place[shard.account_id, shard.region] if paused.has_shards else paused.uuids
             return PlanChange.of(Selection(uuids=uuids), Change({"Enabled": True}))
 
-        return await self.among_paused(paused).plan_tasks(task_of, Intent(command="resume"), told=told, waiting=waiting)
+        intent = msgspec.structs.replace(context.intent, command="resume")
+        return await self.among_paused(paused).plan_tasks(task_of, msgspec.structs.replace(context, intent=intent))
 
     async def plan_rest(self, run: Path | str | RunFiles, *, waiting: Waiting = _nobody) -> RunRest:
         """Look at what a run that did not end well has left; changes nothing, on disk or in Lambda.
 
         Args:
             run: the run: its folder, its id, or a unique prefix of that.
-            waiting: see `plan`.
+            waiting: called with a shard's name and its number of mappings in transition, before they are waited for.
 
         Raises:
             RunFolderError: its files cannot be read.
@@ -431,15 +424,13 @@ class BulkEsm:
         """The account and Region of the credentials, as a shard."""
         return (Shard(account_id=None, region=self.home.region, profile=self.home.profile),)
 
-    async def plan_tasks(
-        self, task_of: Callable[[Shard], Task], intent: Intent, *, told: ShardTold, waiting: Waiting
-    ) -> RunPlan:
+    async def plan_tasks(self, task_of: Callable[[Shard], Task], context: PlanContext) -> RunPlan:
         """Plan all shards by tasks of any kind; see `plan_run`.
 
         Raises:
             BulkEsmError: what kept the only shard from being planned.
         """
-        plan = await plan_run(self.fleet, task_of, runs_dir=self.runs_dir, intent=intent, told=told, waiting=waiting)
+        plan = await plan_run(self.fleet, task_of, runs_dir=self.runs_dir, context=context)
         self._plans.enter_context(plan)
         self.raise_if_only(plan.problems)
         return plan

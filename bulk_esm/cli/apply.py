@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from bulk_esm.bulk import BulkEsm, ShardTold, Waiting
+from bulk_esm.bulk import BulkEsm
 from bulk_esm.cli.change import change as carry_change
 from bulk_esm.cli.fleet_options import FleetOptions
 from bulk_esm.cli.inputs import read_change, read_selection, reads_stdin, require_selection
@@ -28,7 +28,7 @@ from bulk_esm.cli.options import (
 from bulk_esm.errors import UsageError
 from bulk_esm.model.change import Change
 from bulk_esm.model.plan import Plan, PlanItem
-from bulk_esm.runs.planning import RunPlan
+from bulk_esm.runs.planning import PlanContext, RunPlan
 from bulk_esm.store.jsonl import read_lines
 
 
@@ -81,8 +81,8 @@ def apply_command(
     job.check(stdin_is_data=stdin_is_data)
     irreversible = change.allow_irreversible
 
-    def plan_of(bulk: BulkEsm, told: ShardTold, waiting: Waiting) -> Awaitable[RunPlan]:
-        return bulk.plan(selection, wanted, allow_irreversible=irreversible, told=told, waiting=waiting)
+    def plan_of(bulk: BulkEsm, context: PlanContext) -> Awaitable[RunPlan]:
+        return bulk.plan(selection, wanted, allow_irreversible=irreversible, context=context)
 
     return with_bulk(aws, fleet, lambda bulk: carry_change(bulk, job, fleet, plan_of), runs_dir=runs.runs_dir)
 
@@ -92,8 +92,8 @@ def _apply_saved(path: Path, job: Job, aws: AwsOptions, fleet: FleetOptions) -> 
     saved.check(in_one_place=not fleet.is_given)
     job.check()
 
-    def plan_of(bulk: BulkEsm, told: ShardTold, waiting: Waiting) -> Awaitable[RunPlan]:
-        return bulk.renew(saved, told=told, waiting=waiting)
+    def plan_of(bulk: BulkEsm, context: PlanContext) -> Awaitable[RunPlan]:
+        return bulk.renew(saved, context=context)
 
     return with_bulk(
         aws,

@@ -8,9 +8,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 
 import anyio
+import msgspec
 from rich.console import Console
 
-from bulk_esm.bulk import BulkEsm, ShardTold, Waiting
+from bulk_esm.bulk import BulkEsm
 from bulk_esm.cli.exit_codes import exit_code
 from bulk_esm.cli.fleet_options import FleetOptions
 from bulk_esm.cli.guards import check_account, check_alarms, check_losses, check_size
@@ -31,12 +32,12 @@ from bulk_esm.model.records import Intent, RunRecord, RunStatus
 from bulk_esm.model.shard import Shard
 from bulk_esm.model.slices import slices_of
 from bulk_esm.model.waves import parse_waves
-from bulk_esm.runs.planning import RunPlan
+from bulk_esm.runs.planning import PlanContext, RunPlan
 from bulk_esm.shards.order import parse_shard_order
 
 WORKERS_STOP_WITHIN_S = 25.0  # see `open_dask_executor`, and a while for what is on its way
 
-PlanOf = Callable[[BulkEsm, ShardTold, Waiting], Awaitable[RunPlan]]
+PlanOf = Callable[[BulkEsm, PlanContext], Awaitable[RunPlan]]
 
 
 async def change(
@@ -75,7 +76,8 @@ async def change(
             bulk = bulk.looking_only()
         else:
             await outwait(after)
-        plan = await planned(bulk, plan_of, job.output)
+        intent = Intent(command=job.command, argv=tuple(sys.argv[1:]), undoes=job.undoes, executor=fleet.executor)
+        plan = await planned(bulk, plan_of, intent, job.output)
         code = exit_code(None, [entry.problem for entry in plan.entries])
         if not bulk.shards or len(plan.problems) == len(plan.entries):
             say("there is no shard in which something could be done", quiet=job.output.quiet)
@@ -95,13 +97,7 @@ async def change(
             return 0
         run = bulk.prepare(
             plan,
-            intent=Intent(
-                command=job.command,
-                argv=tuple(sys.argv[1:]),
-                rollout=job.rollout(updates=plan.updates),
-                undoes=job.undoes,
-                executor=fleet.executor,
-            ),
+            intent=msgspec.structs.replace(intent, rollout=job.rollout(updates=plan.updates)),
             skip_blocked=True,
             groups=groups,
             most_failed_shards=fleet.max_failed_shards,
@@ -112,30 +108,31 @@ async def change(
         return await run_and_report(bulk, run, job.output)
 
 
-async def planned(bulk: BulkEsm, plan_of: PlanOf, output: OutputOptions) -> RunPlan:
+async def planned(bulk: BulkEsm, plan_of: PlanOf, intent: Intent, output: OutputOptions) -> RunPlan:
     """Plan all shards, and say which could not be.
 
     Args:
         bulk: the shards.
         plan_of: makes the plan.
+        intent: what it is for.
         output: what is shown.
 
     Raises:
         BulkEsmError: what kept the only shard from being planned.
     """
-    async with _progress(bulk, output) as (told, waiting):
-        plan = await plan_of(bulk, told, waiting)
+    async with _progress(bulk, intent, output) as context:
+        plan = await plan_of(bulk, context)
     for line in shard_problem_lines(plan.entries):
         say(line)
     return plan
 
 
 @asynccontextmanager
-async def _progress(bulk: BulkEsm, output: OutputOptions) -> AsyncIterator[tuple[ShardTold, Waiting]]:
+async def _progress(bulk: BulkEsm, intent: Intent, output: OutputOptions) -> AsyncIterator[PlanContext]:
     """How far the plans of many shards are, on a display; one alone says only why it takes its time."""
     total = len(bulk.fleet.shards) + len(bulk.fleet.failed)
     if not bulk.fleet.is_named:
-        yield lambda _shard, _end: None, tell_of_transition
+        yield PlanContext(intent=intent, waiting=tell_of_transition)
         return
     console = Console(stderr=True, highlight=False, quiet=output.quiet)
     async with planning_progress(total, clock=time.monotonic, console=console) as progress:
@@ -144,7 +141,7 @@ async def _progress(bulk: BulkEsm, output: OutputOptions) -> AsyncIterator[tuple
             items = end.plan.items if end.plan else ()
             progress.planned(shard.name, len(items), end.plan.count(Action.UPDATE) if end.plan else 0, end.problem)
 
-        yield told, progress.waiting
+        yield PlanContext(intent=intent, told=told, waiting=progress.waiting)
 
 
 def tell_of_transition(shard: str, count: int) -> None:  # noqa: ARG001 - of the only shard

@@ -21,7 +21,7 @@ from bulk_esm.model.change import Change
 from bulk_esm.model.mapping import State
 from bulk_esm.model.records import Intent
 from bulk_esm.model.selection import Selection
-from bulk_esm.runs.planning import RunPlan
+from bulk_esm.runs.planning import PlanContext, RunPlan
 from bulk_esm.runs.resuming import paused_by_runs
 from bulk_esm.simulator import Simulator
 from bulk_esm.store.run_files import RunFiles
@@ -71,7 +71,8 @@ async def _demo(mappings: int) -> int:
 
 async def _pause(runs_dir: Path) -> RunFiles:
     async with connect(max_per_second=_RATE, runs_dir=runs_dir) as bulk:
-        plan = await bulk.plan(Selection(all=True), Change({"Enabled": False}))
+        context = PlanContext(intent=Intent(command="pause"))
+        plan = await bulk.plan(Selection(all=True), Change({"Enabled": False}), context=context)
         return await _carry_out(bulk, plan, "pause")
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from bulk_esm.bulk import BulkEsm, ShardTold, Waiting
+from bulk_esm.bulk import BulkEsm
 from bulk_esm.cli.change import change
 from bulk_esm.cli.fleet_options import FleetOptions
 from bulk_esm.cli.inputs import read_selection, reads_stdin, require_selection
@@ -26,7 +26,7 @@ from bulk_esm.cli.options import (
 )
 from bulk_esm.errors import UsageError
 from bulk_esm.model.change import Change
-from bulk_esm.runs.planning import RunPlan
+from bulk_esm.runs.planning import PlanContext, RunPlan
 
 
 def pause_command(
@@ -76,7 +76,7 @@ def pause_command(
     job.check(stdin_is_data=stdin_is_data)
     fleet.check(aws)
 
-    def plan_of(bulk: BulkEsm, told: ShardTold, waiting: Waiting) -> Awaitable[RunPlan]:
-        return bulk.plan(selection, Change({"Enabled": False}), told=told, waiting=waiting)
+    def plan_of(bulk: BulkEsm, context: PlanContext) -> Awaitable[RunPlan]:
+        return bulk.plan(selection, Change({"Enabled": False}), context=context)
 
     return with_bulk(aws, fleet, lambda bulk: change(bulk, job, fleet, plan_of), runs_dir=runs.runs_dir)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from bulk_esm.bulk import BulkEsm, ShardTold, Waiting
+from bulk_esm.bulk import BulkEsm
 from bulk_esm.cli.change import planned, show_items, show_summary
 from bulk_esm.cli.exit_codes import exit_code
 from bulk_esm.cli.fleet_options import FleetOptions
@@ -18,7 +18,8 @@ from bulk_esm.cli.options import AwsOptions, ChangeOptions, OutputOptions, Selec
 from bulk_esm.cli.streams import say
 from bulk_esm.errors import RunFolderError, UsageError
 from bulk_esm.model.change import Change
-from bulk_esm.runs.planning import RunPlan
+from bulk_esm.model.records import Intent
+from bulk_esm.runs.planning import PlanContext, RunPlan
 from bulk_esm.shards.order import parse_shard_order
 from bulk_esm.store.jsonl import write_durably
 
@@ -52,10 +53,10 @@ def plan_command(
         groups = parse_shard_order(fleet.shard_order, bulk.shards)
         irreversible = change.allow_irreversible
 
-        def plan_of(these: BulkEsm, told: ShardTold, waiting: Waiting) -> Awaitable[RunPlan]:
-            return these.plan(selection, wanted, allow_irreversible=irreversible, told=told, waiting=waiting)
+        def plan_of(these: BulkEsm, context: PlanContext) -> Awaitable[RunPlan]:
+            return these.plan(selection, wanted, allow_irreversible=irreversible, context=context)
 
-        plan = await planned(bulk.looking_only(), plan_of, output)
+        plan = await planned(bulk.looking_only(), plan_of, Intent(command="plan"), output)
         if save:
             _save(plan, save)
         show_items(plan, output, with_places=bulk.fleet.is_named)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from bulk_esm.bulk import BulkEsm, ShardTold, Waiting
+from bulk_esm.bulk import BulkEsm
 from bulk_esm.cli.change import change
 from bulk_esm.cli.fleet_options import FleetOptions
 from bulk_esm.cli.inputs import read_selection, reads_stdin, require_selection
@@ -29,7 +29,7 @@ from bulk_esm.errors import UsageError
 from bulk_esm.model.change import Change
 from bulk_esm.model.plan import Action, PlanItem
 from bulk_esm.model.result import Outcome, Result
-from bulk_esm.runs.planning import RunPlan
+from bulk_esm.runs.planning import PlanContext, RunPlan
 from bulk_esm.runs.resuming import PausedShards, paused_by_runs, runs_still_pausing
 from bulk_esm.store.finding import all_runs, find_run
 from bulk_esm.store.run_files import RunFiles
@@ -83,8 +83,8 @@ def resume_command(
     job.check(stdin_is_data=stdin_is_data)
     fleet.check(aws)
 
-    def plan_of(bulk: BulkEsm, told: ShardTold, waiting: Waiting) -> Awaitable[RunPlan]:
-        return bulk.plan(selection, _ENABLED, told=told, waiting=waiting)
+    def plan_of(bulk: BulkEsm, context: PlanContext) -> Awaitable[RunPlan]:
+        return bulk.plan(selection, _ENABLED, context=context)
 
     return with_bulk(aws, fleet, lambda bulk: change(bulk, job, fleet, plan_of), runs_dir=runs.runs_dir)
 
@@ -100,8 +100,8 @@ def _resume_runs(files: Sequence[RunFiles], job: Job, fleet: FleetOptions, aws: 
         say(f"{names} paused no mapping, so there is nothing to resume", quiet=job.output.quiet)
         return 0
 
-    def plan_of(bulk: BulkEsm, told: ShardTold, waiting: Waiting) -> Awaitable[RunPlan]:
-        return bulk.plan_resuming(paused, told=told, waiting=waiting)
+    def plan_of(bulk: BulkEsm, context: PlanContext) -> Awaitable[RunPlan]:
+        return bulk.plan_resuming(paused, context=context)
 
     def look(plan: RunPlan) -> None:
         _tell_of_enabled(plan.items(), (result for one in files for result in one.results()))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from bulk_esm.bulk import BulkEsm, ShardTold, Waiting
+from bulk_esm.bulk import BulkEsm
 from bulk_esm.cli.change import change
 from bulk_esm.cli.fleet_options import FleetOptions
 from bulk_esm.cli.job import Job
@@ -22,7 +22,7 @@ from bulk_esm.cli.options import (
     RunsOptions,
     WaveOptions,
 )
-from bulk_esm.runs.planning import RunPlan
+from bulk_esm.runs.planning import PlanContext, RunPlan
 from bulk_esm.store.finding import find_run
 
 
@@ -62,8 +62,8 @@ def rollback_command(
     job.check()
     fleet.check_for_run(aws, record.run_id, has_shards=files.has_shards)
 
-    def plan_of(bulk: BulkEsm, told: ShardTold, waiting: Waiting) -> Awaitable[RunPlan]:
-        return bulk.plan_rollback(files, force=force, told=told, waiting=waiting)
+    def plan_of(bulk: BulkEsm, context: PlanContext) -> Awaitable[RunPlan]:
+        return bulk.plan_rollback(files, force=force, context=context)
 
     return with_bulk(
         aws,

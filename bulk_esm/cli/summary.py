@@ -78,10 +78,10 @@ def pace_of(fleet: Fleet, plan: RunPlan, groups: Sequence[Sequence[Shard]]) -> P
         plan: the plan.
         groups: the shards, in the groups that go one after another.
     """
-    entries = dict(zip(plan.shards, plan.entries, strict=True))
-    rates = {shard: fleet.rate(shard) for shard in entries}
-    least_s = {shard: entry.updates / rates[shard] for shard, entry in entries.items()}
-    slowest_s = sum(max((least_s.get(shard, 0.0) for shard in group), default=0.0) for group in groups)
+    rates = {shard.name: fleet.rate(shard) for shard in plan.shards}
+    updates = {shard.name: entry.updates for shard, entry in zip(plan.shards, plan.entries, strict=True)}
+    least_s = {name: updates[name] / rate for name, rate in rates.items()}
+    slowest_s = sum(max((least_s.get(shard.name, 0.0) for shard in group), default=0.0) for group in groups)
     lowest, highest = min(rates.values(), default=0.0), max(rates.values(), default=0.0)
     rate = f"{lowest:g} requests/s" if lowest == highest else f"{lowest:g} to {highest:g} requests/s"
     return Pace(least_s=slowest_s, rate=f"{rate} in each shard" if fleet.is_named else rate)

@@ -23,6 +23,24 @@ from bulk_esm.store.finding import new_run_id
 from bulk_esm.store.run_files import RunFiles
 
 
+def _nobody(*_: object) -> None:
+    """Tell nobody."""
+
+
+class PlanContext(msgspec.Struct, frozen=True, kw_only=True):
+    """What a plan is made for, and who is told meanwhile.
+
+    Attributes:
+        intent: what the run will be for.
+        told: called with each shard and what came of it, as it ends.
+        waiting: called with a shard's name and its number of mappings in transition, before they are waited for.
+    """
+
+    intent: Intent = Intent()
+    told: Callable[[Shard, ShardEnd], None] = _nobody
+    waiting: Callable[[str, int], None] = _nobody
+
+
 class RunPlan:
     """What a run would do. The home shard's plan is in memory; those of several are brought to disk as they are made.
 
@@ -42,7 +60,8 @@ class RunPlan:
         self._runs_dir = runs_dir
         self._intent = intent
         self._started_at = iso(clock.now()) or ""
-        self._entries: dict[Shard, ShardEntry] = {shard: ShardEntry(shard=shard) for shard in fleet.shards}
+        self._shards: tuple[Shard, ...] = (*fleet.shards, *(shard for shard, _ in fleet.failed))
+        self._entries: dict[str, ShardEntry] = {shard.name: ShardEntry(shard=shard) for shard in self._shards}
         self._unknown: list[set[str]] = []
         self._home: Plan | None = None if fleet.is_named else Plan(())
         self._files: RunFiles | None = RunFiles.begin(runs_dir, run_id) if fleet.is_named else None
@@ -67,7 +86,7 @@ class RunPlan:
     @property
     def shards(self) -> tuple[Shard, ...]:
         """The shards as they were named, in their order; `entries` have their accounts."""
-        return tuple(self._entries)
+        return self._shards
 
     @property
     def fleet_record(self) -> FleetRecord | None:
@@ -125,7 +144,7 @@ class RunPlan:
             self._unknown.append({item.uuid for item in plan.items if item.is_unknown})
             plan = Plan(tuple(item for item in plan.items if not item.is_unknown))
         found = msgspec.structs.replace(shard, account_id=shard.account_id or end.account_id or plan.account_id)
-        self._entries[shard] = ShardEntry(
+        self._entries[shard.name] = ShardEntry(
             shard=found,
             items=len(plan.items),
             updates=plan.count(Action.UPDATE),
@@ -171,7 +190,7 @@ class RunPlan:
         files = self._files
         if files is None:
             raise AssertionError("a plan is in memory or on disk")
-        names = tuple(tuple(self._entries[shard].shard.name for shard in group) for group in groups)
+        names = tuple(tuple(self._entries[shard.name].shard.name for shard in group) for group in groups)
         fleet = FleetRecord(shards=self.entries, groups=names, most_failed_shards=most_failed)
         files.publish(record, fleet if self._home is None else None)
         self._fleet_record, self._home = fleet, None  # from now on it is read from disk
@@ -200,9 +219,7 @@ async def plan_run(
     task_of: Callable[[Shard], Task],
     *,
     runs_dir: Path,
-    intent: Intent,
-    told: Callable[[Shard, ShardEnd], None] = lambda _shard, _end: None,
-    waiting: Callable[[str, int], None] = lambda _shard, _count: None,
+    context: PlanContext,
 ) -> RunPlan:
     """Plan all shards; changes nothing.
 
@@ -210,9 +227,7 @@ async def plan_run(
         fleet: the shards, and who does it.
         task_of: makes a shard's task.
         runs_dir: where the plans of several shards are put, and later the run.
-        intent: what it is for.
-        told: called as each shard ends.
-        waiting: called with a shard's name and its number of mappings in transition, before they are waited for.
+        context: what it is for, and who is told.
 
     Returns:
         The plan; to be used as a context manager, which removes what is not published.
@@ -220,17 +235,17 @@ async def plan_run(
     Raises:
         RunFolderError: it cannot be written.
     """
-    run_id = new_run_id(intent.command, fleet.clock.now())
-    plan = RunPlan(fleet, run_id, runs_dir=runs_dir, intent=intent, clock=fleet.clock)
+    run_id = new_run_id(context.intent.command, fleet.clock.now())
+    plan = RunPlan(fleet, run_id, runs_dir=runs_dir, intent=context.intent, clock=fleet.clock)
 
     def take(shard: Shard, end: ShardEnd) -> None:
         plan.take(shard, end)
-        told(shard, end)
+        context.told(shard, end)
 
     try:
         for shard, problem in fleet.failed:
             take(shard, ShardEnd(shard=shard.name, problem=problem))
-        await ReadTasks(fleet, task_of, take, waiting=waiting).run()
+        await ReadTasks(fleet, task_of, take, waiting=context.waiting).run()
     except BaseException:
         plan.discard()
         raise

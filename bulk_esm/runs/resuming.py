@@ -48,10 +48,10 @@ def paused_by_runs(runs: Sequence[RunFiles]) -> PausedShards:
     shards: dict[Place, Shard] = {}
     paused: dict[Place, frozenset[str]] = {}
     for run in runs:
-        found = {shard: _paused(run, shard) for shard in run.planned()}
-        if run.record().command != "pause" and not any(found.values()):
+        found = [(shard, _paused(run, shard)) for shard in run.planned()]
+        if run.record().command != "pause" and not any(uuids for _, uuids in found):
             raise UsageError(f"{run.path.name} did not pause anything; `bulk-esm runs` shows which run did")
-        for shard, uuids in found.items():
+        for shard, uuids in found:
             if uuids or not run.has_shards:
                 place = _place(shard)
                 shards[place] = shard
