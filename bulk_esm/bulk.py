@@ -78,13 +78,15 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
 class BulkEsm:
     """The mappings of one account and Region, or of many. Made by `connect`."""
 
-    def __init__(self, fleet: Fleet, home: Connection, *, runs_dir: Path, plans: ExitStack) -> None:
+    def __init__(
+        self, fleet: Fleet, home: Connection, *, runs_dir: Path, plans: ExitStack, who: list[str | None] | None = None
+    ) -> None:
         """Take over what is open; see `connect`."""
         self.fleet = fleet
         self.home = home
         self.runs_dir = runs_dir
         self._plans = plans
-        self._account_id: str | None = None
+        self._who = [] if who is None else who  # what STS answered, if it was asked, shared by all of these
 
     @property
     def shards(self) -> tuple[Shard, ...]:
@@ -106,7 +108,7 @@ class BulkEsm:
         fleet = self.fleet.among(shards)
         if is_named is not None:
             fleet = msgspec.structs.replace(fleet, is_named=is_named)
-        return BulkEsm(fleet, self.home, runs_dir=self.runs_dir, plans=self._plans)
+        return BulkEsm(fleet, self.home, runs_dir=self.runs_dir, plans=self._plans, who=self._who)
 
     async def account_id(self) -> str | None:
         """The account of the credentials: STS is asked once, for 2 s; else the first mapping tells. None if none does.
@@ -115,13 +117,28 @@ class BulkEsm:
             AccessError: the credentials are refused.
             ServiceError: Lambda did not answer either.
         """
-        if self._account_id is None:
-            with anyio.move_on_after(_WHO_WE_ARE_WITHIN_S):
-                with suppress(ServiceError):  # some networks reach only Lambda
-                    self._account_id = await self.home.account_id()
-        if self._account_id is None:
-            self._account_id = await self.home.control_plane.account_id()
-        return self._account_id
+        return await self._ask_sts() or await self.home.control_plane.account_id()
+
+    async def _ask_sts(self) -> str | None:
+        """The account of the credentials; None where STS does not answer, as some networks reach only Lambda."""
+        if not self._who:
+            self._who.append(None)
+            with anyio.move_on_after(_WHO_WE_ARE_WITHIN_S), suppress(ServiceError):
+                self._who[0] = await self.home.account_id()
+        return self._who[0]
+
+    async def require_home_account(self) -> None:
+        """Refuse to go on in another account than that of an earlier plan or run, before Lambda is asked anything.
+
+        Raises:
+            RefusedError: the credentials are of another account.
+        """
+        if self.fleet.is_named:
+            return  # each shard's is compared by whoever works there
+        (shard,) = self.shards
+        here = await self._ask_sts() if shard.account_id is not None else None
+        if here is not None and here != shard.account_id:
+            raise RefusedError(f"that was planned in account {shard.account_id}, and these credentials are of {here}")
 
     async def alarms(self, names: tuple[str, ...]) -> Sequence[AlarmState]:
         """The states of CloudWatch alarms in the account and Region that all starts from; see `read_alarms`."""
@@ -143,6 +160,7 @@ class BulkEsm:
         Raises:
             BulkEsmError: what kept the only shard from being worked in.
         """
+        await self.require_home_account()
         problems = {shard.name: problem for shard, problem in self.fleet.failed}
 
         def end(shard: Shard, found: ShardEnd) -> None:
@@ -430,6 +448,7 @@ class BulkEsm:
         Raises:
             BulkEsmError: what kept the only shard from being planned.
         """
+        await self.require_home_account()
         plan = await plan_run(self.fleet, task_of, runs_dir=self.runs_dir, context=context)
         self._plans.enter_context(plan)
         self.raise_if_only(plan.problems)
@@ -438,7 +457,7 @@ class BulkEsm:
     def looking_only(self) -> Self:
         """The same, for plans that will not be carried out: those of several shards are in a folder of their own."""
         folder = Path(self._plans.enter_context(tempfile.TemporaryDirectory(prefix="bulk-esm-")))
-        return type(self)(self.fleet, self.home, runs_dir=folder, plans=self._plans)
+        return type(self)(self.fleet, self.home, runs_dir=folder, plans=self._plans, who=self._who)
 
     def _files(self, run: Path | str | RunFiles) -> RunFiles:
         return run if isinstance(run, RunFiles) else find_run(self.runs_dir, str(run))

@@ -25,7 +25,7 @@ from bulk_esm.cli.options import (
     SelectOptions,
     WaveOptions,
 )
-from bulk_esm.errors import UsageError
+from bulk_esm.errors import RefusedError, UsageError
 from bulk_esm.model.change import Change
 from bulk_esm.model.plan import Plan, PlanItem
 from bulk_esm.runs.planning import PlanContext, RunPlan
@@ -95,10 +95,15 @@ def _apply_saved(path: Path, job: Job, aws: AwsOptions, fleet: FleetOptions) -> 
     def plan_of(bulk: BulkEsm, context: PlanContext) -> Awaitable[RunPlan]:
         return bulk.renew(saved, context=context)
 
+    async def work(bulk: BulkEsm) -> int:
+        if not bulk.fleet.is_named and saved.region not in (None, bulk.region):
+            raise RefusedError(f"{path} was planned in {saved.region}, not in {bulk.region}")
+        return await carry_change(bulk.for_plan(saved), job, fleet, plan_of)
+
     return with_bulk(
         aws,
         fleet,
-        lambda bulk: carry_change(bulk.for_plan(saved), job, fleet, plan_of),
+        work,
         region=saved.region if not fleet.is_given else None,
         runs_dir=job.runs.runs_dir,
     )

@@ -83,7 +83,7 @@ async def change(
             say("there is no shard in which something could be done", quiet=job.output.quiet)
             return code
         if job.undoes and not any(entry.items for entry in plan.entries):
-            say(f"{job.undoes} changed nothing there, so there is nothing to put back", quiet=job.output.quiet)
+            say(f"{job.undoes} changed nothing, so there is nothing to put back", quiet=job.output.quiet)
             return code
         look(plan)
         _show(bulk, plan, job, groups)

@@ -115,8 +115,6 @@ class Engine:
             stop: why; the first reason stays.
             hurry: whether to look at once at all that was accepted.
         """
-        if self.stopped_by is None:
-            log.info("stopped", status=stop.status, reason=stop.reason)
         self.stopped_by = self.stopped_by or stop
         self._feeding.cancel()
         if hurry:

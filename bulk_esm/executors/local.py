@@ -17,6 +17,8 @@ from bulk_esm.model.stopping import Stop
 class LocalExecutor:
     """Does all the work here, so many shards at once."""
 
+    asks_for_room = True
+
     def __init__(self, worker: Worker, *, at_once: int) -> None:
         """Begin with nothing to do.
 

@@ -47,6 +47,10 @@ class TaskSource(Protocol):
 class Executor(Protocol):
     """Carries assignments out, many at once."""
 
+    @property
+    def asks_for_room(self) -> bool:
+        """Whether it asks its source for room before each update."""
+
     async def do(self, source: TaskSource) -> None:
         """Work until the source has nothing more and all that was handed out has ended or is lost.
 

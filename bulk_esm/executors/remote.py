@@ -53,6 +53,8 @@ class RemoteExecutor:
         warning: what the user should know of how the work travels; None if there is nothing.
     """
 
+    asks_for_room = False
+
     def __init__(self, workplace: WorkerPool, *, at_once: int | None = None, warning: str | None = None) -> None:
         """Begin with nothing to do.
 

@@ -23,7 +23,7 @@ from bulk_esm.engine.planning import make_plan, renew_plan
 from bulk_esm.engine.settings import EngineSettings
 from bulk_esm.engine.task_groups import task_group
 from bulk_esm.engine.undoing import make_rollback_plan
-from bulk_esm.errors import AccessError, BulkEsmError, RefusedError
+from bulk_esm.errors import AccessError, BulkEsmError
 from bulk_esm.executors.open_shards import OpenShard, OpenShards
 from bulk_esm.executors.tasks import (
     Assignment,
@@ -158,7 +158,7 @@ class Worker:
                     requests, account_id = control_plane.take_request_counts(), control_plane.census.account_id
         except BulkEsmError as error:
             # Where the way in failed, whatever it was is a matter of access.
-            is_access = isinstance(error, AccessError | RefusedError) or not is_open
+            is_access = isinstance(error, AccessError) or not is_open
             end = ShardEnd(shard=shard.name, problem=Problem.of(error, is_access=is_access))
         except Exception as bug:
             # One shard's bug must not lose the others.
@@ -295,4 +295,4 @@ class _Running(msgspec.Struct, frozen=True):
 def _require_account(control_plane: ControlPlane, account_id: str | None) -> None:
     here = control_plane.census.account_id
     if None not in (here, account_id) and here != account_id:
-        raise RefusedError(f"these credentials are of account {here}, not of {account_id}; name a role or a profile")
+        raise AccessError(f"these credentials are of account {here}, not of {account_id}; name a role or a profile")

@@ -11,7 +11,7 @@ import msgspec
 from bulk_esm.errors import UsageError
 from bulk_esm.model.change import Change, Difference
 from bulk_esm.model.mapping import EventSourceMapping, FunctionReference, SourceType, State
-from bulk_esm.model.values import changeable, holds
+from bulk_esm.model.values import changeable, holds, says_the_same
 
 # What Lambda changes by itself, without anyone changing the configuration (F§2).
 _VOLATILE: Final = frozenset({"LastModified", "LastProcessingResult", "StateTransitionReason", "FilterCriteriaError"})
@@ -210,21 +210,24 @@ def standing(item: PlanItem, mapping: EventSourceMapping) -> Standing:
     hidden = "FilterCriteria" in item.request and mapping.has_hidden_filters
     if mapping.at_rest and not hidden and all(holds(name, value, mapping) for name, value in item.request.items()):
         return Standing.DONE
-    changed = changed_members(item.before.configuration, mapping.configuration)
+    changed = changed_members(item.before, mapping)
     return Standing.CHANGED if changed else Standing.AS_PLANNED
 
 
-def changed_members(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+def changed_members(before: EventSourceMapping, now: EventSourceMapping) -> list[str]:
     """The members that differ between two readings of a mapping, less what Lambda changes by itself or nobody can.
 
     What was fixed when the mapping was created may be shown by one version of the SDK only (F§0.1). An encrypted
-    `FilterCriteria` is null in List and clear in Get (F§2), so null equals anything there.
+    `FilterCriteria` is null in List and clear in Get (F§2), so null equals anything there. What is absent, null or the
+    default says the same.
     """
-    names: Iterable[str] = sorted((before.keys() | now.keys()) - _VOLATILE)
-    encrypted = bool(before.get("KMSKeyArn") and now.get("KMSKeyArn"))
+    was, found = before.configuration, now.configuration
+    names: Iterable[str] = sorted((was.keys() | found.keys()) - _VOLATILE)
+    encrypted = bool(was.get("KMSKeyArn") and found.get("KMSKeyArn"))
     return [
         name
         for name in names
-        if changeable(name, before.get(name)) != changeable(name, now.get(name))
-        and not (name == "FilterCriteria" and encrypted and None in (before.get(name), now.get(name)))
+        if changeable(name, was.get(name)) != changeable(name, found.get(name))
+        and not (name == "FilterCriteria" and encrypted and None in (was.get(name), found.get(name)))
+        and not says_the_same(name, before, now)
     ]

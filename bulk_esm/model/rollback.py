@@ -15,7 +15,7 @@ from bulk_esm.model.change import Difference
 from bulk_esm.model.combinations import cross_field_problems
 from bulk_esm.model.filters import FILTERS, KEY, is_unreadable, unreadable_text
 from bulk_esm.model.mapping import EventSourceMapping, SourceType
-from bulk_esm.model.parameters import PARAMETERS, row
+from bulk_esm.model.parameters import row
 from bulk_esm.model.plan import Action, PlanItem, changed_members, plan_for
 from bulk_esm.model.result import Outcome, Result
 from bulk_esm.model.rules import is_irreversible
@@ -165,11 +165,7 @@ def _changed_since(item: PlanItem, inverse: Inverse, now: EventSourceMapping) ->
     ours = {_READ_AS.get(name, name) for name in item.request}
     if _clears_filters(item) and not now.configuration.get(KEY):
         ours.add(KEY)  # it went with the filters (F§0.1)
-    others = [
-        name
-        for name in changed_members(before.configuration, now.configuration)
-        if name not in ours and not _says_the_same(name, before, now)
-    ]
+    others = [name for name in changed_members(before, now) if name not in ours]
 
     def has(name: str, value: Any) -> bool:
         was, found = current_value(before, name), current_value(now, name)
@@ -181,17 +177,6 @@ def _changed_since(item: PlanItem, inverse: Inverse, now: EventSourceMapping) ->
         if not has(name, asked) and not (name in inverse.request and has(name, inverse.request[name]))
     ]
     return [*neither, *others]
-
-
-def _says_the_same(name: str, before: EventSourceMapping, now: EventSourceMapping) -> bool:
-    """Whether two readings differ only in form: after an update a default may come back, or no longer (F§6.4)."""
-    if name not in PARAMETERS:
-        return False
-    clear = row(name).clear_for(now.source_type)
-    was, found = (
-        clear if value is None else value for value in (current_value(before, name), current_value(now, name))
-    )
-    return was is not None and found is not None and holds(name, was, now) and holds(name, found, before)
 
 
 def _is_added(path: str, found: Any, sent: Any, was: Any, source_type: SourceType) -> bool:

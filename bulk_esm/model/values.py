@@ -12,7 +12,7 @@ import msgspec
 
 from bulk_esm.model.api_shape import shape_at
 from bulk_esm.model.mapping import EventSourceMapping, FunctionReference, SourceType
-from bulk_esm.model.parameters import row
+from bulk_esm.model.parameters import PARAMETERS, row
 
 # VIRTUAL_HOST comes back in SourceAccessConfigurations, is refused in an update, and kept where left out (F§0.2).
 VIRTUAL_HOST = "VIRTUAL_HOST"
@@ -144,6 +144,17 @@ def _comparable_item(item: Any) -> Any:
         except msgspec.DecodeError:
             return item
     return item
+
+
+def says_the_same(name: str, before: EventSourceMapping, now: EventSourceMapping) -> bool:
+    """Whether two readings differ only in form: a default may be shown, or be absent (F§6.4)."""
+    if name not in PARAMETERS or name in {"Enabled", "FunctionName"}:
+        return False
+    clear = row(name).clear_for(now.source_type)
+    was, found = (
+        clear if value is None else value for value in (current_value(before, name), current_value(now, name))
+    )
+    return was is not None and found is not None and holds(name, was, now) and holds(name, found, before)
 
 
 def short(value: object) -> str:

@@ -19,7 +19,7 @@ from bulk_esm.model.result import Outcome
 from bulk_esm.model.shard import Problem, Shard
 from bulk_esm.runs.fleet import Fleet
 from bulk_esm.runs.read_tasks import ReadTasks
-from bulk_esm.runs.run import Run
+from bulk_esm.runs.run import Run, sum_counts
 from bulk_esm.store.run_files import RunFiles
 
 
@@ -120,7 +120,10 @@ class RunRest:
             reason=None,
             ended_at=None,
             continued_at=iso(self._fleet.clock.now()),
-            requests=dict(Counter(self.record.requests) + self.requests),
+            requests={
+                **self.record.requests,
+                **{k: v + self.record.requests.get(k, 0) for k, v in self.requests.items()},
+            },
         )
         self._files.write_record(record)
         return Run(

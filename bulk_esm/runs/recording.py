@@ -65,19 +65,20 @@ class Recording:
         """
         return self._index(slice_.shard).items(slice_)
 
-    def open(self, slice_: Slice, *, others: int = 0) -> OpenSlice | None:
+    def open(self, slice_: Slice, *, others: int | None = None) -> OpenSlice | None:
         """Open a slice, if there is room for all its results.
 
         Args:
             slice_: which part of which shard.
-            others: how many results of other slices are to be written too.
+            others: how many results of other slices are to be written too; None if each update asks for its room.
 
         Returns:
             The slice; None if it cannot be read, or written.
         """
         try:
             opened = self._opened(slice_.shard, self.items(slice_), part=len(slice_))
-            opened.require_room(len(opened.left) + others)
+            if others is not None:
+                opened.require_room(len(opened.left) + others)
         except RunFolderError as error:
             self._give_in(error)
             return None

@@ -201,7 +201,7 @@ class Run:
             reason=reason,
             ended_at=iso(self._clock.now()),
             counts=_by_value(self._tasks.outcomes),
-            requests=dict(Counter(self.record.requests) + self._tasks.requests),
+            requests=sum_counts(self.record.requests, self._tasks.requests),
             shards=dict(shards),
         )
         self._written(lambda: self.files.write_record(self.record))
@@ -226,7 +226,7 @@ class Run:
                     reason=reason,
                     ended_at=iso(self._clock.now()),
                     counts=_by_value(progress.outcomes),
-                    requests=dict(Counter(record.requests) + progress.requests),
+                    requests=sum_counts(record.requests, progress.requests),
                 )
             )
 
@@ -239,6 +239,13 @@ class Run:
         except RunFolderError as error:
             # Plans and results are what a run is continued from; this says no more than they do.
             log.error("record_not_written", error=str(error))  # noqa: TRY400 - the user needs no traceback
+
+
+def sum_counts(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    """Counts by kind, those that are 0 included."""
+    counts = Counter(one)
+    counts.update(other)
+    return dict(counts)
 
 
 def _by_value(outcomes: Mapping[Outcome, int]) -> dict[str, int]:

@@ -88,7 +88,10 @@ class WaveTasks:
     @property
     def requests(self) -> Counter[str]:
         """Requests by kind, and how many of them were throttled or failed."""
-        return sum((progress.requests for progress in self.progress.values()), Counter[str]())
+        counts: Counter[str] = Counter()
+        for progress in self.progress.values():
+            counts.update(progress.requests)
+        return counts
 
     @property
     def cut_short(self) -> int:
@@ -114,7 +117,7 @@ class WaveTasks:
             hurry: whether to look at once at all that was accepted.
         """
         if self.stopped_by is None:
-            log.info("stopped", status=stop.status, reason=stop.reason)
+            self._log(stop)
         self.stopped_by = self.stopped_by or stop
         self._executor.stop(stop, hurry=hurry)
 
@@ -202,8 +205,9 @@ class WaveTasks:
         Raises:
             RecordingError: there is no room for them.
         """
+        others = (self.progress[name] for name in self._open if name != shard)
         if shard in self._open:
-            self._open[shard].require_room(results)
+            self._open[shard].require_room(results + sum(other.sending + other.settling for other in others))
 
     def on_event(self, event: Event) -> None:
         """Record a result; see `TaskSource`. One that repeats another, as a lost worker's did arrive, is dropped.
@@ -238,6 +242,8 @@ class WaveTasks:
             self.recording.close(slice_)
         if end.stop is not None and end.stop.status is RunStatus.HALTED:
             self.stop(end.stop)
+        if self._late is None and self.stopped_by is None and end.stop is not None:
+            self._log(end.stop)
         self._late = self._late or end.stop  # what is too late in one shard may not be so in another
         self._heed_budget()
 
@@ -268,10 +274,16 @@ class WaveTasks:
             return self._again.popleft()
         if not self._todo:
             return None
-        slice_ = self.recording.open(self._todo[0], others=sum(len(opened.left) for opened in self._open.values()))
+        # Whoever works here asks for room before each update, and for what is on its way; others cannot.
+        others = None if self._executor.asks_for_room else sum(len(opened.left) for opened in self._open.values())
+        slice_ = self.recording.open(self._todo[0], others=others)
         if slice_ is not None:
             self._todo.popleft()
         return slice_
+
+    @staticmethod
+    def _log(stop: Stop) -> None:
+        log.info("stopped", status=stop.status, reason=stop.reason)
 
     def _heed_budget(self) -> None:
         if self._budget.is_exceeded and self.stopped_by is None:

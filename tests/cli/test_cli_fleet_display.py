@@ -9,19 +9,19 @@ from typing import Any
 import anyio
 import msgspec
 import pytest
-from rich.console import Console, RenderableType
-
-from bulk_esm import Action, Outcome, Plan, PlanItem, Result, RunRecord, RunStatus, SourceType
 from bulk_esm.cli.fleet_look import FleetLook, ShardLook, ShardState, pace_text, ranked, table_lines, time_left
 from bulk_esm.cli.fleet_progress import PlanningProgress, fleet_picture, fleet_progress, planning_progress
 from bulk_esm.cli.fleet_summary import fleet_plan_summary, fleet_run_summary, shard_problem_lines
 from bulk_esm.cli.fleet_watch import Watch
+from bulk_esm.store.fleet_folder import FleetFolder, FleetRecord, ShardEntry
+from rich.console import Console, RenderableType
+
+from bulk_esm import Action, Outcome, Plan, PlanItem, Result, RunRecord, RunStatus, SourceType
 from bulk_esm.errors import RunFolderError
 from bulk_esm.executors.tasks import ShardStatus
 from bulk_esm.model.result import ErrorRecord
 from bulk_esm.model.shard import Problem, Shard
 from bulk_esm.runs.shard_progress import ShardProgress
-from bulk_esm.store.fleet_folder import FleetFolder, FleetRecord, ShardEntry
 
 REGIONS = ("ap-southeast-1", "eu-west-1", "us-east-1")
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import anyio
 import pytest
+from bulk_esm.cli.conduct import exit_code
+from bulk_esm.cli.progress import Standing, counts_text, progress, rate_text
 from cli_harness import ACCOUNT, NO_SUCH_UUID, Inside, Simulated, listening
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,12 +19,10 @@ from rich.console import Console
 from bulk_esm import Action, Change, Outcome, PlanItem, Result, RunRecord, RunStatus, SourceType, UsageError
 from bulk_esm.aws.pacing import PacerStatistics
 from bulk_esm.cli import carry_out
-from bulk_esm.cli.conduct import exit_code
 from bulk_esm.cli.durations import format_duration, parse_duration
 from bulk_esm.cli.inputs import check_uuid, read_change, read_selection, reads_stdin, require_selection
 from bulk_esm.cli.options import AwsOptions, ChangeOptions, SelectOptions
 from bulk_esm.cli.output import Results, form_for, tail_of
-from bulk_esm.cli.progress import Standing, counts_text, progress, rate_text
 from bulk_esm.cli.streams import say
 from bulk_esm.cli.summary import Pace, plan_row, plan_summary, result_row, run_summary
 from bulk_esm.engine.settings import EngineStatistics
