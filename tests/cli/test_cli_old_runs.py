@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -51,13 +52,9 @@ class Old:
         return {mapping["UUID"]: mapping for shard in self.frozen.values() for mapping in shard}
 
     def now(self) -> Mappings:
-        return {
-            mapping["UUID"]: mapping
-            for account_id, region in map(place_of, self.frozen)
-            for mapping in self.simulated.ask(
-                lambda account_id=account_id, region=region: self.simulated.simulator.snapshot(account_id, region)
-            )
-        }
+        places = [place_of(shard) for shard in self.frozen]
+        shards = [self.simulated.ask(partial(self.simulated.simulator.snapshot, *place)) for place in places]
+        return {mapping["UUID"]: mapping for shard in shards for mapping in shard}
 
     def accepted(self) -> dict[str, int]:
         return {uuid: count for uuid, count in self.simulated.accepted().items() if count}
