@@ -328,7 +328,8 @@ class BulkEsm:
             return PlanChange.of(Selection(uuids=uuids), Change({"Enabled": True}))
 
         intent = msgspec.structs.replace(context.intent, command="resume")
-        return await self.among_paused(paused).plan_tasks(task_of, msgspec.structs.replace(context, intent=intent))
+        context = msgspec.structs.replace(context, intent=intent, uuids_are_of_shards=True)
+        return await self.among_paused(paused).plan_tasks(task_of, context)
 
     async def plan_rest(self, run: Path | str | RunFiles, *, waiting: Waiting = _nobody) -> RunRest:
         """Look at what a run that did not end well has left; changes nothing, on disk or in Lambda.

@@ -68,11 +68,11 @@ def continue_command(
             if not dry_run:
                 await outwait(record)
             rest = await bulk.plan_rest(files, waiting=tell_of_transition)
-            problems = [entry.problem for entry in files.fleet().shards]
+            problems = [rest.problems.get(entry.shard.name, entry.problem) for entry in files.fleet().shards]
             for line in (*_summary(rest, files), *shard_problem_lines(files.fleet().shards)):
                 say(line, quiet=output.quiet)
             if dry_run:
-                return 0
+                return exit_code(None, problems)
             if not rest.left and record.status is RunStatus.FINISHED:
                 return exit_code(record, problems)
             await check_alarms(bulk, record.rollout.alarms)

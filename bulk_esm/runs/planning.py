@@ -10,7 +10,7 @@ from typing import Self
 import msgspec
 
 from bulk_esm._version import __version__
-from bulk_esm.clock import Clock, iso
+from bulk_esm.clock import iso
 from bulk_esm.engine.endings import Ending
 from bulk_esm.executors.tasks import ShardEnd, Task
 from bulk_esm.model.plan import Action, Plan, PlanItem
@@ -32,11 +32,13 @@ class PlanContext(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         intent: what the run will be for.
+        uuids_are_of_shards: whether each shard was asked for UUIDs of its own, and not all for the same.
         told: called with each shard and what came of it, as it ends.
         waiting: called with a shard's name and its number of mappings in transition, before they are waited for.
     """
 
     intent: Intent = Intent()
+    uuids_are_of_shards: bool = False
     told: Callable[[Shard, ShardEnd], None] = _nobody
     waiting: Callable[[str, int], None] = _nobody
 
@@ -51,15 +53,16 @@ class RunPlan:
         summary: what it comes to.
     """
 
-    def __init__(self, fleet: Fleet, run_id: str, *, runs_dir: Path, intent: Intent, clock: Clock) -> None:
+    def __init__(self, fleet: Fleet, run_id: str, *, runs_dir: Path, context: PlanContext) -> None:
         """Begin with no shard; see `plan_run`."""
         self.run_id = run_id
         self.known: dict[str, dict[str, Ending]] = {}
         self.requests: Counter[str] = Counter()
         self.summary = PlanSummary()
         self._runs_dir = runs_dir
-        self._intent = intent
-        self._started_at = iso(clock.now()) or ""
+        self._intent = context.intent
+        self._names_unknown = not fleet.is_named or context.uuids_are_of_shards
+        self._started_at = iso(fleet.clock.now()) or ""
         self._shards: tuple[Shard, ...] = (*fleet.shards, *(shard for shard, _ in fleet.failed))
         self._entries: dict[str, ShardEntry] = {shard.name: ShardEntry(shard=shard) for shard in self._shards}
         self._unknown: list[set[str]] = []
@@ -139,7 +142,7 @@ class RunPlan:
         """
         self.requests.update(end.requests)
         plan = end.plan or Plan(())
-        if self._files is not None:
+        if not self._names_unknown:
             # A UUID that another shard may have is no mapping of this one, and no matter of its plan.
             self._unknown.append({item.uuid for item in plan.items if item.is_unknown})
             plan = Plan(tuple(item for item in plan.items if not item.is_unknown))
@@ -236,7 +239,7 @@ async def plan_run(
         RunFolderError: it cannot be written.
     """
     run_id = new_run_id(context.intent.command, fleet.clock.now())
-    plan = RunPlan(fleet, run_id, runs_dir=runs_dir, intent=context.intent, clock=fleet.clock)
+    plan = RunPlan(fleet, run_id, runs_dir=runs_dir, context=context)
 
     def take(shard: Shard, end: ShardEnd) -> None:
         plan.take(shard, end)

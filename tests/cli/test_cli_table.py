@@ -1,7 +1,6 @@
 """Every command in every place: the credentials' own account and Region, the same by fleet flags, and three shards.
 
-The same command gives the same code, rows and files of a run in each place. Where that is not so today, what is right
-is pinned and the case is a strict xfail: whoever mends it takes the mark away. Left out, as it makes no sense:
+The same command gives the same code, rows and files of a run in each place. Left out, as it makes no sense:
 
 - `list` and `plan`: a failed mapping (nothing is sent) and interrupted (nothing is left behind).
 - `apply --plan`, `resume --run`, and all that take a RUN: a bad --where, as they take no selection.
@@ -142,7 +141,6 @@ class Case:
         meanwhile: what somebody does before.
         interrupts: whether it is interrupted once an update was accepted.
         counts: the outcomes in place of `rows`, where it depends on the order which mapping has which.
-        lacks: the places where it is not so today, and what is instead.
     """
 
     argv: tuple[str, ...]
@@ -158,7 +156,6 @@ class Case:
     meanwhile: Callable[[Scene], None] = lambda _: None
     interrupts: bool = False
     counts: Callable[[Scene], Counter[str]] | None = None
-    lacks: dict[Place, str] = field(default_factory=dict)
 
     def faults_in(self, place: Place) -> Faults:
         account: dict[str, Any] = {f"{self.trouble}_accounts": frozenset({place.troubled})} if self.trouble else {}
@@ -166,10 +163,6 @@ class Case:
 
     def code_in(self, place: Place) -> int:
         return self.code_of_three if place is THREE and self.code_of_three is not None else self.code
-
-
-def fleets(what: str) -> dict[Place, str]:
-    return {ONE: what, THREE: what}
 
 
 def one_updated(rest: Callable[[Scene], Rows]) -> Callable[[Scene], Counter[str]]:
@@ -201,11 +194,8 @@ REFUSED = {"refused_share": 1.0}
 DENIED: dict[str, Any] = {"trouble": "denied", "code": 5, "code_of_three": 1}
 WHERE: dict[str, Any] = {
     "code": 2,
-    "lacks": fleets("a fleet takes a --where that fails for a matter of access, and exits with 5"),
 }
 BROKEN: dict[str, Any] = {"trouble": "broken", "code": 2, "code_of_three": 1}
-BROKEN["lacks"] = {ONE: "a service error while planning exits with 1"}
-LOOKS = "a fleet is not looked at before it goes on"
 
 TABLE: dict[str, Case] = {
     # list
@@ -335,7 +325,6 @@ TABLE: dict[str, Case] = {
         stage="paused",
         code=2,
         meanwhile=delete_a_paused_one,
-        lacks={THREE: "a mapping that is gone is left out without a word, as no shard has it"},
     ),
     "resume --run: failed": Case(
         argv=("resume", "--run", "last", YES, *MANY_FAIL),
@@ -353,7 +342,6 @@ TABLE: dict[str, Case] = {
         argv=("resume", "--run", "last", YES),
         stage="applied",
         code=2,
-        lacks=fleets("a run over a fleet that paused nothing is not refused, and exits with 0"),
     ),
     "resume --run: interrupted": Case(
         argv=("resume", "--run", "last", YES, *LONG_SOAK),
@@ -407,11 +395,8 @@ TABLE: dict[str, Case] = {
         run="finished",
         **DENIED,
         out_of_reach="not_started",
-        lacks={ONE: f"{LOOKS}: denied, it has results and another status"},
     ),
-    "continue: dry run denied": Case(
-        argv=("continue", "last", "--dry-run"), stage="interrupted", **DENIED, lacks=fleets(f"{LOOKS}: it exits with 0")
-    ),
+    "continue: dry run denied": Case(argv=("continue", "last", "--dry-run"), stage="interrupted", **DENIED),
     "continue: nothing left": Case(argv=("continue", "last", YES), stage="paused"),
     "continue: interrupted": Case(
         argv=("continue", "last", YES),
@@ -494,7 +479,6 @@ def cells() -> list[Any]:
             case,
             place,
             id=f"{name} [{place.name}]",
-            marks=[pytest.mark.xfail(strict=True, reason=case.lacks[place])] if place in case.lacks else [],
         )
         for name, case in TABLE.items()
         for place in PLACES
@@ -619,14 +603,6 @@ def test_runs(stage: str, shown: list[tuple[str, str]], place: Place, opened: Op
             assert Counter(line["counts"]) == Counter(result["outcome"] for result in results_of(run))
 
 
-def in_all_places(lacks: str) -> pytest.MarkDecorator:
-    marks = pytest.mark.xfail(strict=True, reason=lacks)
-    return pytest.mark.parametrize(
-        "place",
-        [pytest.param(place, id=place.name, marks=[marks] if place is not HOME else []) for place in PLACES],
-    )
-
-
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.name)
 def test_blocked_ones_are_skipped(place: Place, opened: Open) -> None:
     """A UUID that is nowhere is of no shard: only without fleet flags it has a result of its own today."""
@@ -638,7 +614,7 @@ def test_blocked_ones_are_skipped(place: Place, opened: Open) -> None:
         assert (done.code, rows.pop(NO_SUCH_UUID, "blocked"), rows) == (0, "blocked", {uuid: "updated"})
 
 
-@in_all_places("the rollback of a fleet does not warn of what cannot be put back wholly")
+@pytest.mark.parametrize("place", PLACES, ids=lambda place: place.name)
 def test_rollback_warns_of_what_stays(place: Place, opened: Open) -> None:
     with opened(place, "applied for good") as there:
         for flags in (("--dry-run",), (YES,)):
@@ -648,7 +624,7 @@ def test_rollback_warns_of_what_stays(place: Place, opened: Open) -> None:
             assert "MaximumBatchingWindowInSeconds cannot be put back" in done.stderr.partition("warning: ")[2]
 
 
-@in_all_places("the resume of a fleet does not note other runs that paused")
+@pytest.mark.parametrize("place", PLACES, ids=lambda place: place.name)
 def test_resume_notes_other_runs_that_paused(place: Place, opened: Open) -> None:
     with opened(place, "paused twice") as there:
         first, second = there.runs
@@ -659,7 +635,7 @@ def test_resume_notes_other_runs_that_paused(place: Place, opened: Open) -> None
         assert (both.code, "paused more" in both.stderr) == (0, False)
 
 
-@in_all_places(LOOKS)
+@pytest.mark.parametrize("place", PLACES, ids=lambda place: place.name)
 def test_continue_looks_before_it_asks(place: Place, opened: Open) -> None:
     with opened(place, "interrupted") as there:
         to_send = len(left("")(there))
@@ -669,7 +645,7 @@ def test_continue_looks_before_it_asks(place: Place, opened: Open) -> None:
         assert f"{to_send} are to be sent" in done.stderr
 
 
-@in_all_places("plan --save of a fleet does not say how the plan is applied")
+@pytest.mark.parametrize("place", PLACES, ids=lambda place: place.name)
 def test_plan_says_how_it_is_applied(place: Place, opened: Open) -> None:
     with opened(place, "new") as there:
         done = there("plan", "--all", *BATCH, "--save", "plan.jsonl", *place.flags)
@@ -681,9 +657,7 @@ def test_plan_says_how_it_is_applied(place: Place, opened: Open) -> None:
     "place",
     [
         HOME,
-        pytest.param(
-            ONE, marks=pytest.mark.xfail(strict=True, reason="the run is not halted where its only shard is denied")
-        ),
+        ONE,
         THREE,
     ],
     ids=lambda place: place.name,
