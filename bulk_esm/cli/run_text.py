@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
@@ -49,6 +50,22 @@ def run_summary(record: RunRecord, files: RunFiles) -> Iterator[str]:
     yield from ending_lines(record, folder=files.path, is_left=record.status is not RunStatus.FINISHED or bool(lost))
     if not_planned:
         yield f"  {afterwards(record, [shard for shard, _ in not_planned])}"
+
+
+def unplanned_lines(record: RunRecord, unplanned: Mapping[str, str | None]) -> Iterator[str]:
+    """What the selection means and the plan lacks, and how to do that too.
+
+    Args:
+        record: the run.
+        unplanned: function ARNs by UUID.
+    """
+    for uuid, function_arn in list(unplanned.items())[:1]:
+        yield (
+            f"  {len(unplanned):,} mappings match the selection that were not in the plan, such as {uuid} "
+            f"({tail_of(function_arn)}): they came or changed meanwhile, or List's pages moved. The same command again "
+            "does them, and leaves alone what is as asked:"
+        )
+        yield f"    bulk-esm {shlex.join(record.argv)}"
 
 
 def heading_lines(record: RunRecord) -> Iterator[str]:

@@ -19,7 +19,7 @@ from bulk_esm.cli.exit_codes import exit_code
 from bulk_esm.cli.live import Display
 from bulk_esm.cli.options import OutputOptions
 from bulk_esm.cli.output import Results, form_for, with_place
-from bulk_esm.cli.run_text import run_summary
+from bulk_esm.cli.run_text import run_summary, unplanned_lines
 from bulk_esm.cli.streams import say
 from bulk_esm.cli.summary import RESULT_COLUMNS, result_row
 from bulk_esm.errors import BulkEsmError
@@ -141,7 +141,7 @@ async def run_to_the_end(
         tasks.cancel_scope.cancel()
     at_the_end()
     if not quiet:
-        for line in run_summary(run.record, run.files):
+        for line in (*run_summary(run.record, run.files), *unplanned_lines(run.record, run.unplanned)):
             say(line)
     if failure is not None:
         raise failure

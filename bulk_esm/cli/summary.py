@@ -109,6 +109,20 @@ def plan_summary(summary: PlanSummary, *, pace: Pace) -> Iterator[str]:
         yield from _most(summary.reasons)
 
 
+def _stream_lines(summary: PlanSummary) -> Iterator[str]:
+    """State runs far ahead of polling on streams (F§0.2; of a disable, F§3.3)."""
+    if summary.streams[True]:
+        yield (
+            f"note: {summary.streams[True]:,} Kinesis and DynamoDB streams will be Enabled within seconds, but polled "
+            "only 40 to 75 s later: their state is no sign of traffic"
+        )
+    if summary.streams[False]:
+        yield (
+            f"note: {summary.streams[False]:,} Kinesis and DynamoDB streams will be Disabled in seconds, but may be "
+            "polled for about a minute more"
+        )
+
+
 def how_it_goes(plan: RunPlan, job: Job, *, waves: Sequence[int]) -> Iterator[str]:
     """Waves, budget and what there is to know before one says yes.
 
@@ -135,6 +149,7 @@ def how_it_goes(plan: RunPlan, job: Job, *, waves: Sequence[int]) -> Iterator[st
     if deadline := job.deadline:
         yield f"deadline: {deadline:%Y-%m-%d %H:%M:%S} UTC"
     summary = plan.summary
+    yield from _stream_lines(summary)
     for uuid, problems in summary.lasting:
         yield f"warning: {uuid}: {'; '.join(problems)}"
     if summary.lasting_count > len(summary.lasting):

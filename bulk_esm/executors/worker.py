@@ -44,6 +44,7 @@ from bulk_esm.model.plan import Plan
 from bulk_esm.model.result import Result
 from bulk_esm.model.shard import Problem, Shard
 from bulk_esm.model.stopping import Stop
+from bulk_esm.model.unplanned import Unplanned
 
 log: Final = get_logger("worker")
 
@@ -206,6 +207,7 @@ class Worker:
                     places = {uuid: place for place, uuid in enumerate(task.changes)}
                     plan = Plan(tuple(sorted(plan.items, key=lambda item: places[item.uuid])))
                 known = {}
+                opened.state.unplanned = Unplanned(task.selection, {item.uuid for item in plan.items})
             case RenewPlan():
                 plan, known = await renew_plan(connection, task.plan)
             case PlanRollback():
@@ -271,7 +273,8 @@ class Worker:
                 tasks.cancel_scope.cancel()
         finally:
             self._running.pop(shard.name, None)
-        return ShardEnd(shard=shard.name, stop=engine.stopped_by, cut_short=engine.cut_short)
+        unplanned = dict(opened.state.unplanned.found) if opened.state.unplanned else {}
+        return ShardEnd(shard=shard.name, stop=engine.stopped_by, cut_short=engine.cut_short, unplanned=unplanned)
 
     async def _tell(self, shard: str, on_event: Callable[[Event], None]) -> None:
         while (status := self.status(shard)) is not None:

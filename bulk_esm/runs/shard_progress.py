@@ -23,6 +23,7 @@ class ShardProgress:
         at_work: whether somebody works in it now.
         requests: requests that were counted in it, by kind.
         cut_short: how many accepted updates were not waited for to the end.
+        unplanned: mappings that the selection means and the plan lacks, function ARNs by UUID.
     """
 
     def __init__(self, entry: ShardEntry) -> None:
@@ -42,6 +43,7 @@ class ShardProgress:
         self._status: ShardStatus | None = None
         self._ended_since = 0
         self.cut_short = 0
+        self.unplanned: dict[str, str | None] = {}
 
     @property
     def name(self) -> str:

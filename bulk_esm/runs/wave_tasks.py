@@ -232,6 +232,7 @@ class WaveTasks:
         progress = self.progress[end.shard]
         progress.requests.update(end.requests)
         progress.cut_short += end.cut_short
+        progress.unplanned.update(end.unplanned)
         progress.rest()
         if end.problem is not None:
             self._fail(slice_, end.problem, Ending(Outcome.NOT_STARTED, _left_alone(end.problem.reason)))
