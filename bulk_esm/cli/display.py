@@ -36,17 +36,22 @@ async def run_progress(
         console: where to show it live, if that is a terminal; nowhere if it is quiet.
     """
     watch = Watch(lambda: run.progress, clock=clock)
-    title = f"{run.record.command} {run.record.run_id}"
+    display = Display()
     by_shard = run.files.has_shards
 
     def picture() -> RenderableType:
-        return run_picture(title, watch.look(), run.stage, console, by_shard=by_shard)
+        return run_picture(_title(run, display), watch.look(), run.stage, console, by_shard=by_shard)
 
     def line() -> str:
         return run_line(watch.look(), run.stage, by_shard=by_shard)
 
-    async with shown(picture, line, sleep=sleep, console=console) as display:
+    async with shown(picture, line, sleep=sleep, console=console, display=display):
         yield display
+
+
+def _title(run: Run, display: Display) -> str:
+    wave = f", wave {display.wave.wave} of {display.wave.waves}" if display.wave else ""
+    return f"{run.record.command} {run.record.run_id}{wave}"
 
 
 def run_line(look: RunLook, stage: str, *, by_shard: bool) -> str:

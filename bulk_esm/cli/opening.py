@@ -96,11 +96,13 @@ def _region(aws: AwsOptions, fleet: FleetOptions, region: str | None, files: Run
     """The Region that all starts from: of an earlier run of the home shard, its own."""
     if files is not None and not files.has_shards:
         region = files.record().region
-    if aws.region or region:
-        return aws.region or region
-    if files is not None:
+    if aws.region:
+        return aws.region
+    if files is not None and files.has_shards:
         return Logins().home_region(aws.profile) or next((shard.region for shard in files.planned()), None)
-    return (Logins().home_region(aws.profile) or fleet.first_region) if fleet.is_given else None
+    if fleet.is_given:
+        return Logins().home_region(aws.profile) or fleet.first_region
+    return region
 
 
 @contextmanager

@@ -135,7 +135,7 @@ async def run_to_the_end(
         async with run_progress(run, clock=time.monotonic, console=console) as display:
             confirm = _confirming(display) if record.rollout.confirm_waves else None
             try:
-                await run.carry_out(observers, gates=open_gates(record.rollout, context), confirm=confirm)
+                await run.carry_out([display, *observers], gates=open_gates(record.rollout, context), confirm=confirm)
             except BulkEsmError as error:  # carried past the task groups, which would wrap it
                 failure = error
         tasks.cancel_scope.cancel()

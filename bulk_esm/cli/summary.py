@@ -113,12 +113,12 @@ def _stream_lines(summary: PlanSummary) -> Iterator[str]:
     """State runs far ahead of polling on streams (F§0.2; of a disable, F§3.3)."""
     if summary.streams[True]:
         yield (
-            f"note: {summary.streams[True]:,} Kinesis and DynamoDB streams will be Enabled within seconds, but polled "
+            f"{summary.streams[True]:,} Kinesis and DynamoDB streams will be Enabled within seconds, but polled "
             "only 40 to 75 s later: their state is no sign of traffic"
         )
     if summary.streams[False]:
         yield (
-            f"note: {summary.streams[False]:,} Kinesis and DynamoDB streams will be Disabled in seconds, but may be "
+            f"{summary.streams[False]:,} Kinesis and DynamoDB streams will be Disabled in seconds, but may be "
             "polled for about a minute more"
         )
 

@@ -17,14 +17,11 @@ from bulk_esm.model.plan import Action, Plan, PlanItem
 from bulk_esm.model.plan_summary import PlanSummary
 from bulk_esm.model.records import FleetRecord, Intent, RunRecord, RunStatus, ShardEntry
 from bulk_esm.model.shard import Problem, Shard
+from bulk_esm.runs.each_shard import Told, nobody
 from bulk_esm.runs.fleet import Fleet
 from bulk_esm.runs.read_tasks import ReadTasks
 from bulk_esm.store.finding import new_run_id
 from bulk_esm.store.run_files import RunFiles
-
-
-def _nobody(*_: object) -> None:
-    """Tell nobody."""
 
 
 class PlanContext(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,8 +36,8 @@ class PlanContext(msgspec.Struct, frozen=True, kw_only=True):
 
     intent: Intent = Intent()
     uuids_are_of_shards: bool = False
-    told: Callable[[Shard, ShardEnd], None] = _nobody
-    waiting: Callable[[str, int], None] = _nobody
+    told: Told = nobody
+    waiting: Callable[[str, int], None] = nobody
 
 
 class RunPlan:
