@@ -60,15 +60,7 @@ async def shown(
     console: Console,
     display: Display | None = None,
 ) -> AsyncIterator[Display]:
-    """Show something, as long as the context lasts.
-
-    Args:
-        picture: what is on a terminal.
-        line: what is said elsewhere.
-        sleep: waits for so many seconds.
-        console: where to show it live, if that is a terminal; nowhere if it is quiet.
-        display: what is shown; a new one if left out.
-    """
+    """Show something, as long as the context lasts."""
     display = display or Display()
     if console.quiet:
         yield display

@@ -39,19 +39,7 @@ def with_bulk(
     runs_dir: Path = DEFAULT_RUNS_DIR,
     files: RunFiles | None = None,
 ) -> int:
-    """Do something with the shards that the flags name, or with those of an earlier run.
-
-    Args:
-        aws: how AWS is reached.
-        fleet: which shards, and who works in them.
-        work: what to do; it returns the exit code.
-        region: the Region where the flags name none, such as that of a saved plan.
-        runs_dir: where runs are kept.
-        files: an earlier run, whose shards are meant.
-
-    Raises:
-        BulkEsmError: whatever ends the command.
-    """
+    """Do something with the shards that the flags name, or with those of an earlier run."""
 
     async def main() -> int:
         _raise_file_limit()

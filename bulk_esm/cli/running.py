@@ -60,11 +60,6 @@ class _Shown:
 async def run_and_report(bulk: BulkEsm, run: Run, output: OutputOptions) -> int:
     """Carry out a run, with its results on stdout; put it back if it halts and was to be put back then.
 
-    Args:
-        bulk: its shards.
-        run: the run.
-        output: what to show.
-
     Returns:
         The exit code.
 
@@ -109,13 +104,6 @@ async def run_to_the_end(
     quiet: bool = False,
 ) -> RunRecord:
     """Carry out a run that is ready to start, with its progress, its summary, and an ear for signals.
-
-    Args:
-        bulk: its shards.
-        run: the run.
-        observers: told what happens.
-        at_the_end: called when all is told, before the summary.
-        quiet: whether to show neither progress nor summary.
 
     Returns:
         The record, as it stands at the end.

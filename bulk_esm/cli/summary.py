@@ -71,13 +71,7 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def pace_of(fleet: Fleet, plan: RunPlan, groups: Sequence[Sequence[Shard]]) -> Pace:
-    """How fast a plan can be carried out: each group as fast as the slowest of its shards, side by side.
-
-    Args:
-        fleet: who does it.
-        plan: the plan.
-        groups: the shards, in the groups that go one after another.
-    """
+    """How fast a plan can be carried out: each group as fast as the slowest of its shards, side by side."""
     rates = {shard.name: fleet.rate(shard) for shard in plan.shards}
     updates = {shard.name: entry.updates for shard, entry in zip(plan.shards, plan.entries, strict=True)}
     least_s = {name: updates[name] / rate for name, rate in rates.items()}
@@ -88,12 +82,7 @@ def pace_of(fleet: Fleet, plan: RunPlan, groups: Sequence[Sequence[Shard]]) -> P
 
 
 def plan_summary(summary: PlanSummary, *, pace: Pace) -> Iterator[str]:
-    """What a plan comes to: how many of what, its requests, and the least time they take.
-
-    Args:
-        summary: the plan's.
-        pace: how fast it can go.
-    """
+    """What a plan comes to: how many of what, its requests, and the least time they take."""
     updates = summary.actions[Action.UPDATE]
     yield (
         f"{summary.total:,} mappings selected: {updates:,} to update, {summary.actions[Action.UNCHANGED]:,} already as "
@@ -124,13 +113,7 @@ def _stream_lines(summary: PlanSummary) -> Iterator[str]:
 
 
 def how_it_goes(plan: RunPlan, job: Job, *, waves: Sequence[int]) -> Iterator[str]:
-    """Waves, budget and what there is to know before one says yes.
-
-    Args:
-        plan: the plan.
-        job: what was asked.
-        waves: how many updates each wave has; none where there are no waves.
-    """
+    """Waves, budget and what there is to know before one says yes."""
     if waves:
         sizes = " + ".join(f"{size:,}" for size in waves)
         soaks_s = job.waves.soak * (len(waves) - 1)

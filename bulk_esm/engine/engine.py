@@ -131,9 +131,6 @@ class Engine:
                 cannot be recorded must not be followed by another update, nor by another result.
             wave: its number, for the results.
             as_given: whether to keep the order of the items; else those that settle slowest go first.
-
-        Raises:
-            AccessError: the credentials were refused; every item has its result all the same.
         """
         self._results.record, self._results.wave = record, wave
         updates: list[PlanItem] = []

@@ -26,15 +26,7 @@ class OpenSlice:
     def __init__(
         self, shard: Shard, left: Iterable[PlanItem], writer: ResultWriter, *, record: RunRecord, part: float
     ) -> None:
-        """Take over an open file.
-
-        Args:
-            shard: the shard.
-            left: the items without a result, in their order.
-            writer: where results go.
-            record: the run.
-            part: what share of the shard's updates it is, from 0 to 1.
-        """
+        """Take over an open file."""
         self.shard = shard
         self.left = {item.uuid: item for item in left}
         self.part = part
@@ -50,31 +42,18 @@ class OpenSlice:
     def require_room(self, results: int) -> None:
         """Make sure that so many results can be written.
 
-        Args:
-            results: how many.
-
         Raises:
             RecordingError: there is no room for them.
         """
         self._writer.require_room(results)
 
     def record(self, result: Result) -> None:
-        """Write a result.
-
-        Raises:
-            RecordingError: it cannot be written.
-        """
+        """Write a result."""
         self._writer.append(result)
         self.left.pop(result.uuid, None)
 
     def result(self, item: PlanItem, ending: Ending, *, wave: int) -> Result:
-        """The result of a mapping to which nothing was sent, as far as is known here.
-
-        Args:
-            item: its item.
-            ending: how it ended.
-            wave: the wave.
-        """
+        """The result of a mapping to which nothing was sent, as far as is known here."""
         return unsent_result(
             item,
             ending,
@@ -85,10 +64,6 @@ class OpenSlice:
         )
 
     def close(self) -> None:
-        """Bring the results to disk.
-
-        Raises:
-            RunFolderError: that fails.
-        """
+        """Bring the results to disk."""
         with self._writer:
             self.left.clear()

@@ -133,9 +133,6 @@ class RunPlan:
         Args:
             shard: the shard.
             end: what came of planning it.
-
-        Raises:
-            RunFolderError: it cannot be written.
         """
         self.requests.update(end.requests)
         plan = end.plan or Plan(())
@@ -166,9 +163,6 @@ class RunPlan:
             intent: what it is for, and how it is to go.
             groups: the shards, in the groups that go one after another.
             most_failed: how many shards may fail before the run halts; None for any number.
-
-        Raises:
-            RunFolderError: it cannot be written.
         """
         accounts = {entry.shard.account_id for entry in self.entries}
         record = RunRecord(
@@ -231,9 +225,6 @@ async def plan_run(
 
     Returns:
         The plan; to be used as a context manager, which removes what is not published.
-
-    Raises:
-        RunFolderError: it cannot be written.
     """
     run_id = new_run_id(context.intent.command, fleet.clock.now())
     plan = RunPlan(fleet, run_id, runs_dir=runs_dir, context=context)

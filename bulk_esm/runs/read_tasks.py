@@ -24,14 +24,7 @@ class ReadTasks:
         *,
         waiting: Callable[[str, int], None] = lambda _shard, _count: None,
     ) -> None:
-        """Prepare.
-
-        Args:
-            fleet: the shards, and who does it.
-            task_of: makes a shard's task, when its turn has come.
-            take: called with what came of each.
-            waiting: called with a shard's name and its number of mappings in transition, before they are waited for.
-        """
+        """Prepare."""
         self._todo = deque(fleet.shards)
         self._out: dict[str, Shard] = {}
         self._losses: Counter[str] = Counter()

@@ -27,11 +27,7 @@ class ShardProgress:
     """
 
     def __init__(self, entry: ShardEntry) -> None:
-        """Begin before the run.
-
-        Args:
-            entry: the shard's.
-        """
+        """Begin before the run."""
         self.shard: Shard = entry.shard
         self.items = entry.items
         self.updates = entry.updates
@@ -76,11 +72,7 @@ class ShardProgress:
         return max(0, self.outcomes.total() - unsent)
 
     def end(self, outcome: Outcome) -> None:
-        """A mapping has ended.
-
-        Args:
-            outcome: how.
-        """
+        """A mapping has ended."""
         self.outcomes[outcome] += 1
         self._ended_since += 1
 

@@ -33,9 +33,6 @@ async def verify_run(fleet: Fleet, files: RunFiles, *, told: Told = nobody) -> V
         fleet: the run's shards.
         files: the run's.
         told: called as each shard ends.
-
-    Raises:
-        RunFolderError: its files cannot be read.
     """
     drifts: list[Drift] = []
     requests = 0

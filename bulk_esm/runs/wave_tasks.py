@@ -48,19 +48,7 @@ class WaveTasks:
         unseen: AbstractSet[str] = frozenset(),
         deadline: str | None = None,
     ) -> None:
-        """Prepare one run.
-
-        Args:
-            executor: who does the work.
-            files: where plans and results are.
-            fleet: the shards.
-            record: the run.
-            reach: how the shards are reached.
-            known: how items end to which nothing is sent, by shard and UUID.
-            ended: the UUIDs of those that have results already, by shard.
-            unseen: the shards in which nobody could look at what was sent before.
-            deadline: when all should have ended, ISO 8601 in UTC, or None.
-        """
+        """Prepare one run."""
         self.stopped_by: Stop | None = None
         self.progress = {entry.shard.name: ShardProgress(entry) for entry in fleet.shards}
         self._executor = executor
@@ -110,23 +98,14 @@ class WaveTasks:
                 progress.status = status
 
     def stop(self, stop: Stop, *, hurry: bool = False) -> None:
-        """Send nothing more, in any shard: what was accepted is still waited for, and the rest is `not_started`.
-
-        Args:
-            stop: why; the first reason stays.
-            hurry: whether to look at once at all that was accepted.
-        """
+        """Send nothing more, in any shard: what was accepted is still waited for, and the rest is `not_started`."""
         if self.stopped_by is None:
             self._log(stop)
         self.stopped_by = self.stopped_by or stop
         self._executor.stop(stop, hurry=hurry)
 
     def end_unsent(self, record: Callable[[Result], None]) -> None:
-        """End the mappings to which the plans send nothing.
-
-        Args:
-            record: called with each result, once it is on disk.
-        """
+        """End the mappings to which the plans send nothing."""
         self.recording.on_result = record
         for progress in self.progress.values():
             if progress.items != progress.updates:
@@ -135,14 +114,7 @@ class WaveTasks:
     async def run(
         self, items: Iterable[Slice], record: Callable[[Result], None], *, wave: int = 1, as_given: bool = False
     ) -> None:
-        """Carry out a wave.
-
-        Args:
-            items: the slices.
-            record: called with each result, once it is on disk.
-            wave: its number.
-            as_given: whether the mappings of a shard keep their order; else those that settle slowest go first.
-        """
+        """Carry out a wave."""
         self.recording.on_result, self.recording.wave = record, wave
         self._as_given = as_given
         self._todo.extend(items)
