@@ -20,7 +20,7 @@ from bulk_esm.engine.engine import Engine
 from bulk_esm.engine.inventory import read_inventory
 from bulk_esm.engine.looking_again import look_again
 from bulk_esm.engine.planning import make_plan, renew_plan
-from bulk_esm.engine.settings import EngineSettings
+from bulk_esm.engine.settings import BeforeUpdate, EngineSettings
 from bulk_esm.engine.task_groups import task_group
 from bulk_esm.engine.undoing import make_rollback_plan
 from bulk_esm.errors import AccessError, BulkEsmError
@@ -130,15 +130,14 @@ class Worker:
         assignment: Assignment,
         on_event: Callable[[Event], None],
         *,
-        has_room: Callable[[int], None] = lambda _: None,
+        before_update: BeforeUpdate = lambda _results, _uuids: None,
     ) -> ShardEnd:
         """Do one assignment, whatever happens.
 
         Args:
             assignment: the task, and where.
             on_event: told what happens meanwhile. What it raises ends the assignment, as a problem of the shard.
-            has_room: called before each update with the number of results that may have to be written; raises
-                `RunFolderError` where there is no room for them.
+            before_update: see `Engine`.
 
         Returns:
             What came of it; what went wrong is its `problem`.
@@ -153,7 +152,7 @@ class Worker:
                 is_open = True
                 control_plane = opened.connection.control_plane
                 try:
-                    end = await self._done(assignment, opened, on_event, has_room)
+                    end = await self._done(assignment, opened, on_event, before_update)
                     _require_account(control_plane, shard.account_id)
                 finally:
                     requests, account_id = control_plane.take_request_counts(), control_plane.census.account_id
@@ -172,7 +171,7 @@ class Worker:
         assignment: Assignment,
         opened: OpenShard,
         on_event: Callable[[Event], None],
-        has_room: Callable[[int], None],
+        before_update: BeforeUpdate,
     ) -> ShardEnd:
         name, task, connection = assignment.shard.name, assignment.task, opened.connection
         clock, timeout_s = self._clock, assignment.reach.timeout_s
@@ -192,7 +191,7 @@ class Worker:
                 known = await look_again(connection, task.items, timeout_s=timeout_s, clock=clock, waiting=waiting)
                 return ShardEnd(shard=name, known=known)
             case CarryOut():
-                return await self._carried_out(assignment, task, opened, on_event, has_room)
+                return await self._carried_out(assignment, task, opened, on_event, before_update)
             case PlanChange():
                 plan = await make_plan(
                     connection,
@@ -228,7 +227,7 @@ class Worker:
         task: CarryOut,
         opened: OpenShard,
         on_event: Callable[[Event], None],
-        has_room: Callable[[int], None],
+        before_update: BeforeUpdate,
     ) -> ShardEnd:
         shard, reach, connection = assignment.shard, assignment.reach, opened.connection
         known = dict(task.known)
@@ -254,7 +253,7 @@ class Worker:
             ),
             known=known,
             in_doubt={item.uuid for item in updates} if task.in_doubt else frozenset(),
-            has_room=has_room,
+            before_update=before_update,
             budget=self.budget,
             times=opened.state.times,
             clock=self._clock,

@@ -66,6 +66,7 @@ class Recording:
             opened = self._opened(slice_.shard, self.items(slice_), part=len(slice_))
             if others is not None:
                 opened.require_room(len(opened.left) + others)
+                opened.begin(tuple(opened.left), wave=self.wave)
         except RunFolderError as error:
             self._give_in(error)
             return None
@@ -121,7 +122,7 @@ class Recording:
         return OpenSlice(
             progress.shard,
             (item for item in items if item.uuid not in ended),
-            self._files.shard(progress.shard).open_results(),
+            self._files.shard(progress.shard),
             record=self._record,
             part=part / max(1, progress.updates),
         )

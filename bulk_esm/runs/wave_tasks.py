@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Final
 
@@ -171,15 +171,13 @@ class WaveTasks:
             ),
         )
 
-    def require_room(self, shard: str, results: int) -> None:
-        """Make sure that so many results can be written; see `TaskSource`.
-
-        Raises:
-            RecordingError: there is no room for them.
-        """
+    def before_update(self, shard: str, results: int, uuids: Sequence[str]) -> None:
+        """Make sure that an update can be recorded; see `TaskSource`."""
+        if (slice_ := self._open.get(shard)) is None:
+            return
         others = (self.progress[name] for name in self._open if name != shard)
-        if shard in self._open:
-            self._open[shard].require_room(results + sum(other.sending + other.settling for other in others))
+        slice_.require_room(results + sum(other.sending + other.settling for other in others))
+        slice_.begin(uuids, wave=self.recording.wave)
 
     def on_event(self, event: Event) -> None:
         """Record a result; see `TaskSource`. One that repeats another, as a lost worker's did arrive, is dropped.
@@ -247,8 +245,10 @@ class WaveTasks:
             return self._again.popleft()
         if not self._todo:
             return None
-        # Whoever works here asks for room before each update, and for what is on its way; others cannot.
-        others = None if self._executor.asks_for_room else sum(len(opened.left) for opened in self._open.values())
+        # Whoever works here asks before each update, for room too; for others all is recorded as begun at once.
+        others = (
+            None if self._executor.tells_before_updates else sum(len(opened.left) for opened in self._open.values())
+        )
         slice_ = self.recording.open(self._todo[0], others=others)
         if slice_ is not None:
             self._todo.popleft()

@@ -20,6 +20,7 @@ from bulk_esm.errors import RecordingError, RunFolderError
 from bulk_esm.model.plan import Plan, PlanItem
 from bulk_esm.model.records import RunRecord
 from bulk_esm.model.result import Result
+from bulk_esm.store.begun import BEGUN, BegunWriter, read_begun
 from bulk_esm.store.jsonl import cut_torn_end, read_lines, write_durably, writing
 
 RECORD: Final = "run.json"
@@ -45,8 +46,9 @@ class ShardFiles:
         self.path = path
 
     def write_plan(self, plan: Plan) -> None:
-        """Bring the plan to disk."""
+        """Bring the plan to disk, and that nothing has begun."""
         with writing(self.path / PLAN):
+            write_durably(self.path / BEGUN, ())
             write_durably(self.path / PLAN, plan.items)
 
     def write_record(self, record: RunRecord) -> None:
@@ -87,6 +89,20 @@ class ShardFiles:
         """Replace the results by those that stay, before a run is continued: each mapping has one line at any time."""
         with writing(self.path / RESULTS):
             write_durably(self.path / RESULTS, kept)
+
+    def open_begun(self) -> BegunWriter:
+        """Open `begun.jsonl` for appending."""
+        return BegunWriter(self.path / BEGUN)
+
+    def begun(self) -> frozenset[str] | None:
+        """To which mappings something may have been sent; None where an older version kept no such file."""
+        return read_begun(self.path / BEGUN)
+
+    def last_sent_at(self) -> float:
+        """When an update was last about to be sent, at the latest, in seconds since the epoch; 0 if none was."""
+        return max(
+            (path.stat().st_mtime for name in (BEGUN, RESULTS) if (path := self.path / name).exists()), default=0.0
+        )
 
     def open_results(self) -> ResultWriter:
         """Open `results.jsonl` for appending; a torn last line is cut off."""
