@@ -17,6 +17,7 @@ from bulk_esm.aws.session import Connection
 from bulk_esm.errors import RefusedError, ServiceError, UsageError
 from bulk_esm.executors.tasks import PlanChange, PlanRollback, RenewPlan, Task
 from bulk_esm.model.change import Change
+from bulk_esm.model.doubts import Doubts
 from bulk_esm.model.plan import Action, Plan
 from bulk_esm.model.records import Intent, RunRecord
 from bulk_esm.model.selection import Selection
@@ -27,6 +28,7 @@ from bulk_esm.runs.each_shard import Told, nobody, raise_if_only
 from bulk_esm.runs.fleet import Fleet
 from bulk_esm.runs.listing import Inventory, list_mappings
 from bulk_esm.runs.planning import PlanContext, RunPlan, plan_run, split_saved
+from bulk_esm.runs.recent import recent_doubts, seconds_to_wait
 from bulk_esm.runs.resuming import PausedShards
 from bulk_esm.runs.run import Run
 from bulk_esm.runs.verifying import Verification, verify_run
@@ -150,7 +152,7 @@ class BulkEsm:
         for one in [change] if isinstance(change, Change) else change.values():
             one.check()
         task = PlanChange.of(selection, change, allow_irreversible=allow_irreversible)
-        return await self.plan_tasks(lambda _: task, context)
+        return await self.plan_tasks(lambda shard: msgspec.structs.replace(task, doubts=self._doubts(shard)), context)
 
     async def renew(self, saved: Plan, *, context: PlanContext = _ALONE) -> RunPlan:
         """Look at what a saved plan finds today; what someone changed since is a conflict.
@@ -165,7 +167,8 @@ class BulkEsm:
         parts = split_saved(saved)
 
         def task_of(shard: Shard) -> RenewPlan:
-            return RenewPlan(parts[shard.account_id, shard.region] if self.fleet.is_named else saved)
+            plan = parts[shard.account_id, shard.region] if self.fleet.is_named else saved
+            return RenewPlan(plan, doubts=self._doubts(shard))
 
         return await self.for_plan(saved).plan_tasks(task_of, context)
 
@@ -216,8 +219,10 @@ class BulkEsm:
 
         def task_of(shard: Shard) -> PlanRollback:
             found = files.shard(shard)
-            return PlanRollback(items=found.plan().items, results=tuple(found.results()), force=force)
+            items, results = found.plan().items, tuple(found.results())
+            return PlanRollback(items=items, results=results, begun=found.begun(), force=force)
 
+        await self.fleet.clock.sleep(self.seconds_to_wait(files))
         intent = msgspec.structs.replace(context.intent, command="rollback", undoes=files.record().run_id)
         return await self.of_run(files).plan_tasks(task_of, msgspec.structs.replace(context, intent=intent))
 
@@ -239,24 +244,47 @@ class BulkEsm:
 
         def task_of(shard: Shard) -> PlanChange:
             uuids = paused.by_place[shard.account_id, shard.region] if paused.has_shards else paused.uuids
-            return PlanChange.of(Selection(uuids=uuids), Change({"Enabled": True}))
+            task = PlanChange.of(Selection(uuids=uuids), Change({"Enabled": True}))
+            return msgspec.structs.replace(task, doubts=self._doubts(shard).among(uuids))
 
+        await self.fleet.clock.sleep(self.seconds_to_wait(*paused.runs))
         intent = msgspec.structs.replace(context.intent, command="resume")
         context = msgspec.structs.replace(context, intent=intent, uuids_are_of_shards=True)
         return await self.among_paused(paused).plan_tasks(task_of, context)
 
-    async def plan_rest(self, run: Path | str | RunFiles, *, waiting: Waiting = nobody) -> RunRest:
+    def seconds_to_wait(self, *runs: RunFiles) -> float:
+        """How long something of runs that did not end may still be on its way to Lambda, in seconds; see `recent`.
+
+        Args:
+            runs: the runs.
+        """
+        now_s, rate = self.fleet.clock.now().timestamp(), self.fleet.reach.max_per_second
+        return max((seconds_to_wait(run, now_s=now_s, max_per_second=rate) for run in runs), default=0.0)
+
+    async def plan_rest(
+        self,
+        run: Path | str | RunFiles,
+        *,
+        waiting: Waiting = nobody,
+        looking: Callable[[int], None] = nobody,
+    ) -> RunRest:
         """Look at what a run that did not end well has left; changes nothing, on disk or in Lambda.
+
+        What a killed run has sent last may still be on its way: that is waited for first.
 
         Args:
             run: the run: its folder, its id, or a unique prefix of that.
             waiting: called with a shard's name and its number of mappings in transition, before they are waited for.
+            looking: called with the number of mappings that are looked at with Get, before they are.
 
         Raises:
             RunFolderError: its files cannot be read.
         """
         files = self._files(run)
-        return await plan_rest(self.of_run(files).fleet, files, waiting=waiting)
+        there = self.of_run(files)
+        await there.require_home_account()
+        await self.fleet.clock.sleep(self.seconds_to_wait(files))
+        return await plan_rest(there.fleet, files, waiting=waiting, looking=looking)
 
     async def verify(self, run: Path | str | RunFiles, *, told: Told = nobody) -> Verification:
         """Tell which mappings no longer have what a run set; changes nothing.
@@ -362,6 +390,9 @@ class BulkEsm:
         """The same, for plans that will not be carried out: those of several shards are in a folder of their own."""
         folder = Path(self._plans.enter_context(tempfile.TemporaryDirectory(prefix="bulk-esm-")))
         return type(self)(self.fleet, self.home, runs_dir=folder, plans=self._plans, who=self._who)
+
+    def _doubts(self, shard: Shard) -> Doubts:
+        return recent_doubts(self.runs_dir, shard, now_s=self.fleet.clock.now().timestamp())
 
     def _files(self, run: Path | str | RunFiles) -> RunFiles:
         return run if isinstance(run, RunFiles) else find_run(self.runs_dir, str(run))

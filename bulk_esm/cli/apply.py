@@ -27,9 +27,8 @@ from bulk_esm.cli.options import (
 )
 from bulk_esm.errors import UsageError
 from bulk_esm.model.change import Change
-from bulk_esm.model.plan import Plan, PlanItem
 from bulk_esm.runs.planning import PlanContext, RunPlan
-from bulk_esm.store.jsonl import read_lines
+from bulk_esm.store.saved_plan import read_plan
 
 
 def apply_command(
@@ -88,7 +87,7 @@ def apply_command(
 
 
 def _apply_saved(path: Path, job: Job, aws: AwsOptions, fleet: FleetOptions) -> int:
-    saved = Plan(tuple(read_lines(path, PlanItem)))
+    saved = read_plan(path, salvage=job.runs.salvage)
     saved.check()
     job.check()
 

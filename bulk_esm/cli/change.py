@@ -28,12 +28,13 @@ from bulk_esm.engine.endings import Ending
 from bulk_esm.errors import RefusedError
 from bulk_esm.executors.tasks import ShardEnd
 from bulk_esm.model.plan import Action
-from bulk_esm.model.records import Intent, RunRecord, RunStatus
+from bulk_esm.model.records import Intent, RunStatus
 from bulk_esm.model.shard import Shard
 from bulk_esm.model.slices import slices_of
 from bulk_esm.model.waves import parse_waves
 from bulk_esm.runs.planning import PlanContext, RunPlan
 from bulk_esm.shards.order import parse_shard_order
+from bulk_esm.store.run_files import RunFiles
 
 WORKERS_STOP_WITHIN_S = 25.0  # see `open_dask_executor`, and a while for what is on its way
 
@@ -46,7 +47,7 @@ async def change(
     fleet: FleetOptions,
     plan_of: PlanOf,
     *,
-    after: RunRecord | None = None,
+    after: Sequence[RunFiles] = (),
     look: Callable[[RunPlan], None] = lambda _: None,
 ) -> int:
     """Plan a change, show it, guard, ask, carry it out and sum up.
@@ -67,7 +68,7 @@ async def change(
         if job.run.dry_run:
             bulk = bulk.looking_only()
         else:
-            await outwait(after)
+            await outwait(bulk, after)
         intent = Intent(command=job.command, argv=tuple(sys.argv[1:]), undoes=job.undoes, executor=fleet.executor)
         plan = await planned(bulk, plan_of, intent, job.output)
         code = exit_code(None, [entry.problem for entry in plan.entries])
@@ -77,6 +78,7 @@ async def change(
         if job.undoes and not any(entry.items for entry in plan.entries):
             say(f"{job.undoes} changed nothing, so there is nothing to put back", quiet=job.output.quiet)
             return code
+        tell_of_damages(after)
         look(plan)
         _show(bulk, plan, job, groups)
         _guard(plan, job, fleet)
@@ -130,17 +132,28 @@ async def _progress(bulk: BulkEsm, intent: Intent, output: OutputOptions) -> Asy
         yield PlanContext(intent=intent, told=told, waiting=progress.waiting)
 
 
+def tell_of_damages(runs: Sequence[RunFiles]) -> None:
+    """Say what was passed over with `--salvage`."""
+    for files in runs:
+        for damage in files.damages:
+            say(f"damaged: {damage}")
+
+
 def tell_of_transition(shard: str, count: int) -> None:  # noqa: ARG001 - of the only shard
     """Say why a plan takes its time."""
     say(f"waiting for {count:,} mappings in transition, up to --timeout: only at rest do they tell what they have")
 
 
-async def outwait(after: RunRecord | None) -> None:
-    """Wait until no worker of a killed run can be at work any more: it would send beside what is sent now."""
-    if after is not None and after.status is RunStatus.RUNNING and after.executor == "dask":
-        what = f"{after.run_id} was killed, and its Dask workers stop by themselves"
-        say(f"{what}: waiting {WORKERS_STOP_WITHIN_S:g} s")
-        await anyio.sleep(WORKERS_STOP_WITHIN_S)
+async def outwait(bulk: BulkEsm, after: Sequence[RunFiles]) -> None:
+    """Wait until no worker of a killed run can be at work any more, and say how long what it sent is waited for."""
+    for files in after:
+        record = files.record()
+        if record.status is RunStatus.RUNNING and record.executor == "dask":
+            what = f"{record.run_id} was killed, and its Dask workers stop by themselves"
+            say(f"{what}: waiting {WORKERS_STOP_WITHIN_S:g} s")
+            await anyio.sleep(WORKERS_STOP_WITHIN_S)
+        if (wait_s := bulk.seconds_to_wait(files)) >= 1:
+            say(f"{record.run_id} did not end, and what it sent last may be on its way: waiting {wait_s:.0f} s")
 
 
 def show_items(plan: RunPlan, output: OutputOptions, *, with_places: bool) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from bulk_esm.bulk import BulkEsm
-from bulk_esm.cli.change import outwait, tell_of_transition
+from bulk_esm.cli.change import outwait, tell_of_damages, tell_of_transition
+from bulk_esm.cli.durations import format_duration
 from bulk_esm.cli.exit_codes import exit_code
 from bulk_esm.cli.fleet_options import FleetOptions
 from bulk_esm.cli.guards import check_account, check_alarms
@@ -50,7 +52,7 @@ def continue_command(
     Example: bulk-esm continue last
     """
     set_up_logs(output)
-    files = find_run(runs.runs_dir, name)
+    files = find_run(runs.runs_dir, name, salvage=runs.salvage)
     if files.only is not None:
         raise UsageError(f"that is one shard of a run; continue the whole of it: bulk-esm continue {files.path}")
     record = files.record()
@@ -66,8 +68,9 @@ def continue_command(
             for lock in locks:
                 lock.tell(str(files.path.absolute()))
             if not dry_run:
-                await outwait(record)
-            rest = await bulk.plan_rest(files, waiting=tell_of_transition)
+                await outwait(bulk, [files])
+            rest = await bulk.plan_rest(files, waiting=tell_of_transition, looking=partial(_tell_of_looks, aws.rate))
+            tell_of_damages([files])
             problems = [rest.problems.get(entry.shard.name, entry.problem) for entry in files.fleet().shards]
             for line in (*_summary(rest, files), *shard_problem_lines(files.fleet().shards)):
                 say(line, quiet=output.quiet)
@@ -96,6 +99,11 @@ def _refuse_what_makes_no_sense(
         refuse_without_terminal(RunOptions(yes=yes))
         if record.rollout.confirm_waves:
             refuse_waves_without_terminal()
+
+
+def _tell_of_looks(max_per_second: float, count: int) -> None:
+    took = format_duration(count / max_per_second)
+    say(f"to {count:,} mappings something may have been sent: each is looked at with Get, as List lags: about {took}")
 
 
 def _records_beside(files: RunFiles) -> list[RunRecord]:

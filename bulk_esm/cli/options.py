@@ -122,6 +122,9 @@ class RunsOptions:
     runs_dir: Annotated[Path, Parameter(env_var="BULK_ESM_RUNS_DIR", help="Where runs are kept.")] = Path(
         "bulk-esm-runs"
     )
+    salvage: Annotated[
+        bool, Parameter(help="Work with what is whole of a damaged RUN or plan, and say what is not.")
+    ] = False
 
 
 @Parameter(name="*", group=RUN)

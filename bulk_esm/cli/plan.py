@@ -21,7 +21,7 @@ from bulk_esm.model.change import Change
 from bulk_esm.model.records import Intent
 from bulk_esm.runs.planning import PlanContext, RunPlan
 from bulk_esm.shards.order import parse_shard_order
-from bulk_esm.store.jsonl import write_durably
+from bulk_esm.store.saved_plan import save_plan
 
 _CHANGES = 2
 
@@ -72,6 +72,6 @@ def plan_command(
 
 def _save(plan: RunPlan, path: Path) -> None:
     try:
-        write_durably(path, plan.items())
+        save_plan(path, plan.items())
     except OSError as error:
         raise RunFolderError(f"--save {path}: {error.strerror}") from error

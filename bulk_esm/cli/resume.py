@@ -77,7 +77,7 @@ def resume_command(
         goes_in_groups=fleet.shard_order is not None,
     )
     if run_:
-        return _resume_runs([find_run(runs.runs_dir, name) for name in run_], job, fleet, aws)
+        return _resume_runs([find_run(runs.runs_dir, name, salvage=runs.salvage) for name in run_], job, fleet, aws)
     selection = read_selection(select)
     require_selection(selection)
     job.check(stdin_is_data=stdin_is_data)
@@ -110,7 +110,7 @@ def _resume_runs(files: Sequence[RunFiles], job: Job, fleet: FleetOptions, aws: 
     return with_bulk(
         aws,
         fleet,
-        lambda bulk: change(bulk.among_paused(paused), job, fleet, plan_of, after=files[0].record(), look=look),
+        lambda bulk: change(bulk.among_paused(paused), job, fleet, plan_of, after=files, look=look),
         runs_dir=job.runs.runs_dir,
         files=files[0],
     )

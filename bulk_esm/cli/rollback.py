@@ -47,7 +47,7 @@ def rollback_command(
     Example: bulk-esm rollback last --dry-run
     """
     set_up_logs(output)
-    files = find_run(runs.runs_dir, name)
+    files = find_run(runs.runs_dir, name, salvage=runs.salvage)
     record = files.record()
     job = Job(
         command="rollback",
@@ -68,7 +68,7 @@ def rollback_command(
     return with_bulk(
         aws,
         fleet,
-        lambda bulk: change(bulk, job, fleet, plan_of, after=record),
+        lambda bulk: change(bulk, job, fleet, plan_of, after=[files]),
         runs_dir=runs.runs_dir,
         files=files,
     )

@@ -28,11 +28,13 @@ def show_command(
 
     Example: bulk-esm show last
     """
-    files = find_run(runs.runs_dir, name)
+    files = find_run(runs.runs_dir, name, salvage=runs.salvage)
     columns = with_place(RESULT_COLUMNS, result_row) if files.has_shards else (RESULT_COLUMNS, result_row)
     results = Results(form_for(output.output), *columns)
     results.add_all(files.results())
     results.finish()
+    for damage in files.damages:
+        say(f"damaged: {damage}")
     for line in run_summary(_counted(files.record(), files.results()), files):
         say(line, quiet=output.quiet)
     return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from bulk_esm.bulk import BulkEsm
+from bulk_esm.cli.change import tell_of_damages
 from bulk_esm.cli.exit_codes import exit_code
 from bulk_esm.cli.fleet_options import FleetOptions
 from bulk_esm.cli.opening import set_up_logs, with_bulk
@@ -37,7 +38,7 @@ def verify_command(
     Example: bulk-esm verify last
     """
     set_up_logs(output)
-    files = find_run(runs.runs_dir, name)
+    files = find_run(runs.runs_dir, name, salvage=runs.salvage)
     record = files.record()
     fleet.check_for_run(aws, record.run_id, has_shards=files.has_shards)
     not_known = _not_known(files) if record.status is RunStatus.RUNNING else 0
@@ -52,6 +53,7 @@ def verify_command(
         results = Results(form_for(output.output), *columns)
         found = await bulk.verify(files, told=lambda _, end: results.add_all(end.drifts))
         results.finish()
+        tell_of_damages([files])
         for line in failed_lines(bulk, found.problems):
             say(line)
         where = f"{places_text(bulk)}, " if bulk.fleet.is_named else ""

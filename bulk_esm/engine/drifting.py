@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from bulk_esm.aws.session import Connection
 from bulk_esm.engine.present import read_present
+from bulk_esm.model.doubts import doubts_of
 from bulk_esm.model.drift import Drift, drift_of, needs_get
 from bulk_esm.model.plan import PlanItem
 from bulk_esm.model.result import Result
@@ -26,6 +27,11 @@ async def read_drift(connection: Connection, items: Iterable[PlanItem], results:
     by_uuid = {result.uuid: result for result in results}
     # A run that was killed has not set what has no result: `continue` tells what became of that.
     touched = {item.uuid: item for item in items if item.uuid in by_uuid and was_touched(item, by_uuid[item.uuid])}
-    now = await read_present(connection, touched, needs_get=lambda seen: needs_get(touched[seen.uuid], seen))
+    now = await read_present(
+        connection,
+        touched,
+        doubts=doubts_of(touched.values(), by_uuid.values(), None),
+        needs_get=lambda seen: needs_get(touched[seen.uuid], seen),
+    )
     found = (drift_of(item, now[uuid]) for uuid, item in touched.items())
     return [drift for drift in found if drift is not None]

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Final
 
+import anyio
 import msgspec
 
 from bulk_esm.aws.control_plane import ControlPlane
 from bulk_esm.aws.session import Connection
 from bulk_esm.aws.tags import RESOURCE_TYPES
+from bulk_esm.engine.task_groups import task_group
 from bulk_esm.errors import ServiceError
 from bulk_esm.logs import get_logger
 from bulk_esm.model.census import PAGE_SIZE
+from bulk_esm.model.doubts import NO_DOUBTS, Doubts
 from bulk_esm.model.mapping import EventSourceMapping
 from bulk_esm.model.selection import Selection, TagsByArn
 
 log: Final = get_logger("inventory")
 
+_GETS_AT_ONCE: Final = 20
 _GETS_FOR_A_PAGE: Final = PAGE_SIZE / 10  # so many missing UUIDs are worth looking through one page more
 
 
@@ -48,13 +52,17 @@ class Reading:
         unknown: UUIDs that were asked for and that no mapping has; complete at the end.
     """
 
-    def __init__(self, connection: Connection, selection: Selection) -> None:
+    def __init__(self, connection: Connection, selection: Selection, *, doubts: Doubts = NO_DOUBTS) -> None:
         """Prepare; nothing is sent yet.
 
         Args:
             connection: the account and Region.
             selection: which mappings.
+            doubts: about which of them List is not believed.
         """
+        self._doubts = doubts
+        # What may have changed since does not keep a mapping from being asked about.
+        self._loosely = msgspec.structs.replace(selection, states=(), where=())
         self.seen = 0
         self.unknown: list[str] = []
         self._connection = connection
@@ -71,18 +79,21 @@ class Reading:
         tags = await self._tags()
         found: set[str] = set()
 
-        def selected(page: list[EventSourceMapping]) -> list[EventSourceMapping]:
+        async def selected(page: list[EventSourceMapping]) -> list[EventSourceMapping]:
             new = [mapping for mapping in page if mapping.uuid not in found]  # pages are no snapshot (F§2)
             found.update(mapping.uuid for mapping in new)
             self.seen = len(found)
-            return [mapping for mapping in new if selection.matches(mapping, tags)]
+            doubtful = [m.uuid for m in new if self._doubts.about(m) and self._loosely.matches(m, tags)]
+            told = await get_all(control_plane, doubtful)
+            fresh = [told.get(mapping.uuid, mapping) for mapping in new]
+            return [mapping for mapping in fresh if mapping is not None and selection.matches(mapping, tags)]
 
         for filters in _list_filters(selection):
             pages = 0
             async with aclosing(control_plane.list(**filters)) as listing:
                 async for page in listing:
                     missing_before = len(selection.uuids - found)
-                    yield selected(page)
+                    yield await selected(page)
                     pages += 1
                     missing = len(selection.uuids - found)
                     pays = missing_before - missing > 1 or missing > pages * _GETS_FOR_A_PAGE
@@ -92,12 +103,10 @@ class Reading:
                             hits = max(1, len(selection.uuids) - missing)
                             control_plane.census.expect(round(len(found) * len(selection.uuids) / hits))
                         break
-        for uuid in sorted(selection.uuids - found):
-            mapping = await get_if_there(control_plane, uuid)
-            if mapping is None:
-                self.unknown.append(uuid)
-            else:
-                yield selected([mapping])
+        told = await get_all(control_plane, sorted(selection.uuids - found))
+        self.unknown.extend(uuid for uuid, mapping in told.items() if mapping is None)
+        self._doubts = NO_DOUBTS  # Get has told
+        yield await selected([mapping for mapping in told.values() if mapping is not None])
         log.info("inventory", seen=self.seen, unknown=len(self.unknown))
 
     async def _tags(self) -> TagsByArn:
@@ -119,6 +128,26 @@ async def read_inventory(connection: Connection, selection: Selection) -> Invent
     reading = Reading(connection, selection)
     mappings = [mapping async for page in reading.pages() for mapping in page]
     return Inventory(mappings=tuple(mappings), unknown=tuple(reading.unknown), seen=reading.seen)
+
+
+async def get_all(control_plane: ControlPlane, uuids: Sequence[str]) -> dict[str, EventSourceMapping | None]:
+    """Read some mappings with Get, side by side at the pace of the control plane; None for those that do not exist.
+
+    Args:
+        control_plane: where to look.
+        uuids: which.
+    """
+    found: dict[str, EventSourceMapping | None] = dict.fromkeys(uuids)
+    limiter = anyio.CapacityLimiter(_GETS_AT_ONCE)
+
+    async def get(uuid: str) -> None:
+        async with limiter:
+            found[uuid] = await get_if_there(control_plane, uuid)
+
+    async with task_group() as tasks:
+        for uuid in uuids:
+            tasks.start_soon(get, uuid)
+    return found
 
 
 async def get_if_there(

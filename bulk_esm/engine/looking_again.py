@@ -8,14 +8,17 @@ from bulk_esm.aws.session import Connection
 from bulk_esm.clock import Clock
 from bulk_esm.engine.endings import Ending, changed, found_done, gone, still_on_its_way
 from bulk_esm.engine.present import read_present
+from bulk_esm.model.doubts import Doubts
 from bulk_esm.model.mapping import EventSourceMapping, State
 from bulk_esm.model.plan import PlanItem, Standing, standing
+from bulk_esm.model.result import Outcome
 
 
 async def look_again(
     connection: Connection,
     updates: Sequence[PlanItem],
     *,
+    doubts: Doubts,
     timeout_s: float,
     clock: Clock | None = None,
     waiting: Callable[[int], None] = lambda _: None,
@@ -25,6 +28,7 @@ async def look_again(
     Args:
         connection: the account and Region.
         updates: what is left to update.
+        doubts: about which of them List is not believed.
         timeout_s: how long to wait for mappings in transition, in seconds: the update that they are on their way by may
             be this run's.
         clock: the time.
@@ -38,21 +42,23 @@ async def look_again(
     now = await read_present(
         connection,
         items,
+        doubts=doubts,
         needs_get=lambda seen: seen.has_hidden_filters and "FilterCriteria" in items[seen.uuid].request,
         timeout_s=timeout_s,
         clock=clock,
         waiting=waiting,
     )
-    found = {uuid: _ending(items[uuid], seen) for uuid, seen in now.items()}
+    found = {uuid: _ending(items[uuid], seen, perhaps_sent=uuid in doubts.by_get) for uuid, seen in now.items()}
     return {uuid: ending for uuid, ending in found.items() if ending is not None}
 
 
-def _ending(item: PlanItem, seen: EventSourceMapping | None) -> Ending | None:
+def _ending(item: PlanItem, seen: EventSourceMapping | None, *, perhaps_sent: bool) -> Ending | None:
     if seen is None:
         return gone()
     match standing(item, seen):
         case Standing.DONE:
-            return found_done()
+            # What was never sent has been done by someone else: a rollback must not undo theirs.
+            return found_done() if perhaps_sent else Ending(Outcome.UNCHANGED)
         case Standing.CHANGED if seen.at_rest:
             return changed()
         case _ if not seen.at_rest and seen.state != State.DELETING:

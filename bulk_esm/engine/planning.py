@@ -15,6 +15,7 @@ from bulk_esm.engine.inventory import Reading, get_if_there
 from bulk_esm.engine.present import read_present
 from bulk_esm.engine.resting import all_at_rest
 from bulk_esm.model.change import Change
+from bulk_esm.model.doubts import NO_DOUBTS, Doubts
 from bulk_esm.model.mapping import EventSourceMapping, State
 from bulk_esm.model.plan import Action, Plan, PlanItem, Standing, plan_item, standing, unknown_item
 from bulk_esm.model.selection import Selection
@@ -28,6 +29,7 @@ async def make_plan(
     change: Change | Mapping[str, Change],
     *,
     allow_irreversible: bool = False,
+    doubts: Doubts = NO_DOUBTS,
     timeout_s: float = 900.0,
     clock: Clock | None = None,
     waiting: Callable[[int], None] = lambda _: None,
@@ -42,12 +44,13 @@ async def make_plan(
         selection: which mappings.
         change: what is asked of all of them, or of each by UUID.
         allow_irreversible: whether what can never be taken back may be changed.
+        doubts: about which mappings List is not believed.
         timeout_s: how long to wait for mappings in transition, in seconds.
         clock: the time.
         waiting: called with the number of mappings in transition, before they are waited for.
     """
     clock = clock or Clock()
-    reading = Reading(connection, selection)
+    reading = Reading(connection, selection, doubts=doubts)
     items: dict[str, PlanItem] = {}
     restless: list[EventSourceMapping] = []
 
@@ -75,12 +78,15 @@ async def make_plan(
     return Plan(tuple(items.values()))
 
 
-async def renew_plan(connection: Connection, saved: Plan) -> tuple[Plan, dict[str, Ending]]:
+async def renew_plan(
+    connection: Connection, saved: Plan, *, doubts: Doubts = NO_DOUBTS
+) -> tuple[Plan, dict[str, Ending]]:
     """Look at what a plan made earlier finds today.
 
     Args:
         connection: the account and Region.
         saved: the plan as it was saved.
+        doubts: about which mappings List is not believed.
 
     Returns:
         The plan to carry out, in which what is already as asked is `unchanged`; and, by UUID, a `conflict` for each
@@ -89,7 +95,7 @@ async def renew_plan(connection: Connection, saved: Plan) -> tuple[Plan, dict[st
     updates = {item.uuid: item for item in saved.updates}
     known: dict[str, Ending] = {}
     done: set[str] = set()
-    for uuid, mapping in (await read_present(connection, updates)).items():
+    for uuid, mapping in (await read_present(connection, updates, doubts=doubts)).items():
         found = Standing.CHANGED if mapping is None else standing(updates[uuid], mapping)
         if found is Standing.DONE:
             done.add(uuid)

@@ -7,8 +7,9 @@ from contextlib import aclosing
 
 from bulk_esm.aws.session import Connection
 from bulk_esm.clock import Clock
-from bulk_esm.engine.inventory import Reading, get_if_there
+from bulk_esm.engine.inventory import Reading, get_all
 from bulk_esm.engine.resting import all_at_rest
+from bulk_esm.model.doubts import NO_DOUBTS, Doubts
 from bulk_esm.model.mapping import EventSourceMapping, State
 from bulk_esm.model.selection import Selection
 
@@ -17,6 +18,7 @@ async def read_present(
     connection: Connection,
     uuids: Iterable[str],
     *,
+    doubts: Doubts = NO_DOUBTS,
     needs_get: Callable[[EventSourceMapping], bool] = lambda _: False,
     timeout_s: float = 0.0,
     clock: Clock | None = None,
@@ -27,6 +29,7 @@ async def read_present(
     Args:
         connection: the account and Region.
         uuids: which.
+        doubts: about which List is not believed.
         needs_get: whether what List shows of a mapping is not enough.
         timeout_s: how long to wait for those in transition, in seconds; 0 takes them as they are.
         clock: the time.
@@ -39,11 +42,15 @@ async def read_present(
     if not now:
         return now
     control_plane = connection.control_plane
-    async with aclosing(Reading(connection, Selection(uuids=frozenset(now))).pages()) as pages:
-        async for page in pages:
-            for mapping in page:
-                hides = needs_get(mapping)
-                now[mapping.uuid] = await get_if_there(control_plane, mapping.uuid) if hides else mapping
+    now |= await get_all(control_plane, sorted(doubts.by_get & now.keys()))
+    listed = frozenset(uuid for uuid in now if uuid not in doubts.by_get)
+    hidden: list[str] = []
+    if listed:
+        async with aclosing(Reading(connection, Selection(uuids=listed), doubts=doubts).pages()) as pages:
+            async for page in pages:
+                now |= {mapping.uuid: mapping for mapping in page}
+                hidden += [mapping.uuid for mapping in page if needs_get(mapping)]
+    now |= await get_all(control_plane, hidden)
     restless = [seen for seen in now.values() if seen and not seen.at_rest and seen.state != State.DELETING]
     if restless and timeout_s:
         waiting(len(restless))

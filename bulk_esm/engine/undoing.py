@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 import msgspec
@@ -11,11 +12,11 @@ from bulk_esm.aws.session import Connection
 from bulk_esm.clock import Clock
 from bulk_esm.engine.endings import Ending, changed, gone
 from bulk_esm.engine.present import read_present
+from bulk_esm.model.doubts import doubts_of
 from bulk_esm.model.mapping import EventSourceMapping
 from bulk_esm.model.plan import Action, Plan, PlanItem
 from bulk_esm.model.result import Result
 from bulk_esm.model.rollback import rollback_item, was_touched
-from bulk_esm.model.stamps import is_newer
 
 _FILTERS: Final = frozenset({"FilterCriteria", "KMSKeyArn"})
 
@@ -26,6 +27,7 @@ async def make_rollback_plan(
     results: Iterable[Result],
     *,
     force: bool,
+    begun: AbstractSet[str] | None = None,
     timeout_s: float,
     clock: Clock,
     waiting: Callable[[int], None] = lambda _: None,
@@ -37,6 +39,7 @@ async def make_rollback_plan(
         items: the run's plan.
         results: its results.
         force: whether to put back even where someone changed the mapping since.
+        begun: to which mappings something may have been sent; None where that is not known, and so may be to all.
         timeout_s: how long to wait for mappings in transition, in seconds.
         clock: the time.
         waiting: called with the number of mappings in transition, before they are waited for.
@@ -45,17 +48,19 @@ async def make_rollback_plan(
         The plan, and a `conflict` by UUID for each mapping that someone changed or deleted since.
     """
     by_uuid = {result.uuid: result for result in results}
-    touched = {item.uuid: item for item in items if was_touched(item, by_uuid.get(item.uuid))}
+    touched = {item.uuid: item for item in items if was_touched(item, by_uuid.get(item.uuid), begun)}
 
     def needs_get(seen: EventSourceMapping) -> bool:
-        item, result = touched[seen.uuid], by_uuid.get(seen.uuid)
-        hides = seen.has_hidden_filters and not _FILTERS.isdisjoint(item.request)
-        # Not surely from after the plan, though an update was accepted since: List may lag behind.
-        lags = bool(result and result.accepted_at) and not is_newer(seen.last_modified, than=item.before.last_modified)
-        return hides or lags
+        return seen.has_hidden_filters and not _FILTERS.isdisjoint(touched[seen.uuid].request)
 
     now = await read_present(
-        connection, touched, needs_get=needs_get, timeout_s=timeout_s, clock=clock, waiting=waiting
+        connection,
+        touched,
+        doubts=doubts_of(touched.values(), by_uuid.values(), begun),
+        needs_get=needs_get,
+        timeout_s=timeout_s,
+        clock=clock,
+        waiting=waiting,
     )
     plan: list[PlanItem] = []
     known: dict[str, Ending] = {}

@@ -11,6 +11,7 @@ import msgspec
 
 from bulk_esm.engine.endings import Ending
 from bulk_esm.model.change import Change
+from bulk_esm.model.doubts import NO_DOUBTS, Doubts
 from bulk_esm.model.drift import Drift
 from bulk_esm.model.plan import Plan, PlanItem
 from bulk_esm.model.result import Result
@@ -32,12 +33,14 @@ class PlanChange(msgspec.Struct, frozen=True, kw_only=True, tag="plan"):
         selection: which mappings.
         change: what is asked of all of them, or of each by UUID.
         allow_irreversible: whether what can never be taken back may be changed.
+        doubts: about which mappings List is not believed.
     """
 
     selection: Selection
     change: Change | None = None
     changes: dict[str, Change] = {}
     allow_irreversible: bool = False
+    doubts: Doubts = NO_DOUBTS
 
     @classmethod
     def of(
@@ -58,9 +61,15 @@ class PlanChange(msgspec.Struct, frozen=True, kw_only=True, tag="plan"):
 
 
 class RenewPlan(msgspec.Struct, frozen=True, tag="renew"):
-    """Look at what a saved plan finds today."""
+    """Look at what a saved plan finds today.
+
+    Attributes:
+        plan: the plan.
+        doubts: about which mappings List is not believed.
+    """
 
     plan: Plan
+    doubts: Doubts = NO_DOUBTS
 
 
 class PlanRollback(msgspec.Struct, frozen=True, kw_only=True, tag="rollback"):
@@ -70,11 +79,13 @@ class PlanRollback(msgspec.Struct, frozen=True, kw_only=True, tag="rollback"):
         items: that run's plan.
         results: that run's results.
         force: whether to put it back even where someone changed the mapping since.
+        begun: to which mappings something may have been sent; None where that is not known, and so may be to all.
     """
 
     items: tuple[PlanItem, ...]
     results: tuple[Result, ...]
     force: bool = False
+    begun: frozenset[str] | None = None
 
 
 class FindDrift(msgspec.Struct, frozen=True, kw_only=True, tag="verify"):
@@ -89,9 +100,11 @@ class LookAgain(msgspec.Struct, frozen=True, tag="look again"):
 
     Attributes:
         items: what a run that did not end well has left to update in this shard.
+        doubts: about which of them List is not believed.
     """
 
     items: tuple[PlanItem, ...]
+    doubts: Doubts
 
 
 class CarryOut(msgspec.Struct, frozen=True, kw_only=True, tag="carry out"):

@@ -40,6 +40,7 @@ from bulk_esm.executors.tasks import (
     ShardStatus,
 )
 from bulk_esm.logs import get_logger
+from bulk_esm.model.doubts import Doubts
 from bulk_esm.model.plan import Plan
 from bulk_esm.model.result import Result
 from bulk_esm.model.shard import Problem, Shard
@@ -188,7 +189,9 @@ class Worker:
                 drifts = await read_drift(connection, task.items, task.results)
                 return ShardEnd(shard=name, drifts=tuple(drifts))
             case LookAgain():
-                known = await look_again(connection, task.items, timeout_s=timeout_s, clock=clock, waiting=waiting)
+                known = await look_again(
+                    connection, task.items, doubts=task.doubts, timeout_s=timeout_s, clock=clock, waiting=waiting
+                )
                 return ShardEnd(shard=name, known=known)
             case CarryOut():
                 return await self._carried_out(assignment, task, opened, on_event, before_update)
@@ -198,6 +201,7 @@ class Worker:
                     task.selection,
                     task.change or task.changes,
                     allow_irreversible=task.allow_irreversible,
+                    doubts=task.doubts,
                     timeout_s=timeout_s,
                     clock=clock,
                     waiting=waiting,
@@ -208,13 +212,14 @@ class Worker:
                 known = {}
                 opened.state.unplanned = Unplanned(task.selection, {item.uuid for item in plan.items})
             case RenewPlan():
-                plan, known = await renew_plan(connection, task.plan)
+                plan, known = await renew_plan(connection, task.plan, doubts=task.doubts)
             case PlanRollback():
                 plan, known = await make_rollback_plan(
                     connection,
                     task.items,
                     task.results,
                     force=task.force,
+                    begun=task.begun,
                     timeout_s=timeout_s,
                     clock=clock,
                     waiting=waiting,
@@ -238,7 +243,11 @@ class Worker:
                 self._looking.add(scope)
                 if self._stop is not None:
                     scope.cancel()
-                known |= await look_again(connection, updates, timeout_s=reach.timeout_s, clock=self._clock)
+                # A worker was lost: whatever it had may have been sent.
+                doubts = Doubts(by_get=frozenset(item.uuid for item in updates))
+                known |= await look_again(
+                    connection, updates, doubts=doubts, timeout_s=reach.timeout_s, clock=self._clock
+                )
             self._looking.discard(scope)
         engine = Engine(
             connection.control_plane,

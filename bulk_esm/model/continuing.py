@@ -49,4 +49,7 @@ def left_of(items: Iterable[PlanItem], results: Iterable[Result]) -> Left:
             kept.append(ended[item.uuid])
         else:
             left.append(item)
+    # What the plan lacks, as one that was damaged may, keeps its result too.
+    planned = {item.uuid for item in left} | {result.uuid for result in kept}
+    kept += [result for uuid, result in ended.items() if uuid not in planned]
     return Left(tuple(left), tuple(kept))

@@ -21,6 +21,18 @@ class RunStatus(StrEnum):
     UNREACHABLE = "unreachable"  # of a shard of a fleet
 
 
+class FileDigest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a file held when it was written, so that a damaged one is told.
+
+    Attributes:
+        lines: how many.
+        sha256: of its bytes, in hexadecimal.
+    """
+
+    lines: int
+    sha256: str
+
+
 class Intent(msgspec.Struct, frozen=True, kw_only=True):
     """What a run is for, and how it is to go.
 
@@ -60,6 +72,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
         executor: who does the work: `local`, `process` or `dask`.
         continued_at: when it was last continued, ISO 8601 in UTC, or None.
         shards: how many shards of a fleet stand how; empty for a single account and Region.
+        plan: the digest of `plan.jsonl`, or of `fleet.json`, which has those of its shards; None of older versions.
     """
 
     run_id: str
@@ -79,6 +92,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     executor: str = "local"
     continued_at: str | None = None
     shards: dict[str, int] = {}
+    plan: FileDigest | None = None
 
 
 class ShardEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,6 +104,7 @@ class ShardEntry(msgspec.Struct, frozen=True, kw_only=True):
         updates: to how many of them something is sent.
         seen: how many mappings were looked through.
         problem: why it has no plan, or None.
+        plan: the digest of its `plan.jsonl`; None of older versions.
     """
 
     shard: Shard
@@ -97,6 +112,7 @@ class ShardEntry(msgspec.Struct, frozen=True, kw_only=True):
     updates: int = 0
     seen: int = 0
     problem: Problem | None = None
+    plan: FileDigest | None = None
 
 
 class FleetRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 
 from bulk_esm.model.plan import Action, PlanItem
 from bulk_esm.model.result import Outcome, Result
 
 
-def paused_by(items: Iterable[PlanItem], results: Iterable[Result]) -> frozenset[str]:
+def paused_by(
+    items: Iterable[PlanItem], results: Iterable[Result], begun: AbstractSet[str] | None = None
+) -> frozenset[str]:
     """Tell which mappings were enabled before a run and were told by it to pause.
 
     What the run found disabled, did not get to, or was refused is not in it: whoever disabled that, it was not this
@@ -18,6 +21,7 @@ def paused_by(items: Iterable[PlanItem], results: Iterable[Result]) -> frozenset
     Args:
         items: the run's plan.
         results: the run's results.
+        begun: to which mappings something may have been sent; None where that is not known, and so may be to all.
 
     Returns:
         The UUIDs.
@@ -28,6 +32,7 @@ def paused_by(items: Iterable[PlanItem], results: Iterable[Result]) -> frozenset
         for item in items
         if item.action is Action.UPDATE
         and item.request.get("Enabled") is False
+        and (begun is None or item.uuid in begun)
         and outcomes.get(item.uuid, Outcome.TIMED_OUT) in {Outcome.UPDATED, Outcome.TIMED_OUT}
     )
 

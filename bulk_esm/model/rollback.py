@@ -7,6 +7,7 @@ there now. What someone else changed meanwhile is a conflict.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
 import msgspec
@@ -56,14 +57,15 @@ class Inverse(msgspec.Struct, frozen=True):
     lasting: tuple[str, ...] = ()
 
 
-def was_touched(item: PlanItem, result: Result | None) -> bool:
+def was_touched(item: PlanItem, result: Result | None, begun: AbstractSet[str] | None = None) -> bool:
     """Whether a run changed a mapping, or may have: whatever came of it, an update that was accepted may be there.
 
     Args:
         item: the item of its plan.
         result: its result; None if the run was killed before.
+        begun: to which mappings something may have been sent; None where that is not known, and so may be to all.
     """
-    if item.action is not Action.UPDATE:
+    if item.action is not Action.UPDATE or (begun is not None and item.uuid not in begun):
         return False
     return result is None or result.accepted_at is not None or result.outcome in {Outcome.UPDATED, Outcome.TIMED_OUT}
 

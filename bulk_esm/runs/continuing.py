@@ -12,11 +12,12 @@ from bulk_esm.clock import iso
 from bulk_esm.engine.endings import Ending
 from bulk_esm.errors import BulkEsmError
 from bulk_esm.executors.tasks import LookAgain, ShardEnd
-from bulk_esm.model.continuing import left_of
-from bulk_esm.model.plan import PlanItem
+from bulk_esm.model.continuing import Left, left_of
+from bulk_esm.model.doubts import Doubts
 from bulk_esm.model.records import FleetRecord, RunRecord, RunStatus
 from bulk_esm.model.result import Outcome
 from bulk_esm.model.shard import Problem, Shard
+from bulk_esm.runs.each_shard import nobody
 from bulk_esm.runs.fleet import Fleet
 from bulk_esm.runs.read_tasks import ReadTasks
 from bulk_esm.runs.run import Run
@@ -31,13 +32,14 @@ class RunRest:
         problems: why some shards could not be looked at, by name.
         total: how many mappings the run has.
         ended: how many have ended.
+        perhaps_sent: how many have not, and may have been sent something: each is looked at with Get, as List lags.
     """
 
     def __init__(self, fleet: Fleet, files: RunFiles) -> None:
         """Read what is on disk; see `plan_rest`."""
         self.record = files.record()
         self.problems: dict[str, Problem] = {}
-        self.total = self.ended = 0
+        self.total = self.ended = self.perhaps_sent = 0
         self._fleet = fleet
         self._files = files
         self._shards: FleetRecord = files.fleet()
@@ -65,11 +67,16 @@ class RunRest:
         """How many of those that are left were found to have ended so."""
         return sum(end.outcome is outcome for known in self._known.values() for end in known.values())
 
-    def left_in(self, shard: Shard) -> tuple[PlanItem, ...]:
-        """The updates that a shard has left, read from disk."""
+    def task_of(self, shard: Shard) -> LookAgain:
+        """What is to be looked at in a shard, read from disk."""
+        left, begun = self._left(shard)
+        updates = left.updates
+        perhaps_sent = frozenset(item.uuid for item in updates if begun is None or item.uuid in begun)
+        return LookAgain(updates, doubts=Doubts(by_get=perhaps_sent))
+
+    def _left(self, shard: Shard) -> tuple[Left, frozenset[str] | None]:
         files = self._files.shard(shard)
-        left = left_of(files.plan().items, files.results())
-        return left.updates
+        return left_of(files.plan().items, files.results()), files.begun()
 
     def read(self) -> list[Shard]:
         """Count what is left.
@@ -79,11 +86,11 @@ class RunRest:
         """
         shards = []
         for shard in self._files.planned():
-            files = self._files.shard(shard)
-            left = left_of(files.plan().items, files.results())
+            left, begun = self._left(shard)
             self.total += len(left.items) + len(left.kept)
             self.ended += len(left.kept)
             self._updates[shard.name] = len(left.updates)
+            self.perhaps_sent += sum(begun is None or item.uuid in begun for item in left.updates)
             if left.updates:
                 shards.append(shard)
         return shards
@@ -132,7 +139,11 @@ class RunRest:
 
 
 async def plan_rest(
-    fleet: Fleet, files: RunFiles, *, waiting: Callable[[str, int], None] = lambda _shard, _count: None
+    fleet: Fleet,
+    files: RunFiles,
+    *,
+    waiting: Callable[[str, int], None] = nobody,
+    looking: Callable[[int], None] = nobody,
 ) -> RunRest:
     """Look at what a run that did not end well has left; changes nothing, on disk or in Lambda.
 
@@ -140,6 +151,7 @@ async def plan_rest(
         fleet: who does the work.
         files: the run's.
         waiting: called with a shard's name and its number of mappings in transition, before they are waited for.
+        looking: called with the number of mappings that are looked at with Get, before they are.
 
     Raises:
         RunFolderError: a file cannot be read.
@@ -147,7 +159,9 @@ async def plan_rest(
     """
     rest = RunRest(fleet, files)
     shards = rest.read()
-    await ReadTasks(fleet.among(shards), lambda shard: LookAgain(rest.left_in(shard)), rest.take, waiting=waiting).run()
+    if rest.perhaps_sent:
+        looking(rest.perhaps_sent)
+    await ReadTasks(fleet.among(shards), rest.task_of, rest.take, waiting=waiting).run()
     if len(shards) == 1 and rest.problems:
         raise _error(rest.problems)
     return rest

@@ -153,8 +153,9 @@ class RunPlan:
         self.summary.add(plan.items, left_alone=end.known)
         if self._files is None:
             self._home = plan
-        else:
-            self._files.add(found.name, self._record_of(found, end.problem), plan)
+            return
+        digest = self._files.add(found.name, self._record_of(found, end.problem), plan)
+        self._entries[shard.name] = msgspec.structs.replace(self._entries[shard.name], plan=digest)
 
     def publish(self, intent: Intent, groups: Sequence[Sequence[Shard]], most_failed: int | None) -> RunFiles:
         """Make it a run: from now on it is there for `continue`, and may be carried out.
@@ -180,7 +181,7 @@ class RunPlan:
         )
         if self._home is not None:
             self._files = RunFiles.begin(self._runs_dir, self.run_id)
-            self._files.add_home(self._home)
+            record = msgspec.structs.replace(record, plan=self._files.add_home(self._home))
         files = self._files
         if files is None:
             raise AssertionError("a plan is in memory or on disk")

@@ -15,7 +15,6 @@ from bulk_esm.runs.open_slice import OpenSlice
 from bulk_esm.runs.shard_progress import ShardProgress
 from bulk_esm.store.plan_index import PlanIndex
 from bulk_esm.store.run_files import RunFiles
-from bulk_esm.store.shard_files import PLAN
 
 
 class Recording:
@@ -129,8 +128,8 @@ class Recording:
 
     def _index(self, name: str) -> PlanIndex:
         if name not in self._indices:
-            path = self._files.shard(self._progress[name].shard).path / PLAN
-            self._indices[name] = PlanIndex(path, as_given=self._record.rollout.as_given)
+            files = self._files.shard(self._progress[name].shard)
+            self._indices[name] = PlanIndex(files, as_given=self._record.rollout.as_given)
         return self._indices[name]
 
     def _give_in(self, error: RunFolderError) -> None:

@@ -18,11 +18,13 @@ class PausedShards(msgspec.Struct, frozen=True, kw_only=True):
     """What some runs paused.
 
     Attributes:
+        runs: the runs.
         shards: the shards in which they paused something, in their order.
         by_place: the UUIDs, by account and Region.
         has_shards: whether fleet flags named them.
     """
 
+    runs: tuple[RunFiles, ...]
     shards: tuple[Shard, ...]
     by_place: dict[Place, frozenset[str]]
     has_shards: bool
@@ -58,7 +60,7 @@ def paused_by_runs(runs: Sequence[RunFiles]) -> PausedShards:
                 paused[place] = paused.get(place, frozenset()) | uuids
     if not runs[0].has_shards and len(shards) > 1:
         raise UsageError("these runs are of several accounts or Regions; resume one after another")
-    return PausedShards(shards=tuple(shards.values()), by_place=paused, has_shards=runs[0].has_shards)
+    return PausedShards(runs=tuple(runs), shards=tuple(shards.values()), by_place=paused, has_shards=runs[0].has_shards)
 
 
 def runs_still_pausing(runs: Iterable[RunFiles], resumed: PausedShards) -> list[str]:
@@ -82,7 +84,7 @@ def runs_still_pausing(runs: Iterable[RunFiles], resumed: PausedShards) -> list[
 
 def _paused(run: RunFiles, shard: Shard) -> frozenset[str]:
     files = run.shard(shard)
-    return paused_by(files.plan().items, files.results())
+    return paused_by(files.plan().items, files.results(), files.begun())
 
 
 def _place(shard: Shard) -> Place:

@@ -21,31 +21,33 @@ def new_run_id(command: str, started_at: datetime) -> str:
     return f"{started_at:%Y%m%dT%H%M%SZ}-{command}-{secrets.token_hex(3)}"
 
 
-def all_runs(runs_dir: Path) -> list[RunFiles]:
+def all_runs(runs_dir: Path, *, salvage: bool = False) -> list[RunFiles]:
     """All runs in a folder, the oldest first.
 
     Args:
         runs_dir: where runs are kept; it need not be there.
+        salvage: whether to work with what is whole of damaged files.
     """
     if not runs_dir.is_dir():
         return []
     paths = (path for path in sorted(runs_dir.iterdir()) if not path.name.startswith("."))  # being planned
-    return [RunFiles(path) for path in paths if (path / RECORD).is_file()]
+    return [RunFiles(path, salvage=salvage) for path in paths if (path / RECORD).is_file()]
 
 
-def find_run(runs_dir: Path, wanted: str) -> RunFiles:
+def find_run(runs_dir: Path, wanted: str, *, salvage: bool = False) -> RunFiles:
     """Find a run as a user names it.
 
     Args:
         runs_dir: where runs are kept.
         wanted: a run folder's path, a run's id, a unique prefix of it, or `last`.
+        salvage: whether to work with what is whole of damaged files.
 
     Raises:
         RunFolderError: there is no such run, or the prefix fits several.
     """
     if (Path(wanted) / RECORD).is_file():
-        return RunFiles.of(Path(wanted))
-    folders = all_runs(runs_dir)
+        return RunFiles.of(Path(wanted), salvage=salvage)
+    folders = all_runs(runs_dir, salvage=salvage)
     if not folders:
         raise RunFolderError(f"there are no runs in {runs_dir}; see --runs-dir")
     if wanted == "last":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from typing import TypeVar
 import msgspec
 
 from bulk_esm.errors import RunFolderError
+from bulk_esm.model.records import FileDigest
 
 T = TypeVar("T")
 
@@ -34,17 +36,31 @@ def cut_torn_end(path: Path) -> None:
         os.truncate(path, whole)
 
 
-def write_durably(path: Path, records: Iterable[object]) -> None:
-    """Write a whole file, one record a line; it is on disk, name and all, when this returns."""
+def write_durably(path: Path, records: Iterable[object], *, closing: bool = False) -> FileDigest:
+    """Write a whole file, one record a line; it is on disk, name and all, when this returns.
+
+    Args:
+        path: the file; it is replaced.
+        records: what to write.
+        closing: whether a last line tells the count and digest of those before it.
+    """
     encoder = msgspec.json.Encoder()
+    digest, lines = hashlib.sha256(), 0
     unfinished = path.with_name(f"{path.name}.tmp")
     with unfinished.open("wb") as file:
         for record in records:
-            file.write(encoder.encode(record) + b"\n")
+            line = encoder.encode(record) + b"\n"
+            digest.update(line)
+            lines += 1
+            file.write(line)
+        found = FileDigest(lines=lines, sha256=digest.hexdigest())
+        if closing:
+            file.write(encoder.encode(found) + b"\n")
         file.flush()
         os.fsync(file.fileno())
     unfinished.replace(path)
     sync_folder(path.parent)
+    return found
 
 
 def sync_folder(folder: Path) -> None:
@@ -59,6 +75,11 @@ def sync_folder(folder: Path) -> None:
 def read_lines(path: Path, record_type: type[T], *, torn_end_is_cut: bool = False) -> Iterator[T]:
     """Read a file of records.
 
+    Args:
+        path: the file.
+        record_type: what a line is.
+        torn_end_is_cut: whether a last line without its line break is left out, as a crash may have left it.
+
     Yields:
         The records, in order; empty lines are passed over.
 
@@ -66,14 +87,83 @@ def read_lines(path: Path, record_type: type[T], *, torn_end_is_cut: bool = Fals
         RunFolderError: the file is missing, or a line is not such a record (named by its number).
     """
     decoder = msgspec.json.Decoder(record_type)
+    for number, line in _lines(path):
+        if not line.strip() or (torn_end_is_cut and not line.endswith(b"\n")):
+            continue
+        try:
+            yield decoder.decode(line)
+        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+            raise RunFolderError(f"{path}, line {number}: {error}") from error
+
+
+def read_whole(path: Path, record_type: type[T], digest: FileDigest | None) -> list[T]:
+    """Read a file that was written once, and refuse one that is not as it was written.
+
+    Args:
+        path: the file.
+        record_type: what a line is.
+        digest: what it held; None if nobody knows.
+
+    Raises:
+        RunFolderError: it is missing or damaged.
+    """
+    refuse_damaged(path, digest)
+    return list(read_lines(path, record_type))
+
+
+def refuse_damaged(path: Path, digest: FileDigest | None) -> None:
+    """Refuse a file that is not as it was written.
+
+    Args:
+        path: the file.
+        digest: what it held; None if nobody knows.
+
+    Raises:
+        RunFolderError: it is missing or damaged.
+    """
+    found = digest_of(path)
+    if digest is not None and found != digest:
+        cut = f"it has {found.lines:,} lines, and {digest.lines:,} were written"
+        what = cut if found.lines != digest.lines else "a line is not what was written"
+        raise RunFolderError(f"{path} is damaged: {what}; --salvage works with the lines that are whole")
+
+
+def read_salvaged(path: Path, record_type: type[T]) -> tuple[list[T], int]:
+    """Read the lines of a damaged file that are whole.
+
+    Args:
+        path: the file; it need not be there.
+        record_type: what a line is.
+
+    Returns:
+        The records, and how many lines are none.
+    """
+    decoder = msgspec.json.Decoder(record_type)
+    records, bad = [], 0
+    for _, line in _lines(path) if path.exists() else ():
+        try:
+            records.append(decoder.decode(line))
+        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+            bad += 1
+    return records, bad
+
+
+def digest_of(path: Path) -> FileDigest:
+    """What a file holds.
+
+    Raises:
+        RunFolderError: it cannot be read.
+    """
+    digest, lines = hashlib.sha256(), 0
+    for number, line in _lines(path):
+        digest.update(line)
+        lines = number
+    return FileDigest(lines=lines, sha256=digest.hexdigest())
+
+
+def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
     try:
         with path.open("rb") as file:
-            for number, line in enumerate(file, start=1):
-                if not line.strip() or (torn_end_is_cut and not line.endswith(b"\n")):
-                    continue
-                try:
-                    yield decoder.decode(line)
-                except msgspec.MsgspecError as error:
-                    raise RunFolderError(f"{path}, line {number}: {error}") from error
+            yield from enumerate(file, start=1)
     except OSError as error:
         raise RunFolderError(f"{path} cannot be read: {error.strerror}") from error

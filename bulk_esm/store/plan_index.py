@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable
-from pathlib import Path
 
 import msgspec
 
@@ -12,6 +11,7 @@ from bulk_esm.errors import RunFolderError
 from bulk_esm.model.plan import Action, PlanItem
 from bulk_esm.model.slices import Slice
 from bulk_esm.model.waves import waves_of
+from bulk_esm.store.shard_files import PLAN, ShardFiles
 
 
 class PlanIndex:
@@ -21,26 +21,35 @@ class PlanIndex:
         unsent: how many items nothing is sent to.
     """
 
-    def __init__(self, path: Path, *, as_given: bool) -> None:
+    def __init__(self, files: ShardFiles, *, as_given: bool) -> None:
         """Read a plan.
 
+        Args:
+            files: those of the shard.
+            as_given: whether the plan's order decides who goes first, and not what makes a wave representative.
+
         Raises:
-            RunFolderError: it cannot be read, or a line is no plan item.
+            RunFolderError: it cannot be read, or is damaged.
         """
-        self._path = path
+        files.check_plan()
+        self._path = files.path / PLAN
         self._decoder = msgspec.json.Decoder(PlanItem)
+        self._is_lenient = files.salvages
         items: list[PlanItem] = []
-        places: dict[str, int] = {}
-        self._unsent = array("Q")
+        updates: dict[str, int] = {}
+        unsent: dict[str, int] = {}
         for place, item in self._read():
+            if item.uuid in updates or item.uuid in unsent:
+                continue  # of a damaged plan that is salvaged: the first counts
             if item.action is Action.UPDATE:
-                places[item.uuid] = place
+                updates[item.uuid] = place
                 items.append(msgspec.structs.replace(item, before_json=msgspec.Raw(b"{}"), diff=()))
             else:
-                self._unsent.append(place)
-        self._updates = array("Q", places.values())
+                unsent[item.uuid] = place
+        self._unsent = array("Q", unsent.values())
+        self._updates = array("Q", updates.values())
         ordered = (item for wave in waves_of(items, (), as_given=as_given) for item in wave)
-        self._ordered = array("Q", (places[item.uuid] for item in ordered))
+        self._ordered = array("Q", (updates[item.uuid] for item in ordered))
         self.unsent = len(self._unsent)
 
     def items(self, slice_: Slice) -> list[PlanItem]:
@@ -62,8 +71,8 @@ class PlanIndex:
         try:
             with self._path.open("rb") as file:
                 for number, line in enumerate(file, start=1):
-                    if line.strip():
-                        yield place, self._decoded(line, f"line {number}")
+                    if line.strip() and (item := self._decoded(line, f"line {number}")) is not None:
+                        yield place, item
                     place += len(line)
         except OSError as error:
             raise RunFolderError(f"{self._path} cannot be read: {error.strerror}") from error
@@ -74,13 +83,16 @@ class PlanIndex:
                 found = []
                 for place in places:
                     file.seek(place)
-                    found.append(self._decoded(file.readline(), f"at byte {place}"))
+                    if (item := self._decoded(file.readline(), f"at byte {place}")) is not None:
+                        found.append(item)
                 return found
         except OSError as error:
             raise RunFolderError(f"{self._path} cannot be read: {error.strerror}") from error
 
-    def _decoded(self, line: bytes, where: str) -> PlanItem:
+    def _decoded(self, line: bytes, where: str) -> PlanItem | None:
         try:
             return self._decoder.decode(line)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+            if self._is_lenient:
+                return None
             raise RunFolderError(f"{self._path}, {where}: {error}") from error

@@ -20,10 +20,10 @@ import msgspec
 
 from bulk_esm.errors import RunFolderError
 from bulk_esm.model.plan import Action, Plan, PlanItem
-from bulk_esm.model.records import FleetRecord, RunRecord, RunStatus, ShardEntry
+from bulk_esm.model.records import FileDigest, FleetRecord, RunRecord, RunStatus, ShardEntry
 from bulk_esm.model.result import Result
 from bulk_esm.model.shard import Shard
-from bulk_esm.store.jsonl import read_lines, sync_folder, write_durably, writing
+from bulk_esm.store.jsonl import read_whole, sync_folder, write_durably, writing
 from bulk_esm.store.shard_files import RECORD, ShardFiles
 
 FLEET: Final = "fleet.json"
@@ -36,28 +36,39 @@ class RunFiles:
     Attributes:
         path: the folder.
         only: the one shard of several that is meant; None if all are.
+        salvages: whether what is whole of damaged files is worked with.
     """
 
-    def __init__(self, path: Path, *, only: str | None = None) -> None:
+    def __init__(self, path: Path, *, only: str | None = None, salvage: bool = False) -> None:
         """Look at a folder; see `begin` for a new one.
 
         Args:
             path: the folder.
             only: the one shard of several that is meant; all if left out.
+            salvage: whether to work with what is whole of damaged files.
         """
         self.path = path
         self.only = only
+        self.salvages = salvage
+        self._fleet: FleetRecord | None = None
+        self._shards: dict[str, ShardFiles] = {}
 
     @classmethod
-    def of(cls, path: Path) -> RunFiles:
+    def of(cls, path: Path, *, salvage: bool = False) -> RunFiles:
         """The run of a folder that is a run's, or that of a shard of one, which is then the only one meant.
 
         Args:
             path: the folder.
+            salvage: whether to work with what is whole of damaged files.
         """
         whole = path.absolute().parent.parent
         is_shard = path.absolute().parent.name == SHARDS and (whole / FLEET).is_file()
-        return cls(whole, only=path.name) if is_shard else cls(path)
+        return cls(whole, only=path.name, salvage=salvage) if is_shard else cls(path, salvage=salvage)
+
+    @property
+    def damages(self) -> list[str]:
+        """What was found damaged so far, and passed over."""
+        return [damage for shard in self._shards.values() for damage in shard.damages]
 
     @classmethod
     def begin(cls, runs_dir: Path, run_id: str) -> Self:
@@ -83,25 +94,29 @@ class RunFiles:
         """Whether fleet flags were given, so that each shard has a folder of its own."""
         return (self.path / FLEET).is_file() or (self.path / SHARDS).is_dir()
 
-    def add(self, name: str, record: RunRecord, plan: Plan) -> None:
+    def add(self, name: str, record: RunRecord, plan: Plan) -> FileDigest:
         """Bring to disk the plan of one of several shards.
 
         Args:
             name: the shard's.
             record: the shard's.
             plan: the shard's.
+
+        Raises:
+            RunFolderError: it cannot be written.
         """
         shard = ShardFiles(self.path / SHARDS / name)
         with writing(shard.path):
             shard.path.parent.mkdir(mode=0o700, exist_ok=True)
             shard.path.mkdir(mode=0o700)
-            shard.write_plan(plan)
+            digest = shard.write_plan(plan)
             shard.write_record(record)
             sync_folder(shard.path.parent)
+        return digest
 
-    def add_home(self, plan: Plan) -> None:
+    def add_home(self, plan: Plan) -> FileDigest:
         """Bring to disk the plan of the home shard alone."""
-        ShardFiles(self.path).write_plan(plan)
+        return ShardFiles(self.path).write_plan(plan)
 
     def publish(self, record: RunRecord, fleet: FleetRecord | None) -> None:
         """Give it its name: all plans are on disk, and something may be sent.
@@ -109,16 +124,19 @@ class RunFiles:
         Args:
             record: the run.
             fleet: its shards; None for the home shard alone.
+
+        Raises:
+            RunFolderError: it cannot be written.
         """
-        self.write_record(record)
         path = self.path.with_name(record.run_id)
         with writing(path):
             if fleet is not None:
                 (self.path / SHARDS).mkdir(mode=0o700, exist_ok=True)
-                write_durably(self.path / FLEET, [fleet])
+                record = msgspec.structs.replace(record, plan=write_durably(self.path / FLEET, [fleet]))
+            self.write_record(record)
             self.path.rename(path)
             sync_folder(path.parent)
-        self.path = path
+        self.path, self._shards = path, {}  # what was looked at before was at another path
 
     def discard(self) -> None:
         """Remove a folder that is not to be published after all."""
@@ -140,17 +158,14 @@ class RunFiles:
         """The shards, from `fleet.json`; or the home shard, from its plan.
 
         Raises:
-            RunFolderError: a file is missing or is no such record.
+            RunFolderError: a file is missing, damaged, or no such record.
         """
-        if not self.has_shards:
-            return FleetRecord(shards=(entry := self._home_entry(),), groups=((entry.shard.name,),))
-        found = next(iter(read_lines(self.path / FLEET, FleetRecord)), None)
-        if found is None:
-            raise RunFolderError(f"{self.path / FLEET} is empty")
-        if self.only is not None:
-            meant = tuple(entry for entry in found.shards if entry.shard.name == self.only)
-            found = msgspec.structs.replace(found, shards=meant, groups=((self.only,),))
-        return found
+        if self._fleet is None:
+            self._fleet = self._read_fleet() if self.has_shards else self._home()
+        if self.only is None or not self.has_shards:
+            return self._fleet
+        meant = tuple(entry for entry in self._fleet.shards if entry.shard.name == self.only)
+        return msgspec.structs.replace(self._fleet, shards=meant, groups=((self.only,),))
 
     def shard(self, shard: Shard) -> ShardFiles:
         """The plan and the results of one shard.
@@ -158,15 +173,19 @@ class RunFiles:
         Args:
             shard: the shard.
         """
-        return ShardFiles(self.path / SHARDS / shard.name) if self.has_shards else ShardFiles(self.path)
+        if not self.has_shards:
+            return self._shard(self.path, self.record().plan if (self.path / RECORD).exists() else None)
+        entries = self._fleet.shards if self._fleet else ()
+        plan = next((entry.plan for entry in entries if entry.shard.name == shard.name), None)
+        return self._shard(self.path / SHARDS / shard.name, plan)
 
     def planned(self) -> list[Shard]:
         """The shards that have a plan.
 
         Raises:
-            RunFolderError: a file is missing or is no such record.
+            RunFolderError: a file is missing, damaged, or no such record.
         """
-        return [entry.shard for entry in self.fleet().shards if (self.shard(entry.shard).path / RECORD).is_file()]
+        return [entry.shard for entry in self.fleet().shards if entry.problem is None]
 
     def items(self) -> Iterator[PlanItem]:
         """The plans of all shards, one shard's in memory at a time."""
@@ -178,12 +197,37 @@ class RunFiles:
         for shard in self.planned():
             yield from self.shard(shard).results()
 
+    def touched_at(self) -> float:
+        """When its record was last written, or something in its folder came or went, in seconds since the epoch."""
+        return max((self.path / name).stat().st_mtime for name in (RECORD, "."))
+
     def unfinished(self) -> bool:
         """Whether it did not end: it was killed, or is still running."""
         return self.record().status is RunStatus.RUNNING
 
-    def _home_entry(self) -> ShardEntry:
+    def _shard(self, path: Path, plan: FileDigest | None) -> ShardFiles:
+        if path.name not in self._shards:
+            self._shards[path.name] = ShardFiles(path, plan=plan, salvage=self.salvages)
+        return self._shards[path.name]
+
+    def _home(self) -> FleetRecord:
         record = self.record()
-        plan = ShardFiles(self.path).plan()
         shard = Shard(account_id=record.account_id, region=record.region)
-        return ShardEntry(shard=shard, items=len(plan.items), updates=plan.count(Action.UPDATE))
+        plan = self.shard(shard).plan()
+        entry = ShardEntry(shard=shard, items=len(plan.items), updates=plan.count(Action.UPDATE), plan=record.plan)
+        return FleetRecord(shards=(entry,), groups=((shard.name,),))
+
+    def _read_fleet(self) -> FleetRecord:
+        path = self.path / FLEET
+        found = read_whole(path, FleetRecord, None if self.salvages else self.record().plan)
+        if len(found) != 1:
+            raise RunFolderError(f"{path} is damaged: it has {len(found)} records, and 1 was written")
+        names = [entry.shard.name for entry in found[0].shards]
+        grouped = [name for group in found[0].groups for name in group]
+        if sorted(grouped) != sorted(names) or len(set(names)) != len(names):
+            if not self.salvages:
+                what = f"{path} is damaged: its groups do not have each of its {len(names):,} shards once"
+                raise RunFolderError(f"{what}; --salvage takes all shards in one group")
+            once = {entry.shard.name: entry for entry in reversed(found[0].shards)}
+            return msgspec.structs.replace(found[0], shards=tuple(once.values()), groups=(tuple(once),))
+        return found[0]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import os
 import resource
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -18,14 +18,23 @@ import msgspec
 
 from bulk_esm.errors import RecordingError, RunFolderError
 from bulk_esm.model.plan import Plan, PlanItem
-from bulk_esm.model.records import RunRecord
+from bulk_esm.model.records import FileDigest, RunRecord
 from bulk_esm.model.result import Result
 from bulk_esm.store.begun import BEGUN, BegunWriter, read_begun
-from bulk_esm.store.jsonl import cut_torn_end, read_lines, write_durably, writing
+from bulk_esm.store.jsonl import (
+    cut_torn_end,
+    read_lines,
+    read_salvaged,
+    read_whole,
+    refuse_damaged,
+    write_durably,
+    writing,
+)
 
 RECORD: Final = "run.json"
 PLAN: Final = "plan.jsonl"
 RESULTS: Final = "results.jsonl"
+OLD_RESULTS: Final = "results.old.jsonl"
 LOG: Final = "log.jsonl"
 
 
@@ -39,17 +48,27 @@ class ShardFiles:
 
     Attributes:
         path: the folder.
+        damages: what was found damaged, and passed over with `--salvage`.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Look at a folder; nothing is read yet."""
-        self.path = path
+    def __init__(self, path: Path, *, plan: FileDigest | None = None, salvage: bool = False) -> None:
+        """Look at a folder; nothing is read yet.
 
-    def write_plan(self, plan: Plan) -> None:
+        Args:
+            path: the folder.
+            plan: what the plan held when it was written; None if nobody knows.
+            salvage: whether to work with what is whole of damaged files.
+        """
+        self.path = path
+        self.damages: list[str] = []
+        self._plan = plan
+        self._salvage = salvage
+
+    def write_plan(self, plan: Plan) -> FileDigest:
         """Bring the plan to disk, and that nothing has begun."""
         with writing(self.path / PLAN):
             write_durably(self.path / BEGUN, ())
-            write_durably(self.path / PLAN, plan.items)
+            return write_durably(self.path / PLAN, plan.items)
 
     def write_record(self, record: RunRecord) -> None:
         """Replace `run.json`."""
@@ -67,13 +86,42 @@ class ShardFiles:
             raise RunFolderError(f"{self.path / RECORD} is empty")
         return found
 
+    @property
+    def salvages(self) -> bool:
+        """Whether what is whole of damaged files is worked with."""
+        return self._salvage
+
+    def check_plan(self) -> None:
+        """Refuse a damaged plan, unless what is whole of it is to be salvaged.
+
+        Raises:
+            RunFolderError: it is missing or damaged.
+        """
+        if not self._salvage:
+            refuse_damaged(self.path / PLAN, self._plan)
+
     def plan(self) -> Plan:
         """Read the plan.
 
         Raises:
-            RunFolderError: it is missing, or a line is no plan item.
+            RunFolderError: it is missing or damaged, or names a mapping twice.
         """
-        return Plan(tuple(read_lines(self.path / PLAN, PlanItem)))
+        path = self.path / PLAN
+        if not self._salvage:
+            items = read_whole(path, PlanItem, self._plan)
+            if len({item.uuid for item in items}) != len(items):
+                raise RunFolderError(f"{path} is damaged: it names a mapping twice; --salvage takes the first of each")
+            return Plan(tuple(items))
+        items, bad = read_salvaged(path, PlanItem)
+        once = {item.uuid: item for item in reversed(items)}
+        missing = self._plan.lines - len(once) if self._plan else bad
+        if missing or len(once) != len(items):
+            self._note(f"{path}: of {missing:,} lines nothing is known, and they are left out")
+        return Plan(tuple(reversed(once.values())))
+
+    def _note(self, damage: str) -> None:
+        if damage not in self.damages:
+            self.damages.append(damage)
 
     def results(self) -> Iterator[Result]:
         """Read the results so far; a torn last line is left out. A run that was killed at its start has none.
@@ -81,13 +129,27 @@ class ShardFiles:
         Raises:
             RunFolderError: a line is no result.
         """
-        if not (self.path / RESULTS).exists():
+        path = self.path / RESULTS
+        if not path.exists():
             return iter(())
-        return read_lines(self.path / RESULTS, Result, torn_end_is_cut=True)
+        if not self._salvage:
+            return read_lines(path, Result, torn_end_is_cut=True)
+        found, bad = read_salvaged(path, Result)
+        if bad:
+            self._note(f"{path}: {bad:,} lines are none; those mappings are looked at again")
+        return iter(found)
 
-    def keep_results(self, kept: Iterable[Result]) -> None:
-        """Replace the results by those that stay, before a run is continued: each mapping has one line at any time."""
+    def keep_results(self, kept: Sequence[Result]) -> None:
+        """Replace the results by those that stay, before a run is continued: each mapping has one line at any time.
+
+        What goes is kept in `results.old.jsonl`, and durable there before it goes.
+        """
         with writing(self.path / RESULTS):
+            stays = {result.uuid: result for result in kept}
+            old = [result for result in self.results() if stays.get(result.uuid) != result]
+            if old:
+                before = read_salvaged(self.path / OLD_RESULTS, Result)[0]
+                write_durably(self.path / OLD_RESULTS, [*before, *old])
             write_durably(self.path / RESULTS, kept)
 
     def open_begun(self) -> BegunWriter:

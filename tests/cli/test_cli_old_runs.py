@@ -140,6 +140,7 @@ def said_by(mapping: dict[str, Any]) -> dict[str, Any]:
         "DestinationConfig": {"OnFailure": {}},
         "MaximumBatchingWindowInSeconds": 0,
     }
+    mapping = mapping | {"LastModified": None}  # streams show it cut now
     return {name: value for name, value in mapping.items() if value is not None and value != defaults.get(name)}
 
 

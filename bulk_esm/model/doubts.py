@@ -1,0 +1,78 @@
+"""Which mappings List is not believed about, as a run of late may have changed them: pure.
+
+List lags (F§0.2 saw 1.3 s once), so what it shows of them may be a picture from before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
+from typing import Final
+
+import msgspec
+
+from bulk_esm.model.mapping import EventSourceMapping
+from bulk_esm.model.plan import Action, PlanItem
+from bulk_esm.model.result import Result
+from bulk_esm.model.stamps import is_newer
+
+
+class Doubts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What List alone does not decide about.
+
+    Attributes:
+        by_get: mappings to which something may have been sent, and nobody saw what became of it.
+        stamps: by UUID the `LastModified`, in seconds since the epoch, that a mapping had before an update that was
+            accepted: what is not newer is a picture from before.
+    """
+
+    by_get: frozenset[str] = frozenset()
+    stamps: dict[str, float] = {}
+
+    def about(self, seen: EventSourceMapping) -> bool:
+        """Whether a Get has to tell what a mapping is.
+
+        Args:
+            seen: the mapping as List shows it.
+        """
+        if seen.uuid in self.by_get:
+            return True
+        before = self.stamps.get(seen.uuid)
+        return before is not None and not is_newer(seen.last_modified, than=before)
+
+    def among(self, uuids: AbstractSet[str]) -> Doubts:
+        """Those about some mappings."""
+        return Doubts(by_get=self.by_get & uuids, stamps={u: at for u, at in self.stamps.items() if u in uuids})
+
+    def __or__(self, other: Doubts) -> Doubts:
+        return Doubts(by_get=self.by_get | other.by_get, stamps={**self.stamps, **other.stamps})
+
+
+NO_DOUBTS: Final = Doubts()
+
+
+def doubts_of(items: Iterable[PlanItem], results: Iterable[Result], begun: AbstractSet[str] | None) -> Doubts:
+    """Tell about which mappings of a run List is not believed.
+
+    Args:
+        items: the run's plan.
+        results: its results.
+        begun: to which something may have been sent; None where that is not known, and so may be to all.
+    """
+    by_uuid = {result.uuid: result for result in results}
+    by_get: set[str] = set()
+    stamps: dict[str, float] = {}
+    for item in items:
+        result = by_uuid.get(item.uuid)
+        if item.action is not Action.UPDATE or (begun is not None and item.uuid not in begun):
+            continue
+        if result is None or (result.settled_at is None and result.update_calls > 0) or _is_not_known(result):
+            by_get.add(item.uuid)
+        elif result.accepted_at is not None:
+            stamps[item.uuid] = item.before.last_modified
+    return Doubts(by_get=frozenset(by_get), stamps=stamps)
+
+
+def _is_not_known(result: Result) -> bool:
+    """Whether it is the result of a lost worker's mapping."""
+    return result.error is not None and result.error.code == "NotKnown"

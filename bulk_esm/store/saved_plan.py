@@ -1,0 +1,58 @@
+"""A plan that was saved: its lines, and a last one with their count and digest."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from bulk_esm.errors import RunFolderError
+from bulk_esm.model.plan import Plan, PlanItem
+from bulk_esm.model.records import FileDigest
+from bulk_esm.store.jsonl import read_lines, read_salvaged, write_durably
+
+
+def save_plan(path: Path, items: Iterable[PlanItem]) -> None:
+    """Write a plan to a file of its own.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    write_durably(path, items, closing=True)
+
+
+def read_plan(path: Path, *, salvage: bool = False) -> Plan:
+    """Read a plan that was saved.
+
+    Args:
+        path: the file.
+        salvage: whether to take the lines that are whole of one that was cut or edited.
+
+    Raises:
+        RunFolderError: it cannot be read, or is not as it was saved.
+    """
+    if salvage:
+        return Plan(tuple(read_salvaged(path, PlanItem)[0]))
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise RunFolderError(f"{path} cannot be read: {error.strerror}") from error
+    head, _, last = content.rstrip(b"\n").rpartition(b"\n")
+    lines = head + b"\n" if head else b""
+    try:
+        closing = msgspec.json.decode(last, type=FileDigest)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        next(iter(read_lines(path, PlanItem)), None)  # what is no plan at all is told as such
+        raise RunFolderError(
+            f"{path} has no closing line: it was cut or edited, or an older version saved it; make it anew with "
+            "`bulk-esm plan --save`, or take what is there with --salvage"
+        ) from None
+    if closing != FileDigest(lines=lines.count(b"\n"), sha256=hashlib.sha256(lines).hexdigest()):
+        raise RunFolderError(
+            f"{path} is not as it was saved ({closing.lines:,} lines); make it anew with `bulk-esm plan --save`, or "
+            "take what is there with --salvage"
+        )
+    decoder = msgspec.json.Decoder(PlanItem)
+    return Plan(tuple(decoder.decode(line) for line in lines.splitlines()))
