@@ -299,6 +299,20 @@ async def test_encrypted_filters_are_read_with_get_where_they_are_touched(change
 
 
 @in_virtual_time
+async def test_encrypted_filters_are_seen_where_a_tumbling_window_excludes_them() -> None:
+    stream = a_mapping(
+        EventSourceArn="arn:aws:dynamodb:us-east-1:123456789012:table/t/stream/2026-01-01T00:00:00.000",
+        FilterCriteria=FILTERS,
+        KMSKeyArn=KEY,
+    )
+    async with world(fleet=[stream]) as (simulator, bulk):
+        plan = await bulk.plan(EVERYTHING, Change({"TumblingWindowInSeconds": 30}))
+        assert spent(simulator) == (1, 1)
+        assert plan.items[0].action is Action.BLOCKED
+        assert "tumbling window exclude each other" in plan.items[0].problems[0]
+
+
+@in_virtual_time
 async def test_encrypted_filters_that_are_as_asked_need_no_update() -> None:
     async with world(fleet=[a_mapping(FilterCriteria=FILTERS, KMSKeyArn=KEY)]) as (_, bulk):
         plan = await bulk.plan(EVERYTHING, Change({"FilterCriteria": FILTERS}))
