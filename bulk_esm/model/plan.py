@@ -213,13 +213,19 @@ def changed_members(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """The members that differ between two readings of a mapping, less what Lambda changes by itself or nobody can.
 
     What was fixed when the mapping was created may be shown by one version of the SDK only (F§0.1). An encrypted
-    `FilterCriteria` is null in List and clear in Get (F§2), so null equals anything there.
+    `FilterCriteria` is null in List and clear in Get (F§2), so null equals anything there. Elsewhere null and an empty
+    list are what absent is: which of the three stands for "unset" depends on the source and on who read it (F§0.2).
     """
+
+    def value_of(reading: dict[str, Any], name: str) -> Any:
+        value = changeable(name, reading.get(name))
+        return None if value == [] else value
+
     names: Iterable[str] = sorted((before.keys() | now.keys()) - _VOLATILE)
     encrypted = bool(before.get("KMSKeyArn") and now.get("KMSKeyArn"))
     return [
         name
         for name in names
-        if changeable(name, before.get(name)) != changeable(name, now.get(name))
+        if value_of(before, name) != value_of(now, name)
         and not (name == "FilterCriteria" and encrypted and None in (before.get(name), now.get(name)))
     ]
