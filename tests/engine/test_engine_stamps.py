@@ -16,7 +16,9 @@ from unittest.mock import patch
 import pytest
 from engine_world import STARTED_AT, engine_of, in_virtual_time, outcomes, world
 
-from bulk_esm import BulkEsm, Change, Outcome, Result, Selection
+from bulk_esm import Action, BulkEsm, Change, Outcome, Result, Selection
+from bulk_esm.engine.planning import make_plan
+from bulk_esm.engine.present import may_be_from_before
 from bulk_esm.engine.settling import Asked, Verdict, judge
 from bulk_esm.model.mapping import EventSourceMapping, SourceType, source_type_of
 from bulk_esm.model.stamps import Age
@@ -100,6 +102,36 @@ async def test_a_list_that_lags_and_stamps_that_are_cut_cost_little(count: int) 
             assert {mapping.accepted_count for mapping in report.mappings} == {times}
             assert (report.count() - before) / count <= 1.3
             before = report.count()
+
+
+@pytest.mark.parametrize("list_lag_s", [1.3, 30.0])
+@in_virtual_time
+async def test_what_list_may_show_from_before_the_pause_is_read_with_get_to_resume_it(list_lag_s: float) -> None:
+    """A pause of one ends as soon as Get shows it settled, while List still shows it Enabled."""
+    async with world_at(17.0, fleet=mappings_of(STREAMS, 1, seed=2), faults=Faults(list_lag_s=list_lag_s)) as (
+        simulator,
+        bulk,
+    ):
+        paused = await bulk.plan(EVERYTHING, PAUSE)
+        results: list[Result] = []
+        await engine_of(bulk).run(paused.items, results.append)
+        assert outcomes(results) == {Outcome.UPDATED: 1}
+
+        # Who does not say what was paused is shown by List that there is nothing to do.
+        assert (await bulk.plan(EVERYTHING, RESUME)).count(Action.UNCHANGED) == 1
+
+        (item,), (result,) = paused.items, results
+        resuming = await make_plan(
+            bulk._connection,
+            EVERYTHING,
+            RESUME,
+            clock=bulk._clock,
+            needs_get=lambda seen: may_be_from_before(seen, item, result),
+        )
+        resumed: list[Result] = []
+        await engine_of(bulk).run(resuming.items, resumed.append)
+        assert outcomes(resumed) == {Outcome.UPDATED: 1}
+        assert simulator.report().states == {"Enabled": 1}
 
 
 # A Get that is not what it was taken for
