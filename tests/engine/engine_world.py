@@ -80,20 +80,25 @@ def in_virtual_time(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P,
     return run
 
 
-def virtual_clock() -> Clock:
+def virtual_clock(started_at: datetime = STARTED_AT) -> Clock:
     loop = asyncio.get_running_loop()
-    return Clock(monotonic=loop.time, now=lambda: STARTED_AT + timedelta(seconds=loop.time()))
+    return Clock(monotonic=loop.time, now=lambda: started_at + timedelta(seconds=loop.time()))
 
 
 @asynccontextmanager
 async def world(
-    *, max_per_second: float = 12.0, concurrency: int = 50, timeout_s: float = 900.0, **simulator: Any
+    *,
+    max_per_second: float = 12.0,
+    concurrency: int = 50,
+    timeout_s: float = 900.0,
+    started_at: datetime = STARTED_AT,
+    **simulator: Any,
 ) -> AsyncIterator[tuple[Simulator, BulkEsm]]:
     """Lambda at its real speed, and a client that is as patient and as fast as the command line's defaults."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     nothing = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
-    clock = virtual_clock()
-    async with Simulator(clock=clock.monotonic, epoch=STARTED_AT.timestamp(), **simulator) as there:
+    clock = virtual_clock(started_at)
+    async with Simulator(clock=clock.monotonic, epoch=started_at.timestamp(), **simulator) as there:
         with (
             patch.dict(os.environ, {**clean, **nothing, **there.environment}, clear=True),
             patch("botocore.session.create_loader", lambda *_: MODELS),
@@ -111,7 +116,7 @@ def engine_of(bulk: BulkEsm, **settings: Any) -> Engine:
         run_id="a-run",
         account_id="123456789012",
         settings=EngineSettings(**settings),
-        clock=virtual_clock(),
+        clock=bulk._clock,
     )
 
 
@@ -141,6 +146,11 @@ def outcomes(results: Sequence[Result]) -> Counter[Outcome]:
 def accepted(simulator: Simulator) -> set[str]:
     """The mappings of which an update was accepted."""
     return {mapping.uuid for mapping in simulator.report().mappings if mapping.accepted_count}
+
+
+def listing(simulator: Simulator) -> list[str]:
+    """All mappings in the order of List, which is by nothing visible (F§0.2)."""
+    return [mapping.uuid for shard in simulator._world for mapping in shard._mappings.listed]
 
 
 def a_mapping(number: int = 0, **members: Any) -> dict[str, Any]:
