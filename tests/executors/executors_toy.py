@@ -30,11 +30,17 @@ class ToyWorker(Worker):
     def stop(self, stop: Stop, *, hurry: bool = False) -> None:
         self.stopped = self.stopped or Stop(stop.status, f"{stop.reason}{' in a hurry' * hurry}")
 
-    async def do(self, assignment: Assignment, heard: Callable[[Event], None]) -> ShardEnd:
+    async def do(
+        self,
+        assignment: Assignment,
+        on_event: Callable[[Event], None],
+        *,
+        has_room: Callable[[int], None] = lambda _: None,  # noqa: ARG002 - a Worker's
+    ) -> ShardEnd:
         shard, tags = assignment.shard, assignment.shard.tags
         assert isinstance(assignment.task, CarryOut)
         for number in range(int(tags.get("results", "3"))):
-            heard(Resulted(shard.name, result(str(number), Outcome(tags.get("outcome", "updated")))))
+            on_event(Resulted(shard.name, result(str(number), Outcome(tags.get("outcome", "updated")))))
         if "alive" in tags:
             await anyio.Path(tags["alive"]).touch()
         try:
@@ -54,7 +60,7 @@ class ToyWorker(Worker):
         return "until" not in tags or assignment.task.looks_first or await anyio.Path(tags["until"]).exists()
 
 
-class ToyDesk:
+class ToySource:
     """Hands out shards, and again what was lost."""
 
     def __init__(self, shards: Iterable[Shard], on_heard: Callable[[Event], None] = lambda _: None) -> None:
@@ -83,6 +89,9 @@ class ToyDesk:
 
     def on_end(self, end: ShardEnd) -> None:
         self.ends.append(end)
+
+    def require_room(self, shard: str, results: int) -> None:
+        """There is always room."""
 
     def on_lost(self, shard: str, why: str) -> None:
         self.losses.append((shard, why))
