@@ -10,6 +10,7 @@ from typing import NamedTuple
 import anyio
 
 from bulk_esm.engine.budget import Budget
+from bulk_esm.engine.endings import Ending
 from bulk_esm.executors.protocols import TaskSource
 from bulk_esm.executors.tasks import (
     Assignment,
@@ -100,6 +101,7 @@ class ToyExecutor:
         asked: what was handed out to be carried out, in order.
         looked: what was handed out to be looked at again, in order.
         unseen: why that fails, by shard.
+        known: what is found then, by shard.
         stops: what it was told to stop for.
         budget: the fleet's.
     """
@@ -110,6 +112,7 @@ class ToyExecutor:
         self.asked: list[CarriedOut] = []
         self.looked: list[LookedAgain] = []
         self.unseen: dict[str, Problem] = {}
+        self.known: dict[str, dict[str, Ending]] = {}
         self.stops: list[Stop] = []
         self.budget = Budget(None)
         self._plans = plans
@@ -122,7 +125,9 @@ class ToyExecutor:
             name, task = assignment.shard.name, assignment.task
             if isinstance(task, LookAgain):
                 self.looked.append(LookedAgain(assignment.shard, task))
-                source.on_end(ShardEnd(shard=name, problem=self.unseen.get(name), requests={"list": 1}))
+                known = self.known.get(name, {})
+                problem = self.unseen.get(name)
+                source.on_end(ShardEnd(shard=name, problem=problem, known=known, requests={"list": 1}))
                 continue
             if not isinstance(task, CarryOut):
                 found = self._plans[name]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from pathlib import Path
 
+import msgspec
 import pytest
 from runs_toy import Answer, Seen, ToyExecutor, all_updated, continued, fleet_of, plan_of, planned, result_of, shard
 
-from bulk_esm.errors import BulkEsmError, RecordingError
+from bulk_esm.clock import Clock
+from bulk_esm.errors import AccessError, BulkEsmError, RecordingError, ServiceError
 from bulk_esm.executors.protocols import TaskSource
 from bulk_esm.executors.tasks import Assignment, CarryOut, Resulted, ShardEnd, ShardStatus
 from bulk_esm.gates.gate import WaveEnd
@@ -350,3 +353,75 @@ async def test_interrupted_before_anything_was_sent(tmp_path: Path) -> None:
     assert record.status is RunStatus.INTERRUPTED
     assert record.counts == {"not_started": 3}
     assert executor.asked == []
+
+
+def is_denied(_: ToyExecutor, source: TaskSource, assignment: Assignment, task: CarryOut) -> None:
+    source.on_end(ShardEnd(shard=assignment.shard.name, problem=Problem.of(AccessError("not allowed"))))
+
+
+def is_broken(_: ToyExecutor, source: TaskSource, assignment: Assignment, task: CarryOut) -> None:
+    problem = Problem.of(ServiceError(code="InternalFailure", message="sorry", status=500))
+    source.on_end(ShardEnd(shard=assignment.shard.name, problem=problem))
+
+
+def dies(_: ToyExecutor, source: TaskSource, assignment: Assignment, task: CarryOut) -> None:
+    source.on_lost(assignment.shard.name, "killed")
+
+
+async def no_soak(_: float) -> None:
+    pytest.fail("nobody is there for whom to soak")
+
+
+IN_WAVES = Intent(command="pause", rollout=RolloutSettings(waves=("1", "50%", "100%"), soak_s=600.0))
+
+
+@pytest.mark.parametrize(
+    ("answers", "error", "reason", "first"),
+    [
+        ([is_denied], AccessError, "not allowed", "not_started"),
+        ([is_broken], ServiceError, "InternalFailure: sorry", "not_started"),
+        ([dies] * 3, BulkEsmError, "its worker was lost (killed)", "timed_out"),
+    ],
+)
+async def test_a_run_whose_only_shard_is_lost_halts_and_does_not_soak(
+    tmp_path: Path, answers: list[Answer], error: type[BulkEsmError], reason: str, first: str
+) -> None:
+    executor = ToyExecutor({A.name: plan_of(A, 10)}, {A.name: answers})
+    fleet = msgspec.structs.replace(fleet_of(executor, (A,)), clock=Clock(sleep=no_soak))
+    gate = Watch()
+    with await planned(fleet, tmp_path, IN_WAVES) as plan:
+        run = Run(fleet, plan.publish(IN_WAVES, [[A]], None))
+        with pytest.raises(error, match=re.escape(reason)):
+            await run.carry_out(gates=[gate])
+    assert (run.record.status, run.record.reason) == (RunStatus.HALTED, reason)
+    assert gate.ends == []
+    assert [each.task.wave for each in executor.asked] == [1] * len(answers)
+    results = list(run.files.results())
+    assert Counter(result.outcome for result in results if result.wave > 1) == {"not_started": 9}
+    (canary,) = (result for result in results if result.wave == 1)
+    assert canary.outcome == first
+    assert canary.error is not None
+    assert reason in canary.error.message
+
+
+async def test_a_run_that_lost_one_shard_after_another_halts_with_the_last(tmp_path: Path) -> None:
+    executor = ToyExecutor(
+        {A.name: plan_of(A, 10), B.name: plan_of(B, 10)}, {A.name: [is_denied], B.name: [all_updated, is_denied]}
+    )
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        now[0] += seconds
+
+    now = [0.0]
+    fleet = fleet_of(executor, (A, B))
+    fleet = msgspec.structs.replace(fleet, clock=Clock(monotonic=lambda: now[0], sleep=sleep))
+    intent = Intent(command="pause", rollout=RolloutSettings(waves=("2", "50%", "100%"), soak_s=600.0))
+    with await planned(fleet, tmp_path, intent) as plan:
+        run = Run(fleet, plan.publish(intent, [[A, B]], None))
+        record = await run.carry_out()
+    assert sum(slept) == 600.0  # after the first wave, when the other one was still there
+    assert {each.task.wave for each in executor.asked} == {1, 2}
+    assert (record.status, record.reason) == (RunStatus.HALTED, "not allowed")
+    assert record.shards == {"unreachable": 2}
