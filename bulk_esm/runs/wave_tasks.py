@@ -269,7 +269,8 @@ class WaveTasks:
         if most is not None and failed > most:
             self.stop(Stop(RunStatus.HALTED, f"{failed:,} shards failed, and at most {most:,} may"))
         if all(progress.problem is not None and not progress.at_work for progress in self.progress.values()):
-            self.stop(Stop(RunStatus.HALTED, problem.reason))  # nobody could carry out another wave, nor need soak for it
+            # Nobody is left for whom another wave, and the soak before it, could be.
+            self.stop(Stop(RunStatus.HALTED, problem.reason))
 
     def _next_share(self) -> OpenSlice | None:
         if self._again:

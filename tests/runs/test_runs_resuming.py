@@ -141,3 +141,11 @@ def test_what_is_resumed_now_does_not_count(tmp_path: Path) -> None:
     a_run(tmp_path, "1", (A, (UPDATED, FAILED, FAILED)), (B, (UPDATED, FAILED, FAILED)))
     last = a_run(tmp_path, "2", (A, (UPDATED, UPDATED, FAILED)))
     assert runs_still_pausing(all_runs(tmp_path), paused_by_runs([last])) == []
+
+
+def test_each_place_is_told_by_itself(tmp_path: Path) -> None:
+    """UUIDs are the same in both places here, so that one taken for the other would show."""
+    a_run(tmp_path, "1", (A, (UPDATED, FAILED, FAILED)))
+    a_run(tmp_path, "2", (A_ELSEWHERE, (UPDATED, FAILED, FAILED)))
+    last = a_run(tmp_path, "3", (A, (FAILED, UPDATED, FAILED)), (A_ELSEWHERE, (FAILED, UPDATED, FAILED)))
+    assert runs_still_pausing(all_runs(tmp_path), paused_by_runs([last])) == ["1", "2"]
