@@ -14,7 +14,7 @@ from bulk_esm.errors import AccessError, BulkEsmError, RefusedError, RunFolderEr
 
 if TYPE_CHECKING:
     from bulk_esm.api import apply, connect
-    from bulk_esm.bulk import BulkEsm, Inventory, Verification
+    from bulk_esm.bulk import BulkEsm
     from bulk_esm.model.change import Change
     from bulk_esm.model.drift import Drift
     from bulk_esm.model.events import MappingEnded, RunBegan, RunEnded, RunEvent, WaveBegan
@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     from bulk_esm.model.selection import Selection
     from bulk_esm.model.shard import Problem, Shard
     from bulk_esm.observers.observer import Observer
+    from bulk_esm.runs.listing import Inventory
     from bulk_esm.runs.planning import RunPlan
     from bulk_esm.runs.run import Run
+    from bulk_esm.runs.verifying import Verification
     from bulk_esm.shards.settings import FleetSettings
     from bulk_esm.store.run_files import RunFiles
 
@@ -83,7 +85,7 @@ _HOMES = {
     "EventSourceMapping": "model.mapping",
     "FleetSettings": "shards.settings",
     "Intent": "model.records",
-    "Inventory": "bulk",
+    "Inventory": "runs.listing",
     "MappingEnded": "model.events",
     "Observer": "observers.observer",
     "Outcome": "model.result",
@@ -105,7 +107,7 @@ _HOMES = {
     "Shard": "model.shard",
     "SourceType": "model.mapping",
     "State": "model.mapping",
-    "Verification": "bulk",
+    "Verification": "runs.verifying",
     "WaveBegan": "model.events",
     "apply": "api",
     "connect": "api",

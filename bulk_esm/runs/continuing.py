@@ -76,9 +76,6 @@ class RunRest:
 
         Returns:
             The shards in which there is something to look at.
-
-        Raises:
-            RunFolderError: a file cannot be read.
         """
         shards = []
         for shard in self._files.planned():
@@ -104,9 +101,6 @@ class RunRest:
 
         Args:
             deadline: when all should have ended now.
-
-        Raises:
-            RunFolderError: a file cannot be read or written.
         """
         ended: dict[str, dict[str, Outcome]] = {}
         for shard in self._files.planned():
