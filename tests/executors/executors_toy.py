@@ -2,10 +2,11 @@
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import anyio
 
+from bulk_esm.engine.settings import BeforeUpdate
 from bulk_esm.executors.tasks import Assignment, CarryOut, Event, Reach, Resulted, ShardEnd
 from bulk_esm.executors.worker import Worker
 from bulk_esm.model.mapping import SourceType
@@ -35,7 +36,7 @@ class ToyWorker(Worker):
         assignment: Assignment,
         on_event: Callable[[Event], None],
         *,
-        has_room: Callable[[int], None] = lambda _: None,  # noqa: ARG002 - a Worker's
+        before_update: BeforeUpdate = lambda _results, _uuids: None,  # noqa: ARG002 - a Worker's
     ) -> ShardEnd:
         shard, tags = assignment.shard, assignment.shard.tags
         assert isinstance(assignment.task, CarryOut)
@@ -90,8 +91,8 @@ class ToySource:
     def on_end(self, end: ShardEnd) -> None:
         self.ends.append(end)
 
-    def require_room(self, shard: str, results: int) -> None:
-        """There is always room."""
+    def before_update(self, shard: str, results: int, uuids: Sequence[str]) -> None:
+        """Everything may be sent."""
 
     def on_lost(self, shard: str, why: str) -> None:
         self.losses.append((shard, why))

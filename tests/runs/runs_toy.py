@@ -106,7 +106,7 @@ class ToyExecutor:
         budget: the fleet's.
     """
 
-    asks_for_room = False
+    tells_before_updates = False
 
     def __init__(self, plans: dict[str, Plan | Problem], answers: dict[str, list[Answer]] | None = None) -> None:
         self.asked: list[CarriedOut] = []

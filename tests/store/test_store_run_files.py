@@ -68,7 +68,7 @@ def tree(path: Path) -> list[str]:
 def test_the_home_shards_files_lie_at_the_top(tmp_path: Path) -> None:
     files = home_run(tmp_path)
     assert files.path == tmp_path / RECORD.run_id
-    assert tree(tmp_path / RECORD.run_id) == ["plan.jsonl", "run.json"]
+    assert tree(tmp_path / RECORD.run_id) == ["begun.jsonl", "plan.jsonl", "run.json"]
     assert not files.has_shards
     assert files.record() == RECORD
     assert files.shard(HOME).path == files.path
@@ -83,8 +83,10 @@ def test_where_fleet_flags_were_given_each_shard_has_a_folder(tmp_path: Path) ->
     assert tree(files.path) == [
         "fleet.json",
         "run.json",
+        f"shards/{HOME.name}/begun.jsonl",
         f"shards/{HOME.name}/plan.jsonl",
         f"shards/{HOME.name}/run.json",
+        f"shards/{OTHER.name}/begun.jsonl",
         f"shards/{OTHER.name}/plan.jsonl",
         f"shards/{OTHER.name}/run.json",
     ]
@@ -100,7 +102,8 @@ def test_one_shard_that_flags_named_has_a_folder_too(tmp_path: Path) -> None:
     files.add(HOME.name, RECORD, PLAN)
     files.publish(RECORD, FleetRecord(shards=(ShardEntry(shard=HOME),), groups=((HOME.name,),)))
     assert files.has_shards
-    assert tree(files.path)[2:] == [f"shards/{HOME.name}/plan.jsonl", f"shards/{HOME.name}/run.json"]
+    folder = f"shards/{HOME.name}"
+    assert tree(files.path)[2:] == [f"{folder}/begun.jsonl", f"{folder}/plan.jsonl", f"{folder}/run.json"]
 
 
 def test_a_fleet_in_which_no_shard_could_be_planned_is_one_all_the_same(tmp_path: Path) -> None:
@@ -164,7 +167,7 @@ def test_a_relative_path_of_a_shard(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_the_plan_is_safe_on_disk_before_its_name_and_the_record_after_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever a crash leaves, a plan that has its name is whole, and a folder with its name has plan and record."""
+    """Whatever a crash leaves, a plan that has its name is whole, and a folder that has its name has all of it."""
     happened: list[str] = []
     fsync, replace, rename = os.fsync, Path.replace, Path.rename
 
@@ -186,6 +189,9 @@ def test_the_plan_is_safe_on_disk_before_its_name_and_the_record_after_it(
     home_run(tmp_path)
     hidden = f".{RECORD.run_id}.planning"
     assert happened == [
+        "fsync begun.jsonl.tmp",
+        "rename begun.jsonl.tmp begun.jsonl",
+        f"fsync {hidden}",
         "fsync plan.jsonl.tmp",
         "rename plan.jsonl.tmp plan.jsonl",
         f"fsync {hidden}",

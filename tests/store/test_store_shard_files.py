@@ -94,7 +94,7 @@ def test_the_record_is_replaced_whole(files: ShardFiles) -> None:
     done = msgspec.structs.replace(RECORD, status=RunStatus.FINISHED, counts={"updated": 1}, ended_at="later")
     files.write_record(done)
     assert files.record() == done
-    assert sorted(path.name for path in files.path.iterdir()) == ["plan.jsonl", "run.json"]
+    assert sorted(path.name for path in files.path.iterdir()) == ["begun.jsonl", "plan.jsonl", "run.json"]
 
 
 def test_results_are_appended_each_as_one_line_in_one_write(files: ShardFiles) -> None:
