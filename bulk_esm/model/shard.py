@@ -11,6 +11,7 @@ from bulk_esm.errors import (
     RecordingError,
     RefusedError,
     RunFolderError,
+    ServiceError,
     UsageError,
 )
 
@@ -87,5 +88,8 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         kinds = (UsageError, RefusedError, AccessError, NoCredentialsError, RunFolderError, RecordingError)
         of_kind = {kind.__name__: kind for kind in kinds}
         error = of_kind.get(self.kind, BulkEsmError)(self.reason)
+        if self.kind == ServiceError.__name__:
+            code, _, message = self.reason.partition(": ")
+            error = ServiceError(code=code, message=message)
         error.exit_code = self.exit_code
         return error

@@ -239,6 +239,9 @@ class WaveTasks:
         most = self._fleet.most_failed_shards
         if most is not None and failed > most:
             self.stop(Stop(RunStatus.HALTED, f"{failed:,} shards failed, and at most {most:,} may"))
+        if all(progress.problem is not None and not progress.at_work for progress in self.progress.values()):
+            # Nobody is left for whom another wave, and the soak before it, could be.
+            self.stop(Stop(RunStatus.HALTED, problem.reason))
 
     def _next_share(self) -> OpenSlice | None:
         if self._again:

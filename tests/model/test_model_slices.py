@@ -27,9 +27,9 @@ def test_each_update_is_in_exactly_one_wave_and_slices_follow_on(
     begun = dict.fromkeys(NAMES, 0)
     for step in steps:
         assert step
-        for share in step:
-            assert share.begin == begun[share.shard] < share.end
-            begun[share.shard] = share.end
+        for slice_ in step:
+            assert slice_.begin == begun[slice_.shard] < slice_.end
+            begun[slice_.shard] = slice_.end
     assert begun == updates
 
 
@@ -39,7 +39,7 @@ def test_a_group_begins_when_the_one_before_is_done(groups: Groups, updates: dic
     order = [places[step[0].shard] for step in slices_of(groups, updates, sizes)]
     assert order == sorted(order)
     for step in slices_of(groups, updates, sizes):
-        assert len({places[share.shard] for share in step}) == 1
+        assert len({places[slice_.shard] for slice_ in step}) == 1
 
 
 @given(updates=updates_of_shards, sizes=sizes)
@@ -49,8 +49,8 @@ def test_each_shard_gives_in_proportion(updates: dict[str, int], sizes: Sizes) -
     ends = sorted({min(total, size.of(total)) for size in sizes} - {0})
     steps = slices_of([NAMES], updates, sizes)
     for step, end in zip(steps, ends, strict=True):
-        for share in step:
-            taken[share.shard] = share.end
+        for slice_ in step:
+            taken[slice_.shard] = slice_.end
         assert sum(taken.values()) == end
         for one in NAMES:
             for other in NAMES:

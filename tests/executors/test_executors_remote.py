@@ -12,11 +12,11 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import anyio
-import fleet_cluster
+import executors_cluster
 import msgspec
 import pytest
 from distributed import Client
-from fleet_toy import LONGEST_S, ToyDesk, ToyWorker, shards
+from executors_toy import LONGEST_S, ToySource, ToyWorker, shards
 
 from bulk_esm import __version__
 from bulk_esm.engine.budget import Budget
@@ -32,36 +32,38 @@ AT_ONCE = 6
 PATIENCE_S = 4.0
 INTERRUPTED = Stop(RunStatus.INTERRUPTED, "it was interrupted")
 
-OpenCrew = Callable[[], AbstractAsyncContextManager[RemoteExecutor]]
+OpenExecutor = Callable[[], AbstractAsyncContextManager[RemoteExecutor]]
 
 
 @pytest.fixture(scope="module")
 def scheduler() -> Iterator[str]:
-    with fleet_cluster.scheduler() as address, fleet_cluster.workers(address, PLACES):
+    with executors_cluster.scheduler() as address, executors_cluster.workers(address, PLACES):
         with Client(address, set_as_default=False) as client:
             client.wait_for_workers(PLACES, timeout=LONGEST_S)
         yield address
 
 
 @pytest.fixture(params=["process", "dask"])
-def open_crew(request: pytest.FixtureRequest) -> OpenCrew:
+def open_executor(request: pytest.FixtureRequest) -> OpenExecutor:
     if request.param == "process":
         return lambda: open_process_executor(workers=PLACES, at_once=AT_ONCE, open_worker=ToyWorker)
     address = request.getfixturevalue("scheduler")
     return lambda: open_dask_executor(address, at_once=AT_ONCE, patience_s=PATIENCE_S, open_worker=ToyWorker)
 
 
-async def test_results_arrive_as_they_come_and_before_their_shard_ends(open_crew: OpenCrew, tmp_path: Path) -> None:
+async def test_results_arrive_as_they_come_and_before_their_shard_ends(
+    open_executor: OpenExecutor, tmp_path: Path
+) -> None:
     def on_event(_: Event) -> None:
         if len(set(source.states.values())) == PLACES:
             all_heard.touch()
 
-    all_heard = tmp_path / "heard"
-    source = ToyDesk(shards(20, until=str(all_heard)), heard)  # none ends before something of each worker was heard
+    all_heard = tmp_path / "heard"  # no shard ends before something of each worker was heard
+    source = ToySource(shards(20, until=str(all_heard)), on_event)
     with anyio.fail_after(LONGEST_S):
-        async with open_crew() as executor:
+        async with open_executor() as executor:
             await executor.do(source)
-            again = ToyDesk(shards(3))
+            again = ToySource(shards(3))
             await executor.do(again)
     assert sorted(source.ended_shards) == sorted(source.heard_of)
     assert set(map(tuple, source.heard_of.values())) == {("0", "1", "2")}
@@ -70,10 +72,10 @@ async def test_results_arrive_as_they_come_and_before_their_shard_ends(open_crew
     assert len(again.ends) == 3
 
 
-async def test_a_stop_reaches_every_worker(open_crew: OpenCrew, tmp_path: Path) -> None:
-    source = ToyDesk(shards(AT_ONCE, until=str(tmp_path / "never"), results="1"))
+async def test_a_stop_reaches_every_worker(open_executor: OpenExecutor, tmp_path: Path) -> None:
+    source = ToySource(shards(AT_ONCE, until=str(tmp_path / "never"), results="1"))
     with anyio.fail_after(LONGEST_S):
-        async with open_crew() as executor, anyio.create_task_group() as tasks:
+        async with open_executor() as executor, anyio.create_task_group() as tasks:
             tasks.start_soon(executor.do, source)
             while len(source.states) < AT_ONCE:  # noqa: ASYNC110 - it is polled
                 await anyio.sleep(0.01)
@@ -83,7 +85,7 @@ async def test_a_stop_reaches_every_worker(open_crew: OpenCrew, tmp_path: Path) 
     }
 
 
-async def test_what_a_killed_worker_had_is_done_by_another(open_crew: OpenCrew, tmp_path: Path) -> None:
+async def test_what_a_killed_worker_had_is_done_by_another(open_executor: OpenExecutor, tmp_path: Path) -> None:
     killed: list[int] = []
 
     def kill_once(event: Event) -> None:
@@ -94,9 +96,9 @@ async def test_what_a_killed_worker_had_is_done_by_another(open_crew: OpenCrew, 
             done.touch()
 
     done = tmp_path / "done"
-    source = ToyDesk(shards(2 * AT_ONCE, until=str(done)), kill_once)
+    source = ToySource(shards(2 * AT_ONCE, until=str(done)), kill_once)
     with anyio.fail_after(LONGEST_S):
-        async with open_crew() as executor:
+        async with open_executor() as executor:
             await executor.do(source)
     assert sorted(source.ended_shards) == sorted(source.heard_of)
     lost = {name for name, _ in source.losses}
@@ -104,7 +106,7 @@ async def test_what_a_killed_worker_had_is_done_by_another(open_crew: OpenCrew, 
     assert str(killed[0]) not in {source.states[name] for name in lost}
 
 
-async def test_failures_in_one_worker_count_in_the_others(open_crew: OpenCrew, tmp_path: Path) -> None:
+async def test_failures_in_one_worker_count_in_the_others(open_executor: OpenExecutor, tmp_path: Path) -> None:
     both_began = tmp_path / "both"
 
     def on_event(_: Event) -> None:
@@ -114,9 +116,9 @@ async def test_failures_in_one_worker_count_in_the_others(open_crew: OpenCrew, t
     failing, watching = shards(PLACES)
     failing = msgspec.structs.replace(failing, tags={"outcome": "failed", "until": str(both_began)})
     watching = msgspec.structs.replace(watching, tags={"failures": "3"})  # of which it has none itself
-    budget, source = Budget(10), ToyDesk([failing, watching], heard)
+    budget, source = Budget(10), ToySource([failing, watching], on_event)
     with anyio.fail_after(LONGEST_S):
-        async with open_crew() as executor:
+        async with open_executor() as executor:
             executor.begin(budget)
             await executor.do(source)
     assert budget.failures == 3
@@ -133,12 +135,12 @@ def test_nobody_goes_on_for_a_driver_that_was_killed(how: str, tmp_path: Path, r
     driver.write_text(
         textwrap.dedent(f"""
             import anyio
-            from fleet_toy import ToyDesk, ToyWorker, shards
+            from executors_toy import ToySource, ToyWorker, shards
             from bulk_esm.executors.remote import open_dask_executor, open_process_executor
 
             async def main():
                 tags = {{"until": "/never", "alive": {str(alive)!r}, "results": "1"}}
-                source = ToyDesk(shards(1, **tags), lambda event: print(event.result.state, flush=True))
+                source = ToySource(shards(1, **tags), lambda event: print(event.result.state, flush=True))
                 async with {opened} as executor:
                     await executor.do(source)
 
@@ -184,7 +186,10 @@ async def test_dask_that_is_not_installed_is_told_of(monkeypatch: pytest.MonkeyP
 
 
 async def test_a_scheduler_without_workers_is_told_of() -> None:
-    with fleet_cluster.scheduler() as address, pytest.raises(UsageError, match=f"no workers.*dask worker {address}"):
+    with (
+        executors_cluster.scheduler() as address,
+        pytest.raises(UsageError, match=f"no workers.*dask worker {address}"),
+    ):
         await open_and_leave(address)
 
 

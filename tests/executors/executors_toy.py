@@ -2,10 +2,11 @@
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import anyio
 
+from bulk_esm.engine.settings import BeforeUpdate
 from bulk_esm.executors.tasks import Assignment, CarryOut, Event, Reach, Resulted, ShardEnd
 from bulk_esm.executors.worker import Worker
 from bulk_esm.model.mapping import SourceType
@@ -30,11 +31,17 @@ class ToyWorker(Worker):
     def stop(self, stop: Stop, *, hurry: bool = False) -> None:
         self.stopped = self.stopped or Stop(stop.status, f"{stop.reason}{' in a hurry' * hurry}")
 
-    async def do(self, assignment: Assignment, heard: Callable[[Event], None]) -> ShardEnd:
+    async def do(
+        self,
+        assignment: Assignment,
+        on_event: Callable[[Event], None],
+        *,
+        before_update: BeforeUpdate = lambda _results, _uuids: None,  # noqa: ARG002 - a Worker's
+    ) -> ShardEnd:
         shard, tags = assignment.shard, assignment.shard.tags
         assert isinstance(assignment.task, CarryOut)
         for number in range(int(tags.get("results", "3"))):
-            heard(Resulted(shard.name, result(str(number), Outcome(tags.get("outcome", "updated")))))
+            on_event(Resulted(shard.name, result(str(number), Outcome(tags.get("outcome", "updated")))))
         if "alive" in tags:
             await anyio.Path(tags["alive"]).touch()
         try:
@@ -54,7 +61,7 @@ class ToyWorker(Worker):
         return "until" not in tags or assignment.task.looks_first or await anyio.Path(tags["until"]).exists()
 
 
-class ToyDesk:
+class ToySource:
     """Hands out shards, and again what was lost."""
 
     def __init__(self, shards: Iterable[Shard], on_heard: Callable[[Event], None] = lambda _: None) -> None:
@@ -83,6 +90,9 @@ class ToyDesk:
 
     def on_end(self, end: ShardEnd) -> None:
         self.ends.append(end)
+
+    def before_update(self, shard: str, results: int, uuids: Sequence[str]) -> None:
+        """Everything may be sent."""
 
     def on_lost(self, shard: str, why: str) -> None:
         self.losses.append((shard, why))

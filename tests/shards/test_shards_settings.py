@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fleet_samples import ONE, TWO, write
+from shards_samples import ONE, TWO, write
 
 from bulk_esm.errors import UsageError
 from bulk_esm.shards.file import FleetFile, read_fleet_file

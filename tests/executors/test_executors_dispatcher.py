@@ -2,10 +2,10 @@
 
 import msgspec
 import pytest
-from fleet_toy import ToyDesk, result, shards
+from executors_toy import ToySource, result, shards
 
 from bulk_esm.engine.budget import Budget
-from bulk_esm.errors import RecordingError
+from bulk_esm.errors import NoCredentialsError, RecordingError
 from bulk_esm.executors.dispatcher import Dispatcher
 from bulk_esm.executors.messages import Do, Ended, Failed, Halt, Here, Leave, Order, Told, read_order, write
 from bulk_esm.executors.tasks import Assignment, Event, ListMappings, Reach, Resulted, ShardEnd
@@ -19,9 +19,9 @@ from bulk_esm.model.stopping import Stop
 class Recorded:
     """The orders to one worker."""
 
-    def __init__(self, dispatcher: Dispatcher, seat: str) -> None:
+    def __init__(self, dispatcher: Dispatcher, worker_id: str) -> None:
         self.orders: list[Order] = []
-        dispatcher.came(Here(place=seat, worker_id=seat), self)
+        dispatcher.came(Here(place=worker_id, worker_id=worker_id), self)
 
     def post(self, message: bytes) -> None:
         self.orders.append(read_order(message))
@@ -35,16 +35,16 @@ class Recorded:
         return self.orders[-1:] == [Leave()]
 
 
-def end(dispatcher: Dispatcher, seat: str, shard: str) -> None:
-    dispatcher.received(seat, write(Ended(ShardEnd(shard=shard))))
+def end(dispatcher: Dispatcher, worker_id: str, shard: str) -> None:
+    dispatcher.received(worker_id, write(Ended(ShardEnd(shard=shard))))
 
 
-def tell(dispatcher: Dispatcher, seat: str, shard: str, outcome: Outcome) -> None:
-    dispatcher.received(seat, write(Told((Resulted(shard, result("0", outcome)),))))
+def tell(dispatcher: Dispatcher, worker_id: str, shard: str, outcome: Outcome) -> None:
+    dispatcher.received(worker_id, write(Told((Resulted(shard, result("0", outcome)),))))
 
 
 def test_work_is_spread_and_whoever_ends_gets_more() -> None:
-    source = ToyDesk(shards(7))
+    source = ToySource(shards(7))
     dispatcher = Dispatcher(source, places=2, room=2)
     a = Recorded(dispatcher, "a")
     assert len(a.shards) == 1  # the other one is on its way
@@ -63,7 +63,7 @@ def test_work_is_spread_and_whoever_ends_gets_more() -> None:
 
 
 def test_those_who_do_not_come_are_not_awaited_for_ever() -> None:
-    dispatcher = Dispatcher(ToyDesk(shards(7)), places=3, room=4)
+    dispatcher = Dispatcher(ToySource(shards(7)), places=3, room=4)
     a = Recorded(dispatcher, "a")
     assert len(a.shards) == 1
     dispatcher.await_no_more()
@@ -71,14 +71,14 @@ def test_those_who_do_not_come_are_not_awaited_for_ever() -> None:
 
 
 def test_no_more_workers_are_wanted_than_there_are_shards() -> None:
-    assert Dispatcher(ToyDesk(shards(2)), places=8, room=5).wanted == 2
-    nothing = Dispatcher(ToyDesk([]), places=8, room=5)
+    assert Dispatcher(ToySource(shards(2)), places=8, room=5).wanted == 2
+    nothing = Dispatcher(ToySource([]), places=8, room=5)
     assert nothing.wanted == 0
     assert nothing.finished.is_set()
 
 
 def test_what_the_last_worker_lost_waits_for_the_next() -> None:
-    source = ToyDesk(shards(2))
+    source = ToySource(shards(2))
     dispatcher = Dispatcher(source, places=1, room=1)
     first = Recorded(dispatcher, "first")
     dispatcher.gone("first", "it died")
@@ -95,13 +95,13 @@ def test_what_the_last_worker_lost_waits_for_the_next() -> None:
     assert late.orders == [Leave()]
 
 
-def refuse(dispatcher: Dispatcher, seat: str, shard: str) -> None:
-    problem = Problem(reason="no credentials", is_access=True, is_workers=True)
-    dispatcher.received(seat, write(Ended(ShardEnd(shard=shard, problem=problem))))
+def refuse(dispatcher: Dispatcher, worker_id: str, shard: str) -> None:
+    problem = Problem.of(NoCredentialsError("no credentials"))
+    dispatcher.received(worker_id, write(Ended(ShardEnd(shard=shard, problem=problem))))
 
 
 def test_a_worker_without_credentials_loses_its_shards_to_others() -> None:
-    source = ToyDesk(shards(5))
+    source = ToySource(shards(5))
     dispatcher = Dispatcher(source, places=2, room=2)
     poor, rich = Recorded(dispatcher, "poor"), Recorded(dispatcher, "rich")
     assert [len(each.shards) for each in (poor, rich)] == [2, 2]
@@ -118,22 +118,22 @@ def test_a_worker_without_credentials_loses_its_shards_to_others() -> None:
 
 
 def test_where_no_worker_has_credentials_that_is_what_is_said() -> None:
-    source = ToyDesk(shards(2))
+    source = ToySource(shards(2))
     dispatcher = Dispatcher(source, places=2, room=1)
     a, b = Recorded(dispatcher, "a"), Recorded(dispatcher, "b")
     first = a.shards[0]
     refuse(dispatcher, "a", first)
     assert source.losses == [(first, "no credentials")]
     refuse(dispatcher, "b", b.shards[0])
-    for seat, each in (("a", a), ("b", b)):
+    for worker_id, each in (("a", a), ("b", b)):
         for shard in each.shards[1:]:
-            refuse(dispatcher, seat, shard)
+            refuse(dispatcher, worker_id, shard)
     assert len(set(source.ended_shards)) == 2
     assert dispatcher.finished.is_set()
 
 
 def test_who_comes_after_a_stop_is_told_before_it_begins() -> None:
-    dispatcher = Dispatcher(ToyDesk(shards(2)), places=2, room=1)
+    dispatcher = Dispatcher(ToySource(shards(2)), places=2, room=1)
     stop = Stop(RunStatus.HALTED, "enough")
     dispatcher.stop(stop)
     dispatcher.stop(Stop(RunStatus.INTERRUPTED, "it was interrupted"), hurry=True)
@@ -144,7 +144,7 @@ def test_who_comes_after_a_stop_is_told_before_it_begins() -> None:
 
 def test_a_failure_counts_once_and_is_told_to_the_others() -> None:
     budget = Budget(5)
-    dispatcher = Dispatcher(ToyDesk(shards(2)), places=2, room=1, budget=budget)
+    dispatcher = Dispatcher(ToySource(shards(2)), places=2, room=1, budget=budget)
     a, b = Recorded(dispatcher, "a"), Recorded(dispatcher, "b")
     for _ in range(2):  # as after a loss
         tell(dispatcher, "a", a.shards[0], Outcome.FAILED)
@@ -161,7 +161,7 @@ def test_what_cannot_be_recorded_is_a_problem_of_the_shard(outcome: Outcome) -> 
     def refuse(_: Event) -> None:
         raise RecordingError("the disk is full")
 
-    source = ToyDesk(shards(1), refuse)
+    source = ToySource(shards(1), refuse)
     dispatcher = Dispatcher(source, places=1, room=1)
     seated = Recorded(dispatcher, "a")
     tell(dispatcher, "a", seated.shards[0], outcome)

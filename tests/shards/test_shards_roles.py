@@ -1,9 +1,9 @@
 """The role in an account."""
 
 import pytest
-from fleet_samples import ONE, TWO
 from hypothesis import given
 from hypothesis import strategies as st
+from shards_samples import ONE, TWO
 
 from bulk_esm.errors import UsageError
 from bulk_esm.shards.roles import account_of_role, check_role, role_arn_of

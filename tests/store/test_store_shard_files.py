@@ -1,6 +1,5 @@
 import errno
 import os
-import stat
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,8 +12,8 @@ from bulk_esm.model.mapping import SourceType
 from bulk_esm.model.plan import Action, Plan, PlanItem
 from bulk_esm.model.records import RunRecord, RunStatus
 from bulk_esm.model.result import ErrorRecord, Outcome, Result
-from bulk_esm.store.folder import RunFolder
 from bulk_esm.store.jsonl import read_lines, write_durably
+from bulk_esm.store.shard_files import ShardFiles
 
 RECORD = RunRecord(
     run_id="20260102T030405Z-pause-abc123",
@@ -60,26 +59,21 @@ def result(uuid: str = "u-1", **members: Any) -> Result:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> RunFolder:
-    return RunFolder.create(tmp_path / "runs", RECORD, PLAN)
+def files(tmp_path: Path) -> ShardFiles:
+    found = ShardFiles(tmp_path)
+    found.write_plan(PLAN)
+    found.write_record(RECORD)
+    return found
 
 
-def test_a_new_run_is_on_disk_for_its_owner_alone(folder: RunFolder) -> None:
-    assert folder.path.name == RECORD.run_id
-    assert stat.S_IMODE(folder.path.stat().st_mode) == 0o700
-    assert sorted(path.name for path in folder.path.iterdir()) == ["plan.jsonl", "run.json"]
-    assert folder.record() == RECORD
-    assert folder.plan() == PLAN
-
-
-def test_the_files_have_the_members_of_the_contract(folder: RunFolder) -> None:
-    with folder.open_results() as results:
+def test_the_files_have_the_members_of_the_contract(files: ShardFiles) -> None:
+    with files.open_results() as results:
         results.append(result(error=ErrorRecord(code="c", message="m", request_id="r")))
-    lines = {name: (folder.path / name).read_bytes().splitlines() for name in ("run.json", "plan.jsonl")}
+    lines = {name: (files.path / name).read_bytes().splitlines() for name in ("run.json", "plan.jsonl")}
     (record,) = map(msgspec.json.decode, lines["run.json"])
     assert record.keys() == {
         "run_id", "command", "argv", "version", "account_id", "region", "started_at", "ended_at", "status", "counts",
-        "requests", "reason", "rollout", "undoes", "continued_at", "shards",
+        "requests", "reason", "rollout", "undoes", "executor", "continued_at", "shards",
     }  # fmt: skip
     first, second = map(msgspec.json.decode, lines["plan.jsonl"])
     assert first.keys() == {
@@ -88,7 +82,7 @@ def test_the_files_have_the_members_of_the_contract(folder: RunFolder) -> None:
     }  # fmt: skip
     assert first["diff"] == [{"parameter": "Enabled", "before": True, "after": False}]
     assert (first["action"], second["action"], second["problems"]) == ("update", "blocked", ["no"])
-    (line,) = map(msgspec.json.decode, (folder.path / "results.jsonl").read_bytes().splitlines())
+    (line,) = map(msgspec.json.decode, (files.path / "results.jsonl").read_bytes().splitlines())
     assert line.keys() == {
         "run_id", "uuid", "function_arn", "event_source_arn", "source_type", "account_id", "region", "wave", "outcome",
         "state", "request", "error", "update_calls", "accepted_at", "settled_at", "duration_s",
@@ -96,84 +90,65 @@ def test_the_files_have_the_members_of_the_contract(folder: RunFolder) -> None:
     assert line["error"] == {"code": "c", "message": "m", "request_id": "r"}
 
 
-def test_the_plan_is_safe_on_disk_before_its_name_and_the_record_after_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whatever a crash leaves, a plan that has its name is whole, and a folder with a record has its plan."""
-    happened: list[str] = []
-    fsync, replace = os.fsync, Path.replace
-
-    def watched_fsync(descriptor: int) -> None:
-        happened.append(f"fsync {Path(f'/proc/self/fd/{descriptor}').readlink().name}")
-        fsync(descriptor)
-
-    def watched_replace(path: Path, target: Path) -> Path:
-        happened.append(f"rename {path.name} {target.name}")
-        return replace(path, target)
-
-    monkeypatch.setattr(os, "fsync", watched_fsync)
-    monkeypatch.setattr(Path, "replace", watched_replace)
-    RunFolder.create(tmp_path, RECORD, PLAN)
-    assert happened == [
-        "fsync plan.jsonl.tmp",
-        "rename plan.jsonl.tmp plan.jsonl",
-        f"fsync {RECORD.run_id}",
-        "fsync run.json.tmp",
-        "rename run.json.tmp run.json",
-        f"fsync {RECORD.run_id}",
-        f"fsync {tmp_path.name}",
-    ]
-
-
-def test_the_record_is_replaced_whole(folder: RunFolder) -> None:
+def test_the_record_is_replaced_whole(files: ShardFiles) -> None:
     done = msgspec.structs.replace(RECORD, status=RunStatus.FINISHED, counts={"updated": 1}, ended_at="later")
-    folder.write_record(done)
-    assert folder.record() == done
-    assert sorted(path.name for path in folder.path.iterdir()) == ["plan.jsonl", "run.json"]
+    files.write_record(done)
+    assert files.record() == done
+    assert sorted(path.name for path in files.path.iterdir()) == ["begun.jsonl", "plan.jsonl", "run.json"]
 
 
-def test_results_are_appended_each_as_one_line_in_one_write(folder: RunFolder) -> None:
+def test_results_are_appended_each_as_one_line_in_one_write(files: ShardFiles) -> None:
     expected = [result("u-1"), result("u-2", outcome=Outcome.FAILED, error=ErrorRecord(code="c", message="a\nb"))]
-    with folder.open_results() as results:
+    with files.open_results() as results:
         for number, one in enumerate(expected, start=1):
             results.append(one)
-            assert (folder.path / "results.jsonl").read_bytes().count(b"\n") == number  # not held back
-    with folder.open_results() as results:
+            assert (files.path / "results.jsonl").read_bytes().count(b"\n") == number  # not held back
+    with files.open_results() as results:
         results.append(result("u-3"))
-    assert list(folder.results()) == [*expected, result("u-3")]
+    assert list(files.results()) == [*expected, result("u-3")]
 
 
-def test_a_torn_last_line_is_left_out(folder: RunFolder) -> None:
-    with folder.open_results() as results:
+def test_results_that_stay_replace_the_others(files: ShardFiles) -> None:
+    with files.open_results() as results:
+        for uuid in ("u-1", "u-2"):
+            results.append(result(uuid))
+    files.keep_results([result("u-2")])
+    with files.open_results() as results:
+        results.append(result("u-3"))
+    assert [one.uuid for one in files.results()] == ["u-2", "u-3"]
+
+
+def test_a_torn_last_line_is_left_out(files: ShardFiles) -> None:
+    with files.open_results() as results:
         results.append(result("u-1"))
         results.append(result("u-2"))
-    path = folder.path / "results.jsonl"
+    path = files.path / "results.jsonl"
     whole = path.read_bytes()
     end_of_first = whole.index(b"\n") + 1
     for end in range(end_of_first, len(whole)):
         path.write_bytes(whole[:end])
-        assert [one.uuid for one in folder.results()] == ["u-1"]
+        assert [one.uuid for one in files.results()] == ["u-1"]
 
 
-def test_what_is_appended_after_a_torn_line_is_not_lost_with_it(folder: RunFolder) -> None:
-    path = folder.path / "results.jsonl"
-    with folder.open_results() as results:
+def test_what_is_appended_after_a_torn_line_is_not_lost_with_it(files: ShardFiles) -> None:
+    path = files.path / "results.jsonl"
+    with files.open_results() as results:
         results.append(result("u-1"))
     path.write_bytes(path.read_bytes() + b'{"run_id": "torn')
-    with folder.open_results() as results:
+    with files.open_results() as results:
         results.append(result("u-2"))
-    assert [one.uuid for one in folder.results()] == ["u-1", "u-2"]
+    assert [one.uuid for one in files.results()] == ["u-1", "u-2"]
     path.write_bytes(b"torn")
-    with folder.open_results() as results:
+    with files.open_results() as results:
         results.append(result("u-3"))
-    assert [one.uuid for one in folder.results()] == ["u-3"]
+    assert [one.uuid for one in files.results()] == ["u-3"]
 
 
-def test_results_of_a_run_that_was_killed_at_once(folder: RunFolder) -> None:
-    assert list(folder.results()) == []
-    with folder.open_results():
+def test_results_of_a_run_that_was_killed_at_once(files: ShardFiles) -> None:
+    assert list(files.results()) == []
+    with files.open_results():
         pass
-    assert list(folder.results()) == []
+    assert list(files.results()) == []
 
 
 @pytest.mark.parametrize(
@@ -189,10 +164,10 @@ def test_results_of_a_run_that_was_killed_at_once(folder: RunFolder) -> None:
         ("run.json", b"", "is empty"),
     ],
 )
-def test_what_cannot_be_read_is_named_by_its_line(folder: RunFolder, name: str, content: bytes, complaint: str) -> None:
-    path = folder.path / name
+def test_what_cannot_be_read_is_named_by_its_line(files: ShardFiles, name: str, content: bytes, complaint: str) -> None:
+    path = files.path / name
     path.write_bytes(content)
-    read = {"results.jsonl": lambda: list(folder.results()), "plan.jsonl": folder.plan, "run.json": folder.record}
+    read = {"results.jsonl": lambda: list(files.results()), "plan.jsonl": files.plan, "run.json": files.record}
     with pytest.raises(RunFolderError) as caught:
         read[name]()
     assert str(path) in str(caught.value)
@@ -206,24 +181,13 @@ def test_a_plan_that_is_whole_needs_no_last_line_break(tmp_path: Path) -> None:
     assert list(read_lines(path, PlanItem)) == list(PLAN.items)
 
 
-@pytest.mark.parametrize("in_the_way", ["runs", f"runs/{RECORD.run_id}"])
-def test_a_folder_that_cannot_be_written(tmp_path: Path, in_the_way: str) -> None:
-    path = tmp_path / in_the_way
-    path.parent.mkdir(exist_ok=True)
-    path.write_text("in the way")
-    with pytest.raises(RunFolderError) as caught:
-        RunFolder.create(tmp_path / "runs", RECORD, PLAN)
-    assert f"{RECORD.run_id} cannot be written: File exists" in str(caught.value)
-    assert "--runs-dir" in str(caught.value)
-
-
-def test_files_that_cannot_be_written(folder: RunFolder) -> None:
+def test_files_that_cannot_be_written(files: ShardFiles) -> None:
     for name in ("results.jsonl", "run.json.tmp"):
-        (folder.path / name).mkdir()
+        (files.path / name).mkdir()
     with pytest.raises(RunFolderError, match=r"results\.jsonl cannot be written: Is a directory"):
-        folder.open_results()
+        files.open_results()
     with pytest.raises(RunFolderError, match=r"run\.json cannot be written: Is a directory"):
-        folder.write_record(RECORD)
+        files.write_record(RECORD)
 
 
 class FullDisk:
@@ -249,20 +213,20 @@ class FullDisk:
 
 
 @pytest.mark.parametrize(("room", "words"), [(None, "No space left on device"), (20, "the disk is full")])
-def test_a_full_disk(folder: RunFolder, room: int | None, words: str) -> None:
-    with folder.open_results() as results:
+def test_a_full_disk(files: ShardFiles, room: int | None, words: str) -> None:
+    with files.open_results() as results:
         results.append(result("u-1"))
         results._file = FullDisk(results._file, room)  # type: ignore[assignment]
         with pytest.raises(RunFolderError, match=rf"results\.jsonl cannot be written: {words}"):
             results.append(result("u-2"))
-    assert [one.uuid for one in folder.results()] == ["u-1"]
+    assert [one.uuid for one in files.results()] == ["u-1"]
 
 
-def test_results_that_do_not_reach_the_disk(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_results_that_do_not_reach_the_disk(files: ShardFiles, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_room(_: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    results = folder.open_results()
+    results = files.open_results()
     results.append(result("u-1"))
     monkeypatch.setattr(os, "fsync", no_room)
     with pytest.raises(RunFolderError, match=r"results\.jsonl cannot be written: No space left"), results:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fleet_samples import ONE, TWO, write
+from shards_samples import ONE, TWO, write
 
 from bulk_esm.cli.fleet_options import FleetOptions
 from bulk_esm.cli.options import AwsOptions
@@ -34,7 +34,7 @@ def test_no_flags_are_no_fleet() -> None:
     options = FleetOptions()
     assert (options.is_given, options.first_region) == (False, None)
     options.check(AwsOptions(region="us-east-1"))
-    options.refuse("a run")
+    options.check_for_run(AwsOptions(), "a run", has_shards=False)
 
 
 def test_a_file_is_read_once(tmp_path: Path) -> None:
@@ -102,8 +102,10 @@ def test_one_flag_for_regions() -> None:
 
 
 def test_a_run_says_itself_which_shards() -> None:
-    FleetOptions(executor="process", shards_at_once=2).check(AwsOptions(region="us-east-1"), of_run=True)
+    FleetOptions(executor="process", shards_at_once=2).check_for_run(
+        AwsOptions(region="us-east-1"), "2026-pause", has_shards=True
+    )
     with pytest.raises(UsageError, match="--accounts: the run says which shards"):
-        FleetOptions(accounts=ONE).check(AwsOptions(), of_run=True)
+        FleetOptions(accounts=ONE).check_for_run(AwsOptions(), "2026-pause", has_shards=True)
     with pytest.raises(UsageError, match="--executor goes with a fleet, and 2026-pause was in one account"):
-        FleetOptions(executor="process").refuse("2026-pause")
+        FleetOptions(executor="process").check_for_run(AwsOptions(), "2026-pause", has_shards=False)

@@ -8,18 +8,21 @@ import pytest
 from bulk_esm.errors import RunFolderError
 from bulk_esm.model.plan import Plan
 from bulk_esm.model.records import RunRecord
-from bulk_esm.store.finding import find_run, new_run_id, run_folders
-from bulk_esm.store.folder import RunFolder
+from bulk_esm.store.finding import all_runs, find_run, new_run_id
+from bulk_esm.store.run_files import RunFiles
 
 AT = datetime(2026, 1, 2, 3, 4, 5, 678_000, tzinfo=UTC)
 IDS = ["20260102T030405Z-pause-aaa111", "20260102T030405Z-resume-bbb222", "20260301T000000Z-apply-ccc333"]
 
 
-def make(runs_dir: Path, run_id: str, started_at: str = "2026-01-02T03:04:05.000Z") -> RunFolder:
+def make(runs_dir: Path, run_id: str, started_at: str = "2026-01-02T03:04:05.000Z") -> RunFiles:
     record = RunRecord(
         run_id=run_id, command="pause", argv=(), version="0", account_id=None, region="r", started_at=started_at
     )
-    return RunFolder.create(runs_dir, record, Plan(()))
+    files = RunFiles.begin(runs_dir, run_id)
+    files.add_home(Plan(()))
+    files.publish(record, None)
+    return files
 
 
 @pytest.fixture
@@ -39,9 +42,9 @@ def test_names_sort_by_time_and_are_never_the_same() -> None:
 def test_all_runs_the_oldest_first(runs_dir: Path) -> None:
     (runs_dir / "notes.txt").write_text("not a run")
     (runs_dir / "20270101T000000Z-no-record").mkdir()
-    assert [folder.path.name for folder in run_folders(runs_dir)] == IDS
-    assert run_folders(runs_dir / "nowhere") == []
-    assert run_folders(runs_dir / "notes.txt") == []
+    assert [folder.path.name for folder in all_runs(runs_dir)] == IDS
+    assert all_runs(runs_dir / "nowhere") == []
+    assert all_runs(runs_dir / "notes.txt") == []
 
 
 @pytest.mark.parametrize(

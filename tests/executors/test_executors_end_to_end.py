@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from cli_harness import FAST, LONGEST_S, Cli, RunFiles, Simulated, finish, records, wait_until
 from distributed import Client
-from fleet_cluster import scheduler, workers
+from executors_cluster import scheduler, workers
 
 from bulk_esm.simulator import Kind
 

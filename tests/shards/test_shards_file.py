@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 import yaml
-from fleet_samples import ONE, TWO, write
 from hypothesis import given
 from hypothesis import strategies as st
+from shards_samples import ONE, TWO, write
 
 from bulk_esm.errors import UsageError
 from bulk_esm.shards.file import read_fleet_file

@@ -7,9 +7,9 @@ from collections import Counter
 from pathlib import Path
 
 import anyio
-from fleet_desk import Answer, ToyCrew, fleet_of, plan_of, planned, result_of, shard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from runs_toy import Answer, Seen, ToyExecutor, continued, fleet_of, plan_of, planned, result_of, shard
 
 from bulk_esm.executors.protocols import TaskSource
 from bulk_esm.executors.tasks import Assignment, CarryOut, Resulted, ShardEnd
@@ -17,9 +17,9 @@ from bulk_esm.model.continuing import left_of
 from bulk_esm.model.records import Intent, RunStatus
 from bulk_esm.model.result import TROUBLE, Outcome, Result
 from bulk_esm.model.rollout import RolloutSettings
-from bulk_esm.model.shard import Problem
+from bulk_esm.model.shard import Problem, Shard
 from bulk_esm.model.stopping import Stop
-from bulk_esm.runs.run import FleetRun
+from bulk_esm.runs.run import Run
 
 SHARDS = tuple(shard(number) for number in range(1, 5))
 ENDINGS = ["ends", "dies", "is denied", "forgets", "says it twice", "is stopped"]
@@ -29,7 +29,7 @@ OUTCOMES = [Outcome.UPDATED, Outcome.UPDATED, Outcome.FAILED, Outcome.TIMED_OUT,
 def behaves(how: str, told: int, outcomes: list[Outcome]) -> Answer:
     """A worker that tells of some mappings, and then behaves in some way."""
 
-    def answer(executor: ToyCrew, source: TaskSource, assignment: Assignment, task: CarryOut) -> None:
+    def answer(executor: ToyExecutor, source: TaskSource, assignment: Assignment, task: CarryOut) -> None:
         name = assignment.shard.name
         count = len(task.items) if how in {"ends", "says it twice", "is stopped"} else min(told, len(task.items))
         for number, item in enumerate(task.items[:count]):
@@ -79,7 +79,7 @@ def test_nothing_is_lost(
     one_by_one: bool,
     most_failed: int | None,
 ) -> None:
-    executor = ToyCrew(
+    executor = ToyExecutor(
         {
             each.name: Problem(reason="denied") if each.name in unplanned else plan_of(each, size, unchanged=size % 2)
             for each, size in zip(SHARDS, sizes, strict=True)
@@ -91,46 +91,47 @@ def test_nothing_is_lost(
     async def main(runs_dir: Path) -> None:
         fleet = fleet_of(executor, SHARDS)
         intent = Intent(command="pause", rollout=rollout)
-        shown: list[Result] = []
+        shown = Seen()
         with await planned(fleet, runs_dir, intent) as plan:
-            plan.publish(intent, groups, most_failed)
-            run = FleetRun(fleet, plan.folder)
-            await run.carry_out(shown.append)
+            run = Run(fleet, plan.publish(intent, groups, most_failed))
+            await run.carry_out([shown])
         _has_one_result_each(run)
-        assert Counter(result.uuid for result in shown) == Counter(result.uuid for result in run.folder.results())
-        before = {result.uuid: result for result in run.folder.results()}
-        final = {result.uuid for name in run.folder.names() for result in _kept(run, name)}
+        assert Counter(result.uuid for result in shown.results) == Counter(
+            result.uuid for result in run.files.results()
+        )
+        before = {result.uuid: result for result in run.files.results()}
+        final = {result.uuid for each in run.files.planned() for result in _kept(run, each)}
         # Whoever continues it meets workers that do as they should, and what had its answer keeps it.
         asked = len(executor.asked)
         executor.behave()
-        run = FleetRun.again(fleet, run.folder)
+        run = await continued(fleet, run.files)
         record = await run.carry_out()
         _has_one_result_each(run)
-        after = {result.uuid: result for result in run.folder.results()}
+        after = {result.uuid: result for result in run.files.results()}
         assert {uuid: after[uuid] for uuid in final} == {uuid: before[uuid] for uuid in final}
         assert all(result.outcome is Outcome.UPDATED for uuid, result in after.items() if uuid not in final)
-        again = [
-            item.uuid for each in executor.asked[asked:] if isinstance(each.task, CarryOut) for item in each.task.items
-        ]
+        looked = [item.uuid for each in executor.looked for item in each.task.items]
+        assert sorted(looked) == sorted(after.keys() - final)
+        again = [item.uuid for each in executor.asked[asked:] for item in each.task.items]
         assert sorted(again) == sorted(after.keys() - final)
-        assert all(each.task.looks_first for each in executor.asked[asked:] if isinstance(each.task, CarryOut))
+        assert all(each.task.in_doubt for each in executor.asked[asked:])
         assert record.status is RunStatus.FINISHED
 
     with tempfile.TemporaryDirectory() as folder:
         anyio.run(main, Path(folder))
 
 
-def _has_one_result_each(run: FleetRun) -> None:
+def _has_one_result_each(run: Run) -> None:
     counts: Counter[str] = Counter()
-    for name in run.folder.names():
-        folder = run.folder.shard(name)
-        results = [result.uuid for result in folder.results()]
-        assert sorted(results) == sorted(item.uuid for item in folder.plan().items)
-        of_shard = Counter(result.outcome.value for result in folder.results())
-        assert folder.record().counts == of_shard
+    for each in run.files.planned():
+        files = run.files.shard(each)
+        results = [result.uuid for result in files.results()]
+        assert sorted(results) == sorted(item.uuid for item in files.plan().items)
+        of_shard = Counter(result.outcome.value for result in files.results())
+        assert files.record().counts == of_shard
         counts += of_shard
     assert run.record.counts == counts
-    assert run.folder.record() == run.record
+    assert run.files.record() == run.record
     assert sum(run.record.shards.values()) == len(SHARDS)
     most = run.record.rollout.most_failures
     failures = sum(counts[outcome.value] for outcome in TROUBLE)
@@ -138,6 +139,6 @@ def _has_one_result_each(run: FleetRun) -> None:
         assert run.record.status in {RunStatus.HALTED, RunStatus.DEADLINE}
 
 
-def _kept(run: FleetRun, name: str) -> tuple[Result, ...]:
-    folder = run.folder.shard(name)
-    return left_of(folder.plan().items, folder.results()).kept
+def _kept(run: Run, where: Shard) -> tuple[Result, ...]:
+    files = run.files.shard(where)
+    return left_of(files.plan().items, files.results()).kept

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fleet_samples import HOME, ONE, THREE, TWO, FakeSessions, write
+from shards_samples import HOME, ONE, THREE, TWO, FakeSessions, write
 
 from bulk_esm.errors import AccessError, ServiceError, UsageError
 from bulk_esm.executors.tasks import Reach
