@@ -19,7 +19,8 @@ from bulk_esm.model.mapping import EventSourceMapping, State
 from bulk_esm.model.plan import Action, Plan, PlanItem, Standing, plan_item, standing, unknown_item
 from bulk_esm.model.selection import Selection
 
-_FILTER_PARAMETERS: Final = frozenset({"FilterCriteria", "KMSKeyArn"})
+# With these it matters whether there are filters: a tumbling window excludes them (F§0.2).
+_FILTER_PARAMETERS: Final = frozenset({"FilterCriteria", "KMSKeyArn", "TumblingWindowInSeconds"})
 
 
 async def make_plan(

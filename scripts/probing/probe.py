@@ -22,7 +22,7 @@ PATIENCE_S: Final = 300.0  # for coming to rest; Kafka takes up to 90 s (F§3.3)
 LIST_PATIENCE: Final = 10  # looks at List, once Get shows the mapping at rest
 RESTORE_ATTEMPTS: Final = 5
 # Answers about this mapping or this request, after which the next step is asked all the same.
-ANSWERS: Final = frozenset({Treatment.FINAL, Treatment.IN_USE, Treatment.CONFLICT})
+ANSWERS: Final = frozenset({Treatment.FINAL, Treatment.IN_USE})
 
 
 class RestlessError(BulkEsmError):

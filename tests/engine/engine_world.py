@@ -143,6 +143,11 @@ def accepted(simulator: Simulator) -> set[str]:
     return {mapping.uuid for mapping in simulator.report().mappings if mapping.accepted_count}
 
 
+def listing(simulator: Simulator) -> list[str]:
+    """All mappings in the order of List, which is by nothing visible (F§0.2)."""
+    return [mapping.uuid for shard in simulator._world for mapping in shard._mappings.listed]
+
+
 def a_mapping(number: int = 0, **members: Any) -> dict[str, Any]:
     uuid = f"00000000-0000-4000-8000-{number:012}"
     return {

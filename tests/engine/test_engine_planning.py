@@ -6,9 +6,20 @@ from typing import Any, cast
 
 import anyio
 import pytest
-from engine_world import a_mapping, accepted, in_virtual_time, queues, world
+from engine_world import a_mapping, accepted, in_virtual_time, listing, queues, world
 
-from bulk_esm import AccessError, Action, BulkEsm, Change, Plan, Selection, ServiceError, SourceType, UsageError
+from bulk_esm import (
+    AccessError,
+    Action,
+    BulkEsm,
+    Change,
+    Plan,
+    PlanItem,
+    Selection,
+    ServiceError,
+    SourceType,
+    UsageError,
+)
 from bulk_esm.simulator import Faults, Simulator, make_fleet
 
 PAUSE = Change({"Enabled": False})
@@ -25,6 +36,11 @@ def spent(simulator: Simulator) -> tuple[int, int]:
     return report.count("list"), report.count("get")
 
 
+def item_of(plan: Plan, number: int) -> PlanItem:
+    """The item of `a_mapping(number)`: List has them in an order of its own."""
+    return next(item for item in plan.items if item.uuid == a_mapping(number)["UUID"])
+
+
 def someone_updates(simulator: Simulator, uuid: str, **request: Any) -> None:
     """Someone else sends an update of his own."""
     simulator._world.of(uuid).update(uuid, request, simulator.now)
@@ -34,7 +50,7 @@ def someone_updates(simulator: Simulator, uuid: str, **request: Any) -> None:
 async def test_a_sweep_reads_everything_once() -> None:
     async with world(mappings=250) as (simulator, bulk):
         inventory = await bulk.list(Selection())
-        assert [mapping.uuid for mapping in inventory.mappings] == [m["UUID"] for m in simulator.snapshot()]
+        assert [mapping.uuid for mapping in inventory.mappings] == listing(simulator)
         assert (inventory.seen, inventory.unknown) == (250, ())
         assert spent(simulator) == (3, 0)
 
@@ -57,9 +73,8 @@ async def test_a_selection_is_checked_before_anything_is_sent() -> None:
 
 @in_virtual_time
 async def test_a_few_uuids_do_not_sweep_a_large_fleet() -> None:
-    fleet = make_fleet(2000)
-    wanted = [mapping["UUID"] for mapping in fleet.mappings[25:2000:100]]
-    async with world(fleet=fleet) as (simulator, bulk):
+    async with world(fleet=make_fleet(2000)) as (simulator, bulk):
+        wanted = listing(simulator)[25::100]
         inventory = await bulk.list(Selection(uuids=frozenset(wanted)))
         assert {mapping.uuid for mapping in inventory.mappings} == set(wanted)
         lists, gets = spent(simulator)
@@ -69,9 +84,8 @@ async def test_a_few_uuids_do_not_sweep_a_large_fleet() -> None:
 
 @in_virtual_time
 async def test_uuids_are_looked_for_in_pages_as_long_as_a_page_finds_more_than_a_get_would() -> None:
-    fleet = make_fleet(2000)
-    wanted = [mapping["UUID"] for mapping in fleet.mappings[25:2000:40]]
-    async with world(fleet=fleet) as (simulator, bulk):
+    async with world(fleet=make_fleet(2000)) as (simulator, bulk):
+        wanted = listing(simulator)[25::40]
         inventory = await bulk.list(Selection(uuids=frozenset(wanted)))
         assert {mapping.uuid for mapping in inventory.mappings} == set(wanted)
         assert spent(simulator) == (20, 0)
@@ -83,7 +97,7 @@ async def test_planning_counts_for_the_looks_that_follow() -> None:
         mappings = simulator.snapshot()
         for _ in range(2):
             # Broken off: what was found lets expect how many there are.
-            await bulk.list(Selection(uuids=frozenset(mapping["UUID"] for mapping in mappings[25:2000:100])))
+            await bulk.list(Selection(uuids=frozenset(listing(simulator)[25::100])))
             census = bulk.control_plane.census
             assert not census.complete
             assert 1000 < census.total < 4000
@@ -108,7 +122,7 @@ async def test_one_uuid_costs_two_requests_at_most() -> None:
 @in_virtual_time
 async def test_uuids_that_the_first_page_has_need_no_get() -> None:
     async with world(mappings=500) as (simulator, bulk):
-        uuids = frozenset(mapping["UUID"] for mapping in simulator.snapshot()[:60])
+        uuids = frozenset(listing(simulator)[:60])
         assert {mapping.uuid for mapping in (await bulk.list(Selection(uuids=uuids))).mappings} == uuids
         assert spent(simulator) == (1, 0)
 
@@ -153,7 +167,7 @@ async def test_functions_are_swept_for_as_their_filter_may_miss_aliases() -> Non
     fleet = [a_mapping(0), a_mapping(1, FunctionArn=f"{arn}:live"), a_mapping(2)]
     async with world(fleet=fleet) as (simulator, bulk):
         inventory = await bulk.list(Selection(functions=("f0",)))
-        assert [mapping.uuid for mapping in inventory.mappings] == [a_mapping(0)["UUID"], a_mapping(1)["UUID"]]
+        assert {mapping.uuid for mapping in inventory.mappings} == {a_mapping(0)["UUID"], a_mapping(1)["UUID"]}
         assert spent(simulator) == (1, 0)
 
 
@@ -162,22 +176,22 @@ async def test_tags_cost_lambda_nothing() -> None:
     async with world(mappings=300) as (simulator, bulk):
         fleet = make_fleet(300)
         inventory = await bulk.list(Selection(tags=("team=billing", "team=growth")))
-        expected = [
+        expected = {
             mapping["UUID"]
             for mapping in fleet.mappings
             if fleet.tags.get(mapping["EventSourceMappingArn"], {}).get("team") in {"billing", "growth"}
-        ]
+        }
         assert 10 < len(expected) < 150
-        assert [mapping.uuid for mapping in inventory.mappings] == expected
+        assert {mapping.uuid for mapping in inventory.mappings} == expected
         assert spent(simulator) == (3, 0)
         assert simulator.report().count("tagging") < 6
         by_function = await bulk.list(Selection(function_tags=("env=prod",), tags=("team",)))
-        assert [mapping.uuid for mapping in by_function.mappings] == [
+        assert {mapping.uuid for mapping in by_function.mappings} == {
             mapping["UUID"]
             for mapping in fleet.mappings
             if fleet.tags.get(":".join(mapping["FunctionArn"].split(":")[:7]), {}).get("env") == "prod"
             and "team" in fleet.tags.get(mapping["EventSourceMappingArn"], {})
-        ]
+        }
 
 
 @in_virtual_time
@@ -212,8 +226,9 @@ async def test_what_does_not_come_to_rest_is_blocked() -> None:
         someone_updates(simulator, a_mapping(1)["UUID"], BatchSize=7)
         plan = await bulk.plan(EVERYTHING, PAUSE)
         assert 60 <= asyncio.get_running_loop().time() < 61
-        assert [item.action for item in plan.items] == [Action.UPDATE, *[Action.BLOCKED] * 4]
-        problems = [item.problems[0] for item in plan.items[1:]]
+        items = [item_of(plan, number) for number in range(5)]
+        assert [item.action for item in items] == [Action.UPDATE, *[Action.BLOCKED] * 4]
+        problems = [item.problems[0] for item in items[1:]]
         assert "is Updating and did not come to rest" in problems[0]
         assert "is being deleted" in problems[1]
         assert "Pondering" in problems[2]
@@ -234,7 +249,7 @@ async def test_one_that_is_deleted_while_it_is_waited_for_is_blocked() -> None:
         uuid = a_mapping()["UUID"]
         someone_updates(simulator, uuid, BatchSize=7)
         plan = await bulk.plan(EVERYTHING, PAUSE, waiting=lambda _: simulator.delete_behind(uuid))
-        assert [item.action for item in plan.items] == [Action.BLOCKED, Action.UPDATE]
+        assert [item_of(plan, number).action for number in range(2)] == [Action.BLOCKED, Action.UPDATE]
 
 
 @pytest.mark.parametrize(
@@ -278,8 +293,23 @@ async def test_encrypted_filters_are_read_with_get_where_they_are_touched(change
     async with world(fleet=fleet) as (simulator, bulk):
         plan = await bulk.plan(EVERYTHING, change)
         assert spent(simulator) == (1, gets)
-        assert plan.items[0].before.configuration["FilterCriteria"] == (FILTERS if gets else None)
-        assert plan.items[0].action is Action.UPDATE
+        encrypted = item_of(plan, 0)
+        assert encrypted.before.configuration["FilterCriteria"] == (FILTERS if gets else None)
+        assert encrypted.action is Action.UPDATE
+
+
+@in_virtual_time
+async def test_encrypted_filters_are_seen_where_a_tumbling_window_excludes_them() -> None:
+    stream = a_mapping(
+        EventSourceArn="arn:aws:dynamodb:us-east-1:123456789012:table/t/stream/2026-01-01T00:00:00.000",
+        FilterCriteria=FILTERS,
+        KMSKeyArn=KEY,
+    )
+    async with world(fleet=[stream]) as (simulator, bulk):
+        plan = await bulk.plan(EVERYTHING, Change({"TumblingWindowInSeconds": 30}))
+        assert spent(simulator) == (1, 1)
+        assert plan.items[0].action is Action.BLOCKED
+        assert "tumbling window exclude each other" in plan.items[0].problems[0]
 
 
 @in_virtual_time
@@ -359,9 +389,9 @@ async def test_a_saved_plan_of_which_something_is_done_changed_or_gone() -> None
         assert changed == {uuids[1], uuids[2], uuids[3]}
         assert actions == dict.fromkeys(uuids, Action.UPDATE) | {uuids[0]: Action.UNCHANGED}
         plan, _ = await bulk.renew(saved)
-        done = plan.items[0]
+        done = item_of(plan, 0)
         assert (done.request, done.diff) == ({}, ())
-        assert plan.items[1] == saved.items[1]
+        assert item_of(plan, 1) == item_of(saved, 1)
 
 
 @in_virtual_time

@@ -81,18 +81,25 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
         return next((found for found in self.shown if found.uuid == self.mapping), None)
 
 
+class Look(msgspec.Struct, frozen=True, kw_only=True):
+    """A picture of a mapping, and whether Get showed it, which the engine trusts more than List."""
+
+    picture: EventSourceMapping
+    by_get: bool
+
+
 class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     """An accepted update with what was seen before and after it.
 
     Attributes:
         before: the mapping as Get showed it last before.
-        looks: all pictures of it from the 202 until the next update was accepted, oldest first.
+        looks: all looks at it from the 202 until the next update was accepted, oldest first.
         settled: the last that Get showed of them, if that was at rest: the truth.
     """
 
     exchange: Exchange
     before: EventSourceMapping
-    looks: list[EventSourceMapping]
+    looks: list[Look]
     settled: EventSourceMapping | None
 
     @property
@@ -147,7 +154,9 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True):
                 yield Accepted(
                     exchange=update,
                     before=before,
-                    looks=[picture for one in after if (picture := one.picture)],
+                    looks=[
+                        Look(picture=picture, by_get=one.operation == GET) for one in after if (picture := one.picture)
+                    ],
                     settled=settled if settled and settled.at_rest else None,
                 )
 

@@ -11,6 +11,7 @@ from probing.steps import BACK, IN_TRANSITION
 from recording import LIST, UPDATE, Accepted, Exchange, Recording
 
 from bulk_esm.aws.retrying import Treatment, treatment_of
+from bulk_esm.engine.settling import Asked, Verdict, judge
 from bulk_esm.model.mapping import EventSourceMapping, FunctionReference, SourceType, State
 from bulk_esm.model.plan import Action, PlanItem
 
@@ -24,10 +25,8 @@ def recording(request: pytest.FixtureRequest) -> Recording:
     return Recording.load(path)
 
 
-def verdict_on(update: Accepted, look: EventSourceMapping) -> str:
+def verdict_on(update: Accepted, look: EventSourceMapping, *, by_get: bool) -> Verdict:
     """What the engine makes of a look: the only use of `judge` here."""
-    from bulk_esm.engine.settling import Asked, judge  # noqa: PLC0415 - so that all else works where it is changed
-
     before = update.before
     item = PlanItem(
         uuid=before.uuid,
@@ -39,7 +38,7 @@ def verdict_on(update: Accepted, look: EventSourceMapping) -> str:
         request=update.request,
         before_json=msgspec.Raw(msgspec.json.encode(before.configuration)),
     )
-    return str(judge(Asked.of(item, accepted_stamp=update.answer.last_modified), look))
+    return judge(Asked.of(item, accepted_stamp=update.answer.last_modified), look, by_get=by_get)
 
 
 def test_there_is_something_to_replay(recording: Recording) -> None:
@@ -51,7 +50,7 @@ def test_the_settled_picture_is_never_called_old_nor_anything_but_settled(record
     wrong = [
         (update.exchange.step, update.exchange.parameters, verdict)
         for update in recording.accepted
-        if update.settled and (verdict := verdict_on(update, update.settled)) != "settled"
+        if update.settled and (verdict := verdict_on(update, update.settled, by_get=True)) != Verdict.SETTLED
     ]
     assert not wrong
 
@@ -59,8 +58,8 @@ def test_the_settled_picture_is_never_called_old_nor_anything_but_settled(record
 def test_what_is_called_settled_shows_what_was_settled_in_the_end(recording: Recording) -> None:
     for update in recording.accepted:
         for look in update.looks:
-            if update.settled and verdict_on(update, look) == "settled":
-                assert _asked_parts(update, look) == _asked_parts(update, update.settled), update.exchange
+            if update.settled and verdict_on(update, look.picture, by_get=look.by_get) is Verdict.SETTLED:
+                assert _asked_parts(update, look.picture) == _asked_parts(update, update.settled), update.exchange
 
 
 def test_every_state_is_known(recording: Recording) -> None:

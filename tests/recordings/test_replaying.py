@@ -4,9 +4,10 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from recording import GET, UPDATE, Accepted, Exchange, Header, Probed, Recording
+from recording import GET, LIST, UPDATE, Accepted, Exchange, Header, Probed, Recording
 from test_recordings import verdict_on
 
+from bulk_esm.engine.settling import Verdict
 from bulk_esm.model.mapping import EventSourceMapping
 
 UUID = "00000000-0000-4000-8000-000000000001"
@@ -35,7 +36,7 @@ def recording() -> Recording:
         exchanges=[
             answered(GET, "get"),
             answered(UPDATE, "configuration", 202, State="Updating", LastModified=2000.5),
-            answered(GET, "configuration", State="Updating", LastModified=2000.5),
+            answered(LIST, "configuration", State="Updating", LastModified=2000.5),
             answered(GET, "configuration", BatchSize=5, LastModified=2000.5),
         ],
     )
@@ -45,15 +46,15 @@ def test_an_accepted_update_comes_with_what_was_before_and_after_it(recording: R
     [update] = recording.accepted
     assert update.request == {"BatchSize": 5}
     assert update.before.configuration["BatchSize"] == 10
-    assert [look.state for look in update.looks] == ["Updating", "Enabled"]
+    assert [(look.picture.state, look.by_get) for look in update.looks] == [("Updating", False), ("Enabled", True)]
     assert update.settled is not None
-    assert verdict_on(update, update.settled) == "settled"
+    assert verdict_on(update, update.settled, by_get=True) is Verdict.SETTLED
 
 
 def test_what_is_an_hour_old_or_not_as_asked_is_not_called_settled(recording: Recording) -> None:
     [update] = recording.accepted
-    assert _verdict_with(update, LastModified=update.answer.last_modified - 3600) != "settled"
-    assert _verdict_with(update, BatchSize=7) != "settled"
+    assert _verdict_with(update, LastModified=update.answer.last_modified - 3600) is Verdict.STALE
+    assert _verdict_with(update, BatchSize=7) is Verdict.CHANGED
 
 
 def test_a_mapping_that_did_not_come_to_rest_has_no_settled_picture(recording: Recording) -> None:
@@ -80,6 +81,6 @@ def test_the_committed_recording_has_every_source_type() -> None:
     assert len({probed.source_type for probed in recording.header.mappings}) == 8
 
 
-def _verdict_with(update: Accepted, **members: object) -> str:
+def _verdict_with(update: Accepted, **members: object) -> Verdict:
     assert update.settled is not None
-    return verdict_on(update, EventSourceMapping({**update.settled.configuration, **members}))
+    return verdict_on(update, EventSourceMapping({**update.settled.configuration, **members}), by_get=True)
