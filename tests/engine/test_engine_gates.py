@@ -5,10 +5,10 @@ from pathlib import Path
 
 import anyio
 import pytest
+from bulk_esm.gates.gates import AlarmGate, CommandGate, WaveEnd
 
 from bulk_esm.aws.alarms import AlarmState
 from bulk_esm.errors import AccessError, ServiceError, UsageError
-from bulk_esm.gates.gates import AlarmGate, CommandGate, WaveEnd
 from bulk_esm.model.result import Outcome
 
 END = WaveEnd(wave=2, waves=5, next_updates=400, outcomes={Outcome.UPDATED: 150, Outcome.FAILED: 3})
