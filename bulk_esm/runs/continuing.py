@@ -120,10 +120,7 @@ class RunRest:
             reason=None,
             ended_at=None,
             continued_at=iso(self._fleet.clock.now()),
-            requests={
-                **self.record.requests,
-                **{k: v + self.record.requests.get(k, 0) for k, v in self.requests.items()},
-            },
+            requests=sum_counts(self.record.requests, self.requests),
         )
         self._files.write_record(record)
         return Run(

@@ -163,7 +163,7 @@ async def test_a_run_whose_credentials_expire(tmp_path: Path) -> None:
 @in_virtual_time
 async def test_a_run_whose_disk_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not even the record can be written: it still says `running`, as after a crash."""
-    async with connected(runs_dir=tmp_path, fleet=queues(40)) as (simulator, bulk):
+    async with connected(runs_dir=tmp_path, fleet=queues(200)) as (simulator, bulk):
         _, run = await make_run(bulk)
         told = Told()
         append = ResultWriter.append
@@ -172,7 +172,7 @@ async def test_a_run_whose_disk_is_full(tmp_path: Path, monkeypatch: pytest.Monk
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
         def append_while_there_is_room(self: ResultWriter, result: Result) -> None:
-            if len(told.results) == 3:
+            if len(told.results) >= 3:
                 monkeypatch.setattr(os, "fsync", full)
                 raise RecordingError("results.jsonl cannot be written: No space left on device")
             append(self, result)
@@ -183,10 +183,10 @@ async def test_a_run_whose_disk_is_full(tmp_path: Path, monkeypatch: pytest.Monk
         assert run.record.status is RunStatus.HALTED
         assert run.record.reason == "results.jsonl cannot be written: No space left on device"
         sent = simulator.report().count("update")
-        assert sent < 40
+        assert sent < 200
         await anyio.sleep(30)
         assert simulator.report().count("update") == sent
-        assert list(run.files.results()) == [result for result in told.results if result.outcome is Outcome.UPDATED]
+        assert list(run.files.results()) == told.results[:3]  # what has no line was not started
         assert run.files.record().status is RunStatus.RUNNING
 
 
