@@ -154,13 +154,6 @@ def test_runs_and_show(tmp_path: Path, simulated: Simulated, inside: Inside) -> 
 # Outputs
 
 
-def without_nulls(value: Any) -> Any:
-    """What is unset is null on the wire of queues (F§0.2)."""
-    if not isinstance(value, dict):
-        return value
-    return {name: without_nulls(member) for name, member in value.items() if member is not None}
-
-
 def test_forms_of_output(shared: Simulated, inside: Inside) -> None:
     environment = shared.environment
     listed = inside(environment, "list", "--output", "jsonl")
