@@ -15,7 +15,7 @@ from bulk_esm.errors import AccessError, BulkEsmError, RefusedError, RunFolderEr
 if TYPE_CHECKING:
     from bulk_esm.api import apply, connect
     from bulk_esm.aws.alarms import AlarmState
-    from bulk_esm.bulk import BulkEsm, Inventory, Verification
+    from bulk_esm.bulk import BulkEsm
     from bulk_esm.executors.protocols import Executor
     from bulk_esm.executors.remote import open_dask_executor
     from bulk_esm.executors.tasks import ShardEnd
@@ -35,10 +35,12 @@ if TYPE_CHECKING:
     from bulk_esm.model.shard import Problem, Shard
     from bulk_esm.observers.observer import Observer
     from bulk_esm.runs.continuing import RunRest
+    from bulk_esm.runs.listing import Inventory
     from bulk_esm.runs.planning import PlanContext, RunPlan
     from bulk_esm.runs.resuming import PausedShards, paused_by_runs
     from bulk_esm.runs.run import Run
     from bulk_esm.runs.shard_progress import ShardProgress
+    from bulk_esm.runs.verifying import Verification
     from bulk_esm.shards.file import FleetFile, read_fleet_file
     from bulk_esm.shards.settings import FleetSettings
     from bulk_esm.store.run_files import RunFiles
@@ -120,7 +122,7 @@ _HOMES = {
     "FleetSettings": "shards.settings",
     "Gate": "gates.gate",
     "Intent": "model.records",
-    "Inventory": "bulk",
+    "Inventory": "runs.listing",
     "MappingEnded": "model.events",
     "Observer": "observers.observer",
     "Outcome": "model.result",
@@ -148,7 +150,7 @@ _HOMES = {
     "ShardProgress": "runs.shard_progress",
     "SourceType": "model.mapping",
     "State": "model.mapping",
-    "Verification": "bulk",
+    "Verification": "runs.verifying",
     "WaveBegan": "model.events",
     "WaveEnd": "gates.gate",
     "apply": "api",

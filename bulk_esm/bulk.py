@@ -15,21 +15,21 @@ import msgspec
 from bulk_esm.aws.alarms import AlarmState
 from bulk_esm.aws.session import Connection
 from bulk_esm.errors import RefusedError, ServiceError, UsageError
-from bulk_esm.executors.tasks import FindDrift, ListMappings, PlanChange, PlanRollback, RenewPlan, ShardEnd, Task
+from bulk_esm.executors.tasks import PlanChange, PlanRollback, RenewPlan, Task
 from bulk_esm.model.change import Change
-from bulk_esm.model.drift import Drift
-from bulk_esm.model.mapping import EventSourceMapping
 from bulk_esm.model.plan import Action, Plan
 from bulk_esm.model.records import Intent, RunRecord
 from bulk_esm.model.selection import Selection
-from bulk_esm.model.shard import Problem, Shard
+from bulk_esm.model.shard import Shard
 from bulk_esm.observers.observer import Observer
 from bulk_esm.runs.continuing import RunRest, plan_rest
+from bulk_esm.runs.each_shard import Told, nobody, raise_if_only
 from bulk_esm.runs.fleet import Fleet
+from bulk_esm.runs.listing import Inventory, list_mappings
 from bulk_esm.runs.planning import PlanContext, RunPlan, plan_run, split_saved
-from bulk_esm.runs.read_tasks import ReadTasks
 from bulk_esm.runs.resuming import PausedShards
 from bulk_esm.runs.run import Run
+from bulk_esm.runs.verifying import Verification, verify_run
 from bulk_esm.store.finding import find_run
 from bulk_esm.store.run_files import RunFiles
 
@@ -37,42 +37,7 @@ DEFAULT_RUNS_DIR: Final = Path("bulk-esm-runs")
 _WHO_WE_ARE_WITHIN_S: Final = 2.0
 _ALONE: Final = PlanContext()
 
-ShardTold = Callable[[Shard, ShardEnd], None]
 Waiting = Callable[[str, int], None]
-
-
-def _nobody(*_: object) -> None:
-    """Tell nobody."""
-
-
-class Inventory(msgspec.Struct, frozen=True, kw_only=True):
-    """What was read.
-
-    Attributes:
-        mappings: the selected mappings, shard by shard.
-        unknown: UUIDs that were asked for and that no shard has; empty while a shard could not be read.
-        seen: how many mappings were looked through.
-        problems: why some shards could not be read, by name.
-    """
-
-    mappings: tuple[EventSourceMapping, ...]
-    unknown: tuple[str, ...] = ()
-    seen: int = 0
-    problems: dict[str, Problem] = {}
-
-
-class Verification(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether mappings still have what a run set.
-
-    Attributes:
-        drifts: one for each that does not, or of which that cannot be told.
-        problems: why some shards could not be looked at, by name.
-        requests: what it took.
-    """
-
-    drifts: tuple[Drift, ...]
-    problems: dict[str, Problem] = {}
-    requests: int = 0
 
 
 class BulkEsm:
@@ -144,45 +109,7 @@ class BulkEsm:
         """The states of CloudWatch alarms in the account and Region that all starts from; see `read_alarms`."""
         return await self.home.alarms(names)
 
-    async def in_each_shard(
-        self, task_of: Callable[[Shard], Task], take: ShardTold, *, waiting: Waiting = _nobody
-    ) -> dict[str, Problem]:
-        """Have a task done in each shard that only reads.
-
-        Args:
-            task_of: makes a shard's task.
-            take: called with what came of each.
-            waiting: called with a shard's name and its number of mappings in transition, before they are waited for.
-
-        Returns:
-            Why some shards could not be worked in, by name.
-
-        Raises:
-            BulkEsmError: what kept the only shard from being worked in.
-        """
-        await self.require_home_account()
-        problems = {shard.name: problem for shard, problem in self.fleet.failed}
-
-        def end(shard: Shard, found: ShardEnd) -> None:
-            if found.problem is not None:
-                problems[shard.name] = found.problem
-            take(shard, found)
-
-        await ReadTasks(self.fleet, task_of, end, waiting=waiting).run()
-        self.raise_if_only(problems.values())
-        return problems
-
-    def raise_if_only(self, problems: Iterable[Problem]) -> None:
-        """What went wrong in the only shard is what went wrong.
-
-        Raises:
-            BulkEsmError: that.
-        """
-        if len(self.fleet.shards) + len(self.fleet.failed) == 1:
-            for problem in problems:
-                raise problem.error()
-
-    async def list(self, selection: Selection, *, told: ShardTold = _nobody) -> Inventory:
+    async def list(self, selection: Selection, *, told: Told = nobody) -> Inventory:
         """Read the selected mappings; an empty selection reads all of them.
 
         Args:
@@ -195,23 +122,7 @@ class BulkEsm:
             ServiceError: an answer that retrying did not mend.
         """
         selection.check()
-        mappings: list[EventSourceMapping] = []
-        unknown: list[set[str]] = []
-        seen = 0
-
-        def take(shard: Shard, end: ShardEnd) -> None:
-            nonlocal seen
-            seen += end.seen
-            if end.problem is None:
-                unknown.append(set(end.unknown))
-            if told is _nobody:
-                mappings.extend(EventSourceMapping(dict(one)) for one in end.mappings)
-            else:
-                told(shard, end)
-
-        problems = await self.in_each_shard(lambda _: ListMappings(selection), take)
-        nowhere = sorted(set.intersection(*unknown)) if unknown and not problems else []
-        return Inventory(mappings=tuple(mappings), unknown=tuple(nowhere), seen=seen, problems=problems)
+        return await list_mappings(self.fleet, selection, told=told)
 
     async def plan(
         self,
@@ -258,19 +169,22 @@ class BulkEsm:
 
         return await self.for_plan(saved).plan_tasks(task_of, context)
 
-    def for_plan(self, saved: Plan) -> BulkEsm:
+    def for_plan(self, saved: Plan, *, name: str = "that") -> BulkEsm:
         """The same with the shards of which a saved plan has mappings.
 
         Args:
             saved: the plan.
+            name: what to call it in messages.
 
         Raises:
+            UsageError: it has mappings of several accounts or Regions, and no fleet was named.
             RefusedError: the plan has mappings of an account or Region that is none of these.
         """
         if not self.fleet.is_named:
             (shard,) = self.shards
+            saved.check_is_in_one_place()
             if saved.region not in (None, shard.region):
-                raise RefusedError(f"that was planned in {saved.region}, not in {shard.region}")
+                raise RefusedError(f"{name} was planned in {saved.region}, not in {shard.region}")
             return self.among([msgspec.structs.replace(shard, account_id=shard.account_id or saved.account_id)])
         places = split_saved(saved).keys()
         shards = [shard for shard in self.shards if (shard.account_id, shard.region) in places]
@@ -331,7 +245,7 @@ class BulkEsm:
         context = msgspec.structs.replace(context, intent=intent, uuids_are_of_shards=True)
         return await self.among_paused(paused).plan_tasks(task_of, context)
 
-    async def plan_rest(self, run: Path | str | RunFiles, *, waiting: Waiting = _nobody) -> RunRest:
+    async def plan_rest(self, run: Path | str | RunFiles, *, waiting: Waiting = nobody) -> RunRest:
         """Look at what a run that did not end well has left; changes nothing, on disk or in Lambda.
 
         Args:
@@ -344,7 +258,7 @@ class BulkEsm:
         files = self._files(run)
         return await plan_rest(self.of_run(files).fleet, files, waiting=waiting)
 
-    async def verify(self, run: Path | str | RunFiles, *, told: ShardTold = _nobody) -> Verification:
+    async def verify(self, run: Path | str | RunFiles, *, told: Told = nobody) -> Verification:
         """Tell which mappings no longer have what a run set; changes nothing.
 
         Args:
@@ -352,24 +266,13 @@ class BulkEsm:
             told: called as each shard ends.
 
         Raises:
+            RefusedError: the run is of another account, or Region.
             RunFolderError: its files cannot be read.
         """
         files = self._files(run)
-        drifts: list[Drift] = []
-        requests = 0
-
-        def task_of(shard: Shard) -> FindDrift:
-            found = files.shard(shard)
-            return FindDrift(items=found.plan().items, results=tuple(found.results()))
-
-        def take(shard: Shard, end: ShardEnd) -> None:
-            nonlocal requests
-            requests += end.requests.get("list", 0) + end.requests.get("get", 0)
-            drifts.extend(end.drifts)
-            told(shard, end)
-
-        problems = await self.of_run(files).in_each_shard(task_of, take)
-        return Verification(drifts=tuple(drifts), problems=problems, requests=requests)
+        there = self.of_run(files)
+        await there.require_home_account()
+        return await verify_run(there.fleet, files, told=told)
 
     def prepare(
         self,
@@ -452,7 +355,7 @@ class BulkEsm:
         await self.require_home_account()
         plan = await plan_run(self.fleet, task_of, runs_dir=self.runs_dir, context=context)
         self._plans.enter_context(plan)
-        self.raise_if_only(plan.problems)
+        raise_if_only(self.fleet, plan.problems)
         return plan
 
     def looking_only(self) -> Self:

@@ -43,6 +43,7 @@ class ControlPlane:
         region: the Region.
         pacer: the bucket that every request passes.
         census: how many mappings there are, as far as List has shown; what the next List of all of them will cost.
+        watch: called with each page of List.
         requests: how many requests were sent, by kind and by what came of them (`ok`, `throttled`, `error`,
             `cancelled`).
     """
@@ -68,6 +69,7 @@ class ControlPlane:
         self.region = region
         self.pacer = pacer
         self.census = Census()
+        self.watch: Callable[[list[EventSourceMapping]], None] = lambda _: None
         self.requests: Counter[tuple[str, str]] = Counter()
         self._taken: dict[str, int] = {}
         self._client = client
@@ -118,6 +120,7 @@ class ControlPlane:
             counts_more = not self.census.complete and seen.total > self.census.total
             if not function_name and not event_source_arn and (is_last or counts_more):
                 self.census = seen
+            self.watch(page)
             yield page
             if is_last:
                 return

@@ -29,12 +29,7 @@ _COMMANDS: Final = {
 
 
 def make_app(used: str | None = None) -> App:
-    """Make the application.
-
-    Args:
-        used: the command that will be used: its help is its docstring. The others have a line each, so that they need
-            not be imported for it.
-    """
+    """Make the application."""
     app = App(
         name="bulk-esm",
         help="Change thousands of AWS Lambda event source mappings safely, and know what became of every one.",
@@ -55,9 +50,6 @@ def make_app(used: str | None = None) -> App:
 
 def run(arguments: list[str]) -> int:
     """Run one command line.
-
-    Args:
-        arguments: the words after `bulk-esm`.
 
     Returns:
         The exit code; see the README.

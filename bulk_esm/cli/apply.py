@@ -25,7 +25,7 @@ from bulk_esm.cli.options import (
     SelectOptions,
     WaveOptions,
 )
-from bulk_esm.errors import RefusedError, UsageError
+from bulk_esm.errors import UsageError
 from bulk_esm.model.change import Change
 from bulk_esm.model.plan import Plan, PlanItem
 from bulk_esm.runs.planning import PlanContext, RunPlan
@@ -89,21 +89,19 @@ def apply_command(
 
 def _apply_saved(path: Path, job: Job, aws: AwsOptions, fleet: FleetOptions) -> int:
     saved = Plan(tuple(read_lines(path, PlanItem)))
-    saved.check(in_one_place=not fleet.is_given)
+    saved.check()
     job.check()
 
     def plan_of(bulk: BulkEsm, context: PlanContext) -> Awaitable[RunPlan]:
         return bulk.renew(saved, context=context)
 
     async def work(bulk: BulkEsm) -> int:
-        if not bulk.fleet.is_named and saved.region not in (None, bulk.region):
-            raise RefusedError(f"{path} was planned in {saved.region}, not in {bulk.region}")
-        return await carry_change(bulk.for_plan(saved), job, fleet, plan_of)
+        return await carry_change(bulk.for_plan(saved, name=str(path)), job, fleet, plan_of)
 
     return with_bulk(
         aws,
         fleet,
         work,
-        region=saved.region if not fleet.is_given else None,
+        region=saved.region,
         runs_dir=job.runs.runs_dir,
     )

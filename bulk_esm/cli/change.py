@@ -51,14 +51,6 @@ async def change(
 ) -> int:
     """Plan a change, show it, guard, ask, carry it out and sum up.
 
-    Args:
-        bulk: the shards.
-        job: how.
-        fleet: in which order they go, and how many may fail.
-        plan_of: makes the plan.
-        after: an earlier run whose shards these are.
-        look: called with the plan before anybody is asked.
-
     Returns:
         The exit code.
 
@@ -110,12 +102,6 @@ async def change(
 
 async def planned(bulk: BulkEsm, plan_of: PlanOf, intent: Intent, output: OutputOptions) -> RunPlan:
     """Plan all shards, and say which could not be.
-
-    Args:
-        bulk: the shards.
-        plan_of: makes the plan.
-        intent: what it is for.
-        output: what is shown.
 
     Raises:
         BulkEsmError: what kept the only shard from being planned.

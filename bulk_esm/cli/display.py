@@ -27,51 +27,35 @@ async def run_progress(
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
     console: Console,
 ) -> AsyncIterator[Display]:
-    """Show how a run stands, as long as it lasts.
-
-    Args:
-        run: the run.
-        clock: monotonic time in seconds.
-        sleep: waits for so many seconds.
-        console: where to show it live, if that is a terminal; nowhere if it is quiet.
-    """
+    """Show how a run stands, as long as it lasts."""
     watch = Watch(lambda: run.progress, clock=clock)
-    title = f"{run.record.command} {run.record.run_id}"
+    display = Display()
     by_shard = run.files.has_shards
 
     def picture() -> RenderableType:
-        return run_picture(title, watch.look(), run.stage, console, by_shard=by_shard)
+        return run_picture(_title(run, display), watch.look(), run.stage, console, by_shard=by_shard)
 
     def line() -> str:
         return run_line(watch.look(), run.stage, by_shard=by_shard)
 
-    async with shown(picture, line, sleep=sleep, console=console) as display:
+    async with shown(picture, line, sleep=sleep, console=console, display=display):
         yield display
 
 
-def run_line(look: RunLook, stage: str, *, by_shard: bool) -> str:
-    """How a run stands, where there is no terminal.
+def _title(run: Run, display: Display) -> str:
+    wave = f", wave {display.wave.wave} of {display.wave.waves}" if display.wave else ""
+    return f"{run.record.command} {run.record.run_id}{wave}"
 
-    Args:
-        look: how it stands.
-        stage: what is being done between two waves; empty during one.
-        by_shard: whether there are several shards.
-    """
+
+def run_line(look: RunLook, stage: str, *, by_shard: bool) -> str:
+    """How a run stands, where there is no terminal."""
     of_shards = f"; shards: {states_text(look.shards)}" if by_shard else ""
     how = stage or (pace_text(look) if by_shard else home_pace_text(look))
     return f"{look.done:,}/{look.total:,} done: {outcomes_text(look)}{of_shards}; {how}"
 
 
 def run_picture(title: str, look: RunLook, stage: str, console: Console, *, by_shard: bool) -> RenderableType:
-    """What is on the screen; it fits there.
-
-    Args:
-        title: what is being done.
-        look: how it stands.
-        stage: what is being done between two waves; empty during one.
-        console: where it is shown.
-        by_shard: whether there are several shards.
-    """
+    """What is on the screen; it fits there."""
     top = (
         title_line(title, look.done, look.total),
         bar(look.done, look.total, console),

@@ -13,10 +13,6 @@ _UNITS_S: Final = {"s": 1.0, "m": 60.0, "h": 3600.0}
 def parse_duration(text: str, flag: str = "") -> float:
     """Read a duration.
 
-    Args:
-        text: a number with a unit, such as `90s`, `15m`, `2h` or `1.5h`.
-        flag: what to name in the message.
-
     Returns:
         The duration in seconds.
 
@@ -30,11 +26,7 @@ def parse_duration(text: str, flag: str = "") -> float:
 
 
 def format_duration(seconds: float) -> str:
-    """Show a duration as a clock does: `0:07`, `2:14`, `1:02:03`.
-
-    Args:
-        seconds: the duration.
-    """
+    """Show a duration as a clock does: `0:07`, `2:14`, `1:02:03`."""
     minutes, whole = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{whole:02}" if hours else f"{minutes}:{whole:02}"

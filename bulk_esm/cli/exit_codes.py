@@ -15,12 +15,7 @@ _BY_STATUS: Final = {RunStatus.HALTED: 3, RunStatus.DEADLINE: 4, RunStatus.INTER
 
 
 def exit_code(record: RunRecord | None, problems: Sequence[Problem | None] = ()) -> int:
-    """The exit code of a command; see the README.
-
-    Args:
-        record: its run's, if it came to one.
-        problems: of each shard, why it could not be worked in.
-    """
+    """The exit code of a command; see the README."""
     failed = [problem for problem in problems if problem is not None]
     if failed and len(failed) == len(problems):
         return _of_all(failed)

@@ -82,9 +82,6 @@ class FleetOptions:
     def settings(self, profile: str | None = None) -> FleetSettings:
         """What the fleet is.
 
-        Args:
-            profile: the profile that all starts from, or None.
-
         Raises:
             UsageError: a malformed list, or a file that cannot be read.
         """
@@ -105,10 +102,6 @@ class FleetOptions:
     def check(self, aws: AwsOptions, *, of_run: bool = False) -> None:
         """Refuse what makes no sense, before anything is sent.
 
-        Args:
-            aws: the flags beside.
-            of_run: whether an earlier run over a fleet says which shards.
-
         Raises:
             UsageError: flags that exclude or lack each other, or malformed ones; see `FleetSettings.check` too.
         """
@@ -125,11 +118,6 @@ class FleetOptions:
 
     def check_for_run(self, aws: AwsOptions, run_id: str, *, has_shards: bool) -> None:
         """Refuse what makes no sense beside an earlier run, which says which shards.
-
-        Args:
-            aws: the flags beside.
-            run_id: the run.
-            has_shards: whether fleet flags named its shards.
 
         Raises:
             UsageError: such a flag is given.

@@ -53,11 +53,6 @@ async def check_alarms(bulk: BulkEsm, alarms: tuple[str, ...]) -> None:
 def check_size(job: Job, *, updates: int, seen: int) -> None:
     """Refuse a plan that updates more than `--max-targets`.
 
-    Args:
-        job: what was asked.
-        updates: how many mappings would be updated.
-        seen: how many there are.
-
     Raises:
         RefusedError: it does.
     """

@@ -36,10 +36,6 @@ def require_region(bulk: BulkEsm, record: RunRecord) -> None:
 def read_selection(options: SelectOptions, requests: dict[str, Change] | None = None) -> Selection:
     """Make the selection.
 
-    Args:
-        options: the flags.
-        requests: changes by UUID, which select too.
-
     Raises:
         UsageError: a flag or a file that makes no sense.
     """
@@ -83,9 +79,6 @@ def require_selection(selection: Selection) -> None:
 def read_change(options: ChangeOptions) -> Change | dict[str, Change]:
     """Make the change: one for all mappings, or with `--requests` each mapping's own, by UUID.
 
-    Args:
-        options: the flags.
-
     Raises:
         UsageError: an empty or impossible change, or a file that makes no sense.
     """
@@ -112,10 +105,6 @@ def read_change(options: ChangeOptions) -> Change | dict[str, Change]:
 
 def check_uuid(text: Any, where: str) -> str:
     """Read a mapping's identifier, or the ARN that ends in it.
-
-    Args:
-        text: what was given.
-        where: what to name in the message.
 
     Raises:
         UsageError: it is neither.

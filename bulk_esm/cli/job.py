@@ -55,9 +55,6 @@ class Job:
     def check(self, *, stdin_is_data: bool = False) -> None:
         """Refuse, before anything is sent, what makes no sense, or nobody could be asked about, or be recorded.
 
-        Args:
-            stdin_is_data: whether stdin is read as a file, so that nobody can answer there.
-
         Raises:
             UsageError: a flag that makes no sense.
             RefusedError: there is no terminal to ask at and no `--yes`.

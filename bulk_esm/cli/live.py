@@ -14,6 +14,7 @@ from rich.text import Text
 
 from bulk_esm.cli.streams import say
 from bulk_esm.engine.task_groups import task_group
+from bulk_esm.model.events import RunEvent, WaveBegan
 
 _REFRESH_S: Final = 0.25
 _PLAIN_INTERVAL_S: Final = 10.0
@@ -21,22 +22,33 @@ _BAR_WIDTH: Final = 60
 
 
 class Display:
-    """What is on the screen, which makes way for a question."""
+    """What is on the screen, which makes way for a question. It observes the run that it shows.
 
-    def __init__(self, live: Live | None) -> None:
-        self._live = live
+    Attributes:
+        wave: the wave that is under way, where there are several.
+    """
+
+    def __init__(self) -> None:
+        """Show nothing yet."""
+        self.wave: WaveBegan | None = None
+        self.live: Live | None = None
+
+    def __call__(self, event: RunEvent, /) -> None:
+        """Take note of what happens in the run; see `Observer`."""
+        if isinstance(event, WaveBegan) and event.waves > 1:
+            self.wave = event
 
     @contextmanager
     def hidden(self) -> Iterator[None]:
         """Show nothing meanwhile."""
-        if self._live is None:
+        if self.live is None:
             yield
             return
-        self._live.stop()
+        self.live.stop()
         try:
             yield
         finally:
-            self._live.start(refresh=True)
+            self.live.start(refresh=True)
 
 
 @asynccontextmanager
@@ -46,17 +58,12 @@ async def shown(
     *,
     sleep: Callable[[float], Awaitable[None]],
     console: Console,
+    display: Display | None = None,
 ) -> AsyncIterator[Display]:
-    """Show something, as long as the context lasts.
-
-    Args:
-        picture: what is on a terminal.
-        line: what is said elsewhere.
-        sleep: waits for so many seconds.
-        console: where to show it live, if that is a terminal; nowhere if it is quiet.
-    """
+    """Show something, as long as the context lasts."""
+    display = display or Display()
     if console.quiet:
-        yield Display(None)
+        yield display
         return
 
     async def report() -> None:
@@ -74,12 +81,13 @@ async def shown(
             with Live(
                 console=console, refresh_per_second=1 / _REFRESH_S, transient=True, redirect_stdout=False
             ) as live:
+                display.live = live
                 tasks.start_soon(refresh, live)
-                yield Display(live)
+                yield display
                 tasks.cancel_scope.cancel()
         else:
             tasks.start_soon(report)
-            yield Display(None)
+            yield display
             tasks.cancel_scope.cancel()
 
 

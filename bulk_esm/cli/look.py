@@ -109,11 +109,6 @@ class RunLook(msgspec.Struct, frozen=True, kw_only=True):
 def time_left(shards: Iterable[ShardLook], *, rate: float, spent: float) -> float:
     """The time that sending takes yet: that of the slowest shard, or of all together where not all work at once.
 
-    Args:
-        shards: the fleet's.
-        rate: requests/s over the last moments, of all shards together.
-        spent: requests for each update so far.
-
     Returns:
         Seconds; 0 if all was sent.
     """
@@ -160,10 +155,6 @@ def home_pace_text(look: RunLook) -> str:
 def ranked(shards: Sequence[ShardLook], rows: int) -> list[ShardLook]:
     """Choose the shards that are shown: all in their order if they fit; else the failing, then the slowest.
 
-    Args:
-        shards: the fleet's.
-        rows: for how many there is room.
-
     Returns:
         At most so many. Shards that are alike keep their places from one look to the next.
     """
@@ -190,10 +181,6 @@ def _how_slow(shard: ShardLook) -> tuple[int, str]:
 
 def table_lines(shards: Sequence[ShardLook], rows: int) -> list[tuple[str, bool]]:
     """The table of shards, with a heading, and a last line that sums up those for which there is no room.
-
-    Args:
-        shards: the fleet's.
-        rows: how many of them there is room for.
 
     Returns:
         The lines, and of each whether it tells of trouble. The reason why a shard failed comes last in its line, which

@@ -12,12 +12,6 @@ from bulk_esm.errors import UsageError
 def parse_moment(text: str, flag: str, *, now: datetime) -> datetime:
     """Read a moment.
 
-    Args:
-        text: a duration from now (`30m`), a moment (`2026-01-31T03:30+01:00`), or a time of day (`03:30Z`), which is
-            the next one.
-        flag: what to name in the message.
-        now: the moment that it is, in UTC.
-
     Returns:
         The moment, in UTC.
 

@@ -39,19 +39,7 @@ def with_bulk(
     runs_dir: Path = DEFAULT_RUNS_DIR,
     files: RunFiles | None = None,
 ) -> int:
-    """Do something with the shards that the flags name, or with those of an earlier run.
-
-    Args:
-        aws: how AWS is reached.
-        fleet: which shards, and who works in them.
-        work: what to do; it returns the exit code.
-        region: the Region where the flags name none, such as that of a saved plan.
-        runs_dir: where runs are kept.
-        files: an earlier run, whose shards are meant.
-
-    Raises:
-        BulkEsmError: whatever ends the command.
-    """
+    """Do something with the shards that the flags name, or with those of an earlier run."""
 
     async def main() -> int:
         _raise_file_limit()
@@ -96,11 +84,13 @@ def _region(aws: AwsOptions, fleet: FleetOptions, region: str | None, files: Run
     """The Region that all starts from: of an earlier run of the home shard, its own."""
     if files is not None and not files.has_shards:
         region = files.record().region
-    if aws.region or region:
-        return aws.region or region
-    if files is not None:
+    if aws.region:
+        return aws.region
+    if files is not None and files.has_shards:
         return Logins().home_region(aws.profile) or next((shard.region for shard in files.planned()), None)
-    return (Logins().home_region(aws.profile) or fleet.first_region) if fleet.is_given else None
+    if fleet.is_given:
+        return Logins().home_region(aws.profile) or fleet.first_region
+    return region
 
 
 @contextmanager

@@ -27,13 +27,7 @@ class Results:
     """
 
     def __init__(self, form: Form, columns: Sequence[str], row_of: Callable[[Any], Row]) -> None:
-        """Choose the form.
-
-        Args:
-            form: the form.
-            columns: the headings of a table or of CSV.
-            row_of: what a table or CSV shows of a record; JSON-lines have all of it.
-        """
+        """Choose the form."""
         self._form = form
         self._columns = columns
         self._row_of = row_of
@@ -97,12 +91,7 @@ def _table(columns: Sequence[str], rows: Iterable[Row]) -> str:
 
 
 def with_place(columns: Sequence[str], row_of: Callable[[Any], Row]) -> tuple[tuple[str, ...], Callable[[Any], Row]]:
-    """The same columns with account and Region, for lines of a fleet.
-
-    Args:
-        columns: the headings.
-        row_of: what is shown of a record that has a `function_arn`.
-    """
+    """The same columns with account and Region, for lines of a fleet."""
 
     def row(record: Any) -> Row:
         parts = str(record.function_arn or "").split(":")

@@ -22,12 +22,7 @@ class PlanningProgress:
     """How far the plans of a fleet's shards are."""
 
     def __init__(self, total: int, *, clock: Callable[[], float]) -> None:
-        """Begin.
-
-        Args:
-            total: how many shards there are.
-            clock: monotonic time in seconds.
-        """
+        """Begin."""
         self._total = total
         self._clock = clock
         self._began_at = clock()
@@ -36,14 +31,7 @@ class PlanningProgress:
         self._waiting: Counter[str] = Counter()
 
     def planned(self, shard_name: str, items: int, updates: int, problem: Problem | None) -> None:
-        """Take note of a shard's plan.
-
-        Args:
-            shard_name: the shard.
-            items: how many mappings its plan has.
-            updates: to how many of them something is sent.
-            problem: why it has no plan, or None.
-        """
+        """Take note of a shard's plan."""
         self._planned += 1
         self._items += items
         self._updates += updates
@@ -52,12 +40,7 @@ class PlanningProgress:
             self._problems[shard_name] = problem
 
     def waiting(self, shard_name: str, count: int) -> None:
-        """Take note that a shard's plan waits for mappings in transition.
-
-        Args:
-            shard_name: the shard.
-            count: how many mappings it waits for.
-        """
+        """Take note that a shard's plan waits for mappings in transition."""
         self._waiting[shard_name] = count
 
     def line(self) -> str:
@@ -68,11 +51,7 @@ class PlanningProgress:
         return ", ".join([*found, f"{format_duration(self._clock() - self._began_at)} elapsed"])
 
     def picture(self, console: Console) -> RenderableType:
-        """How far it is, with the shards that failed and those that still wait.
-
-        Args:
-            console: where it is shown.
-        """
+        """How far it is, with the shards that failed and those that still wait."""
         failed = [f"{name}: {' '.join(problem.reason.split())}" for name, problem in self._problems.items()]
         waiting = [f"{name} waits for {n:,} mappings in transition" for name, n in self._waiting.most_common()]
         return Group(
@@ -102,14 +81,7 @@ async def planning_progress(
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
     console: Console,
 ) -> AsyncIterator[PlanningProgress]:
-    """Show how far the plans of a fleet are, as long as they are being made.
-
-    Args:
-        total: how many shards there are.
-        clock: monotonic time in seconds.
-        sleep: waits for so many seconds.
-        console: where to show it live, if that is a terminal; nowhere if it is quiet.
-    """
+    """Show how far the plans of a fleet are, as long as they are being made."""
     progress = PlanningProgress(total, clock=clock)
     async with shown(lambda: progress.picture(console), progress.line, sleep=sleep, console=console):
         yield progress

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
@@ -22,15 +23,7 @@ _EXPLAINED: Final = TROUBLE | {Outcome.BLOCKED}
 
 
 def run_summary(record: RunRecord, files: RunFiles) -> Iterator[str]:
-    """What a run came to, its trouble grouped by cause, and by shard where there are several, and how to go on.
-
-    Args:
-        record: the run.
-        files: its files.
-
-    Raises:
-        RunFolderError: a file cannot be read.
-    """
+    """What a run came to, its trouble grouped by cause, and by shard where there are several, and how to go on."""
     yield from heading_lines(record)
     if not files.has_shards:
         yield from cause_lines(files.results())
@@ -51,12 +44,19 @@ def run_summary(record: RunRecord, files: RunFiles) -> Iterator[str]:
         yield f"  {afterwards(record, [shard for shard, _ in not_planned])}"
 
 
-def heading_lines(record: RunRecord) -> Iterator[str]:
-    """How a run ended, with its counts by outcome, and why.
+def unplanned_lines(record: RunRecord, unplanned: Mapping[str, str | None]) -> Iterator[str]:
+    """What the selection means and the plan lacks, and how to do that too."""
+    for uuid, function_arn in list(unplanned.items())[:1]:
+        yield (
+            f"  {len(unplanned):,} mappings match the selection that were not in the plan, such as {uuid} "
+            f"({tail_of(function_arn)}): they came or changed meanwhile, or List's pages moved. The same command again "
+            "does them, and leaves alone what is as asked:"
+        )
+        yield f"    bulk-esm {shlex.join(record.argv)}"
 
-    Args:
-        record: the run.
-    """
+
+def heading_lines(record: RunRecord) -> Iterator[str]:
+    """How a run ended, with its counts by outcome, and why."""
     counts = ", ".join(f"{record.counts[outcome]:,} {outcome}" for outcome in Outcome if record.counts.get(outcome))
     if record.status is RunStatus.RUNNING:
         so_far = counts or "results.jsonl has what ended before"
@@ -69,13 +69,7 @@ def heading_lines(record: RunRecord) -> Iterator[str]:
 
 
 def ending_lines(record: RunRecord, *, folder: Path, is_left: bool) -> Iterator[str]:
-    """A run's requests, where it is, and how to go on.
-
-    Args:
-        record: the run.
-        folder: where it is.
-        is_left: whether something is left for `continue` to do.
-    """
+    """A run's requests, where it is, and how to go on."""
     requests = record.requests
     if requests:
         kinds = ", ".join(f"{requests.get(kind, 0):,} {kind}" for kind in ("list", "get", "update"))
@@ -93,12 +87,7 @@ def ending_lines(record: RunRecord, *, folder: Path, is_left: bool) -> Iterator[
 def cause_lines(
     results: Iterable[Result], *, cause_of: Callable[[Result, ErrorRecord], tuple[str, str]] | None = None
 ) -> Iterator[str]:
-    """Failures grouped by cause, the most frequent first.
-
-    Args:
-        results: of a run; looked at one by one, and not kept.
-        cause_of: tells a failure's cause and an example's place, where those of one mapping do not do.
-    """
+    """Failures grouped by cause, the most frequent first."""
     counts: Counter[tuple[Outcome, str]] = Counter()
     examples: dict[tuple[Outcome, str], str] = {}
     for result in results:

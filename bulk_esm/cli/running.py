@@ -19,7 +19,7 @@ from bulk_esm.cli.exit_codes import exit_code
 from bulk_esm.cli.live import Display
 from bulk_esm.cli.options import OutputOptions
 from bulk_esm.cli.output import Results, form_for, with_place
-from bulk_esm.cli.run_text import run_summary
+from bulk_esm.cli.run_text import run_summary, unplanned_lines
 from bulk_esm.cli.streams import say
 from bulk_esm.cli.summary import RESULT_COLUMNS, result_row
 from bulk_esm.errors import BulkEsmError
@@ -59,11 +59,6 @@ class _Shown:
 
 async def run_and_report(bulk: BulkEsm, run: Run, output: OutputOptions) -> int:
     """Carry out a run, with its results on stdout; put it back if it halts and was to be put back then.
-
-    Args:
-        bulk: its shards.
-        run: the run.
-        output: what to show.
 
     Returns:
         The exit code.
@@ -110,13 +105,6 @@ async def run_to_the_end(
 ) -> RunRecord:
     """Carry out a run that is ready to start, with its progress, its summary, and an ear for signals.
 
-    Args:
-        bulk: its shards.
-        run: the run.
-        observers: told what happens.
-        at_the_end: called when all is told, before the summary.
-        quiet: whether to show neither progress nor summary.
-
     Returns:
         The record, as it stands at the end.
 
@@ -135,13 +123,13 @@ async def run_to_the_end(
         async with run_progress(run, clock=time.monotonic, console=console) as display:
             confirm = _confirming(display) if record.rollout.confirm_waves else None
             try:
-                await run.carry_out(observers, gates=open_gates(record.rollout, context), confirm=confirm)
+                await run.carry_out([display, *observers], gates=open_gates(record.rollout, context), confirm=confirm)
             except BulkEsmError as error:  # carried past the task groups, which would wrap it
                 failure = error
         tasks.cancel_scope.cancel()
     at_the_end()
     if not quiet:
-        for line in run_summary(run.record, run.files):
+        for line in (*run_summary(run.record, run.files), *unplanned_lines(run.record, run.unplanned)):
             say(line)
     if failure is not None:
         raise failure

@@ -26,22 +26,12 @@ def places_text(bulk: BulkEsm) -> str:
 
 
 def problems_of(bulk: BulkEsm, problems: Mapping[str, Problem]) -> list[Problem | None]:
-    """Why each shard could not be worked in, or None.
-
-    Args:
-        bulk: the shards.
-        problems: those that there were, by the shard's name.
-    """
+    """Why each shard could not be worked in, or None."""
     return [problems.get(shard.name) for shard in _all(bulk)]
 
 
 def failed_lines(bulk: BulkEsm, problems: Mapping[str, Problem]) -> Iterator[str]:
-    """The shards that could not be worked in, grouped by reason.
-
-    Args:
-        bulk: the shards.
-        problems: those that there were, by the shard's name.
-    """
+    """The shards that could not be worked in, grouped by reason."""
     return shard_problem_lines(ShardEntry(shard=shard, problem=problems.get(shard.name)) for shard in _all(bulk))
 
 
@@ -50,11 +40,7 @@ def _all(bulk: BulkEsm) -> list[Shard]:
 
 
 def shard_problem_lines(entries: Iterable[ShardEntry]) -> Iterator[str]:
-    """The shards that could not be reached before anything was sent, grouped by reason.
-
-    Args:
-        entries: the fleet's shards.
-    """
+    """The shards that could not be reached before anything was sent, grouped by reason."""
     found = list(entries)
     failed = unplanned(found)
     if failed:
@@ -63,12 +49,7 @@ def shard_problem_lines(entries: Iterable[ShardEntry]) -> Iterator[str]:
 
 
 def groups_lines(entries: Sequence[ShardEntry], groups: Sequence[Sequence[Shard]]) -> Iterator[str]:
-    """What shards there are, and how the work is spread over them.
-
-    Args:
-        entries: the fleet's shards.
-        groups: the shards, in the groups that go one after another.
-    """
+    """What shards there are, and how the work is spread over them."""
     yield _spread([entry.shard for entry in entries])
     reached = [entry for entry in entries if entry.problem is None]
     busy = sorted((entry for entry in reached if entry.updates), key=lambda entry: entry.updates)

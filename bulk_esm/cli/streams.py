@@ -8,12 +8,7 @@ from typing import TextIO
 
 
 def say(text: str, *, quiet: bool = False) -> None:
-    """Tell the user something. That nobody listens any more (`2>&1 | head -1`, a full disk) ends no run.
-
-    Args:
-        text: one or more lines.
-        quiet: whether to keep it to oneself.
-    """
+    """Tell the user something. That nobody listens any more (`2>&1 | head -1`, a full disk) ends no run."""
     if quiet:
         return
     try:
@@ -24,11 +19,7 @@ def say(text: str, *, quiet: bool = False) -> None:
 
 
 def give_up(stream: TextIO) -> None:
-    """Let a stream lead nowhere: what is still buffered must not complain again when the interpreter ends.
-
-    Args:
-        stream: stdout or stderr.
-    """
+    """Let a stream lead nowhere: what is still buffered must not complain again when the interpreter ends."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)

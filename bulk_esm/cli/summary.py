@@ -71,13 +71,7 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def pace_of(fleet: Fleet, plan: RunPlan, groups: Sequence[Sequence[Shard]]) -> Pace:
-    """How fast a plan can be carried out: each group as fast as the slowest of its shards, side by side.
-
-    Args:
-        fleet: who does it.
-        plan: the plan.
-        groups: the shards, in the groups that go one after another.
-    """
+    """How fast a plan can be carried out: each group as fast as the slowest of its shards, side by side."""
     rates = {shard.name: fleet.rate(shard) for shard in plan.shards}
     updates = {shard.name: entry.updates for shard, entry in zip(plan.shards, plan.entries, strict=True)}
     least_s = {name: updates[name] / rate for name, rate in rates.items()}
@@ -88,12 +82,7 @@ def pace_of(fleet: Fleet, plan: RunPlan, groups: Sequence[Sequence[Shard]]) -> P
 
 
 def plan_summary(summary: PlanSummary, *, pace: Pace) -> Iterator[str]:
-    """What a plan comes to: how many of what, its requests, and the least time they take.
-
-    Args:
-        summary: the plan's.
-        pace: how fast it can go.
-    """
+    """What a plan comes to: how many of what, its requests, and the least time they take."""
     updates = summary.actions[Action.UPDATE]
     yield (
         f"{summary.total:,} mappings selected: {updates:,} to update, {summary.actions[Action.UNCHANGED]:,} already as "
@@ -109,14 +98,22 @@ def plan_summary(summary: PlanSummary, *, pace: Pace) -> Iterator[str]:
         yield from _most(summary.reasons)
 
 
-def how_it_goes(plan: RunPlan, job: Job, *, waves: Sequence[int]) -> Iterator[str]:
-    """Waves, budget and what there is to know before one says yes.
+def _stream_lines(summary: PlanSummary) -> Iterator[str]:
+    """State runs far ahead of polling on streams (F§0.2; of a disable, F§3.3)."""
+    if summary.streams[True]:
+        yield (
+            f"{summary.streams[True]:,} Kinesis and DynamoDB streams will be Enabled within seconds, but polled "
+            "only 40 to 75 s later: their state is no sign of traffic"
+        )
+    if summary.streams[False]:
+        yield (
+            f"{summary.streams[False]:,} Kinesis and DynamoDB streams will be Disabled in seconds, but may be "
+            "polled for about a minute more"
+        )
 
-    Args:
-        plan: the plan.
-        job: what was asked.
-        waves: how many updates each wave has; none where there are no waves.
-    """
+
+def how_it_goes(plan: RunPlan, job: Job, *, waves: Sequence[int]) -> Iterator[str]:
+    """Waves, budget and what there is to know before one says yes."""
     if waves:
         sizes = " + ".join(f"{size:,}" for size in waves)
         soaks_s = job.waves.soak * (len(waves) - 1)
@@ -135,6 +132,7 @@ def how_it_goes(plan: RunPlan, job: Job, *, waves: Sequence[int]) -> Iterator[st
     if deadline := job.deadline:
         yield f"deadline: {deadline:%Y-%m-%d %H:%M:%S} UTC"
     summary = plan.summary
+    yield from _stream_lines(summary)
     for uuid, problems in summary.lasting:
         yield f"warning: {uuid}: {'; '.join(problems)}"
     if summary.lasting_count > len(summary.lasting):

@@ -14,6 +14,7 @@ from bulk_esm.cli.shards_text import failed_lines, places_text, problems_of
 from bulk_esm.cli.streams import say
 from bulk_esm.model.continuing import left_of
 from bulk_esm.model.drift import Drift
+from bulk_esm.model.parameters import STREAMS
 from bulk_esm.model.records import RunStatus
 from bulk_esm.model.values import short
 from bulk_esm.store.finding import find_run
@@ -56,6 +57,9 @@ def verify_command(
         where = f"{places_text(bulk)}, " if bulk.fleet.is_named else ""
         what = f"{len(found.drifts):,} mappings do not have what {record.run_id} set"
         say(f"{what} ({where}{found.requests:,} requests)", quiet=output.quiet)
+        if any(item.source_type in STREAMS and "Enabled" in item.request for item in files.items()):
+            what = "the state of Kinesis and DynamoDB streams is no sign of traffic: polling follows 40 to 75 s later"
+            say(f"note: {what}", quiet=output.quiet)
         code = exit_code(None, problems_of(bulk, found.problems))
         return code or (1 if found.drifts or not_known else 0)
 

@@ -20,12 +20,7 @@ class Watch:
     """
 
     def __init__(self, progress: Callable[[], Sequence[ShardProgress]], *, clock: Callable[[], float]) -> None:
-        """Begin to watch.
-
-        Args:
-            progress: how each shard stands.
-            clock: monotonic time in seconds.
-        """
+        """Begin to watch."""
         self._progress = progress
         self._clock = clock
         self._began_at = clock()

@@ -22,10 +22,6 @@ async def read_drift(connection: Connection, items: Iterable[PlanItem], results:
 
     Returns:
         One for each mapping that the run changed, or may have, and that does not have it any more.
-
-    Raises:
-        AccessError: the credentials are refused.
-        ServiceError: an answer that retrying did not mend.
     """
     by_uuid = {result.uuid: result for result in results}
     # A run that was killed has not set what has no result: `continue` tells what became of that.

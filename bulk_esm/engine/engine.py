@@ -18,7 +18,7 @@ from bulk_esm.engine.endings import Ending, cut_short, failed, internal_error, w
 from bulk_esm.engine.estimates import LIKELY_SETTLE_S, SettleTimes
 from bulk_esm.engine.results import ResultMaker
 from bulk_esm.engine.sending import Sending
-from bulk_esm.engine.settings import EngineSettings, EngineStatistics
+from bulk_esm.engine.settings import BeforeUpdate, EngineSettings, EngineStatistics
 from bulk_esm.engine.settling import Asked
 from bulk_esm.engine.task_groups import task_group
 from bulk_esm.engine.waiter import Waiter
@@ -32,6 +32,8 @@ from bulk_esm.model.stopping import Stop
 from bulk_esm.model.transitions import transition_of
 
 log: Final = get_logger("engine")
+
+_FOLLOWING: Final = 100  # updates that are recorded as begun at a time
 
 
 class _Stopped(Exception):  # noqa: N818 - not an error: the engine was told to send nothing more
@@ -55,7 +57,7 @@ class Engine:
         known: Mapping[str, Ending] | None = None,
         in_doubt: AbstractSet[str] = frozenset(),
         total: int | None = None,
-        has_room: Callable[[int], None] = lambda _: None,
+        before_update: BeforeUpdate = lambda _results, _uuids: None,
         budget: Budget | None = None,
         times: SettleTimes | None = None,
         clock: Clock | None = None,
@@ -70,8 +72,8 @@ class Engine:
             known: how items end to which nothing is sent, as a look since they were planned has told, by UUID.
             in_doubt: to which items an update may have been sent before, by UUID: what is found there is this run's.
             total: how many items of all that will be carried out need an update, if that is known beforehand.
-            has_room: called before each update with the number of results that may have to be written; raises
-                `RunFolderError` where there is no room for them.
+            before_update: called before each update with the number of results that may have to be written, and the
+                UUIDs of it and of some that follow; raises `RunFolderError` where it could not be recorded.
             budget: what is shared with other engines; of its own, from the settings, if left out.
             times: what was learned before of how long mappings take to settle there.
             clock: the time.
@@ -81,7 +83,7 @@ class Engine:
         self._known = known or {}
         self._in_doubt = in_doubt
         self._settings = settings or EngineSettings()
-        self._has_room = has_room
+        self._before_update = before_update
         self._clock = clock or Clock()
         self._waiter = Waiter(control_plane, times=times, clock=self._clock, updates_wait=lambda: self._updates_wait)
         self._budget = budget or Budget(self._settings.most_failures)
@@ -131,9 +133,6 @@ class Engine:
                 cannot be recorded must not be followed by another update, nor by another result.
             wave: its number, for the results.
             as_given: whether to keep the order of the items; else those that settle slowest go first.
-
-        Raises:
-            AccessError: the credentials were refused; every item has its result all the same.
         """
         self._results.record, self._results.wave = record, wave
         updates: list[PlanItem] = []
@@ -192,7 +191,7 @@ class Engine:
                 await self._sending.acquire_on_behalf_of(updates[-1].uuid)
                 try:
                     await self._budget.enter((self, updates[-1].uuid))
-                    self._has_room(self._begun + 1)
+                    self._before_update(self._begun + 1, [item.uuid for item in updates[: -_FOLLOWING - 1 : -1]])
                     granted_at = await self._control_plane.pacer.acquire()
                 except BaseException:
                     self._make_place(updates[-1].uuid)

@@ -65,10 +65,6 @@ class Reading:
 
         Yields:
             The selected mappings of a page, each mapping once in all. What is not selected is not kept.
-
-        Raises:
-            AccessError: the credentials are refused.
-            ServiceError: an answer that retrying did not mend.
         """
         selection = self._selection
         control_plane = self._connection.control_plane
@@ -119,10 +115,6 @@ async def read_inventory(connection: Connection, selection: Selection) -> Invent
     Args:
         connection: the account and Region.
         selection: which mappings.
-
-    Raises:
-        AccessError: the credentials are refused.
-        ServiceError: an answer that retrying did not mend.
     """
     reading = Reading(connection, selection)
     mappings = [mapping async for page in reading.pages() for mapping in page]
@@ -138,10 +130,6 @@ async def get_if_there(
         control_plane: where to look.
         uuid: the mapping.
         deadline: when to give up repeating, on the clock.
-
-    Raises:
-        AccessError: the credentials are refused.
-        ServiceError: an answer that retrying did not mend.
     """
     try:
         return await control_plane.get(uuid, deadline=deadline)

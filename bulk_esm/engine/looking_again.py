@@ -33,10 +33,6 @@ async def look_again(
     Returns:
         By UUID: `updated` where the mapping has all that was asked, `conflict` where someone changed it or it is gone,
         `timed_out` where it is on its way even now. The others are as they were planned.
-
-    Raises:
-        AccessError: the credentials are refused.
-        ServiceError: an answer that retrying did not mend.
     """
     items = {item.uuid: item for item in updates}
     now = await read_present(

@@ -46,10 +46,6 @@ async def make_plan(
         timeout_s: how long to wait for mappings in transition, in seconds.
         clock: the time.
         waiting: called with the number of mappings in transition, before they are waited for.
-
-    Raises:
-        AccessError: the credentials are refused.
-        ServiceError: an answer that retrying did not mend.
     """
     clock = clock or Clock()
     reading = Reading(connection, selection)
@@ -90,10 +86,6 @@ async def renew_plan(connection: Connection, saved: Plan) -> tuple[Plan, dict[st
     Returns:
         The plan to carry out, in which what is already as asked is `unchanged`; and, by UUID, a `conflict` for each
         mapping that someone changed since or deleted, as to send to it would be a silent overwrite.
-
-    Raises:
-        AccessError: the credentials are refused.
-        ServiceError: an answer that retrying did not mend.
     """
     updates = {item.uuid: item for item in saved.updates}
     known: dict[str, Ending] = {}

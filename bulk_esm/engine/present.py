@@ -34,10 +34,6 @@ async def read_present(
 
     Returns:
         Each by UUID, None for one that does not exist.
-
-    Raises:
-        AccessError: the credentials are refused.
-        ServiceError: an answer that retrying did not mend.
     """
     now: dict[str, EventSourceMapping | None] = dict.fromkeys(uuids)
     if not now:

@@ -32,10 +32,6 @@ async def until_at_rest(
 
     Returns:
         The mapping at rest, or as last seen at the deadline; None if it does not exist.
-
-    Raises:
-        AccessError: the credentials are refused.
-        ServiceError: a look failed for good.
     """
     times = SettleTimes(max_per_second=control_plane.pacer.max_per_second)
     pause_s = times.median_s(transition) * _FIRST_PAUSE_SHARE
@@ -68,10 +64,6 @@ async def all_at_rest(
 
     Returns:
         Each by UUID, as `until_at_rest` has it.
-
-    Raises:
-        AccessError: the credentials are refused.
-        ServiceError: a look failed for good.
     """
     deadline = clock.monotonic() + timeout_s
     found: dict[str, EventSourceMapping | None] = {}

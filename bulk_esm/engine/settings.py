@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 from bulk_esm.model.result import Outcome
+
+BeforeUpdate = Callable[[int, Sequence[str]], None]
 
 
 class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -43,10 +43,6 @@ async def make_rollback_plan(
 
     Returns:
         The plan, and a `conflict` by UUID for each mapping that someone changed or deleted since.
-
-    Raises:
-        AccessError: the credentials are refused.
-        ServiceError: an answer that retrying did not mend.
     """
     by_uuid = {result.uuid: result for result in results}
     touched = {item.uuid: item for item in items if was_touched(item, by_uuid.get(item.uuid))}

@@ -120,11 +120,7 @@ class Waiter:
             self._waits.doubt(wait)
 
     async def run(self) -> None:
-        """Take looks, as long as it is not cancelled.
-
-        Raises:
-            AccessError: the credentials are refused.
-        """
+        """Take looks, as long as it is not cancelled."""
         weighed_at = -math.inf
         took_s = 0.0
         async with task_group() as tasks:

@@ -40,11 +40,7 @@ _LEAVING_S: Final = 10.0
 
 
 def warning_of(scheduler: str) -> str | None:
-    """What the user should know of an address, or None.
-
-    Args:
-        scheduler: the address.
-    """
+    """What the user should know of an address, or None."""
     if scheduler.startswith("tls://"):
         return None
     return (
@@ -159,9 +155,6 @@ class Cluster:
 
     async def run_workers(self, dispatcher: Dispatcher) -> None:
         """Have a task on as many workers as there is work for; see `WorkerPool`.
-
-        Args:
-            dispatcher: told who comes, what they report and who is gone.
 
         Raises:
             BulkEsmError: there is no worker any more, or no scheduler.

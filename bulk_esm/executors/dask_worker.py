@@ -56,14 +56,7 @@ class _SocketChannel:
 
 
 def work(reports: str, place: str, *, open_worker: Callable[[], Worker], patience_s: float) -> None:
-    """Work for the driver, as a task on a Dask worker.
-
-    Args:
-        reports: the name of the queue of all that is reported.
-        place: the worker's address.
-        open_worker: makes what does the work.
-        patience_s: after how many seconds without a word the driver is taken for gone.
-    """
+    """Work for the driver, as a task on a Dask worker."""
     worker_id = f"bulk-esm-{uuid4().hex}"
     channel = _SocketChannel(reports, worker_id, patience_s)
     try:

@@ -49,14 +49,7 @@ class Dispatcher:
     """
 
     def __init__(self, source: TaskSource, *, places: int, room: int, budget: Budget | None = None) -> None:
-        """Begin, with the first assignments in hand.
-
-        Args:
-            source: where the assignments come from.
-            places: how many workers there may be.
-            room: how many shards one worker works in at once.
-            budget: counts failures; None if nobody does.
-        """
+        """Begin, with the first assignments in hand."""
         self.finished = anyio.Event()
         self._source = source
         self._room = room
@@ -73,12 +66,7 @@ class Dispatcher:
         self._deal()
 
     def came(self, here: Here, channel: WorkerChannel) -> None:
-        """A worker is ready.
-
-        Args:
-            here: what it says of itself.
-            channel: the way to it.
-        """
+        """A worker is ready."""
         worker = _WorkerState(channel)
         if self.finished.is_set():
             self._order(worker, Leave())
@@ -97,12 +85,7 @@ class Dispatcher:
             self._deal()
 
     def received(self, worker_id: str, message: bytes) -> None:
-        """A worker reports. What one tells that was given up is heard as well: it is true.
-
-        Args:
-            worker_id: which one.
-            message: what it says.
-        """
+        """A worker reports. What one tells that was given up is heard as well: it is true."""
         match read_report(message):
             case Told(events):
                 for event in events:
@@ -113,12 +96,7 @@ class Dispatcher:
                 pass  # the channel dealt with it
 
     def gone(self, worker_id: str, why: str) -> None:
-        """A worker is no longer there; what it had is lost.
-
-        Args:
-            worker_id: which one.
-            why: what became of it, in words for the user.
-        """
+        """A worker is no longer there; what it had is lost."""
         worker = self._workers.pop(worker_id, None)
         if worker is None:
             return
@@ -128,12 +106,7 @@ class Dispatcher:
         self._deal()
 
     def stop(self, stop: Stop, *, hurry: bool = False) -> None:
-        """Have nothing more sent, by those that are here and by those that come.
-
-        Args:
-            stop: why.
-            hurry: whether to look at once at all that was accepted.
-        """
+        """Have nothing more sent, by those that are here and by those that come."""
         self._halt = Halt(self._halt.stop if self._halt else stop, hurry or bool(self._halt and self._halt.hurry))
         for worker in self._workers.values():
             self._order(worker, self._halt)

@@ -17,7 +17,7 @@ from bulk_esm.model.stopping import Stop
 class LocalExecutor:
     """Does all the work here, so many shards at once."""
 
-    asks_for_room = True
+    tells_before_updates = True
 
     def __init__(self, worker: Worker, *, at_once: int) -> None:
         """Begin with nothing to do.
@@ -58,7 +58,7 @@ class LocalExecutor:
 
     async def _one(self, source: TaskSource, assignment: Assignment) -> None:
         try:
-            has_room = partial(source.require_room, assignment.shard.name)
-            source.on_end(await self._worker.do(assignment, source.on_event, has_room=has_room))
+            before_update = partial(source.before_update, assignment.shard.name)
+            source.on_end(await self._worker.do(assignment, source.on_event, before_update=before_update))
         finally:
             self._places.release()

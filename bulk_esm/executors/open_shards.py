@@ -16,7 +16,9 @@ from bulk_esm.engine.estimates import SettleTimes
 from bulk_esm.errors import AccessError
 from bulk_esm.executors.tasks import Reach
 from bulk_esm.model.census import Census
+from bulk_esm.model.mapping import EventSourceMapping
 from bulk_esm.model.shard import Shard
+from bulk_esm.model.unplanned import Unplanned
 
 MOST_OPEN: Final = 200  # connections, with up to `concurrency` sockets each while they are at work
 
@@ -28,12 +30,19 @@ class ShardState:
         pacer: how fast it may be asked.
         times: how long its mappings take to settle.
         census: how many there are.
+        unplanned: what its plan lacks, as far as List has shown since; None before there is a plan.
     """
 
     def __init__(self, pacer: Pacer, times: SettleTimes, census: Census) -> None:
         self.pacer = pacer
         self.times = times
         self.census = census
+        self.unplanned: Unplanned | None = None
+
+    def heed(self, page: list[EventSourceMapping]) -> None:
+        """Take note of a page of List."""
+        if self.unplanned is not None:
+            self.unplanned.heed(page)
 
 
 class OpenShard:
@@ -135,6 +144,7 @@ class OpenShards:
         if state is None:
             state = self._states[shard.way] = _new_state(connection)
         connection.control_plane.census = state.census
+        connection.control_plane.watch = state.heed
         return OpenShard(connection, state, stack)
 
     async def _close_some(self) -> None:
@@ -146,4 +156,6 @@ class OpenShards:
 
 def _new_state(connection: Connection) -> ShardState:
     pacer = connection.control_plane.pacer
-    return ShardState(pacer, SettleTimes(max_per_second=pacer.max_per_second), connection.control_plane.census)
+    state = ShardState(pacer, SettleTimes(max_per_second=pacer.max_per_second), connection.control_plane.census)
+    connection.control_plane.watch = state.heed
+    return state

@@ -85,9 +85,6 @@ class Processes:
     async def run_workers(self, dispatcher: Dispatcher) -> None:
         """Have as many processes at work as there is work for; see `WorkerPool`.
 
-        Args:
-            dispatcher: told who comes, what they report and who is gone.
-
         Raises:
             BulkEsmError: one after another ends before it says a word.
         """

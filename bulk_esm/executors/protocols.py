@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from bulk_esm.engine.budget import Budget
@@ -24,15 +25,16 @@ class TaskSource(Protocol):
     def on_end(self, end: ShardEnd) -> None:
         """Take note of a shard's end; all its events were heard before."""
 
-    def require_room(self, shard: str, results: int) -> None:
-        """Make sure that so many results can be recorded; asked before each update by whoever works in this process.
+    def before_update(self, shard: str, results: int, uuids: Sequence[str]) -> None:
+        """Make sure that an update can be recorded; called before each by whoever works in this process.
 
         Args:
             shard: the shard's name.
-            results: how many.
+            results: how many results may have to be written.
+            uuids: the mapping, and some that follow it.
 
         Raises:
-            RunFolderError: there is no room for them.
+            RunFolderError: nothing may be sent, as it could not be recorded.
         """
 
     def on_lost(self, shard: str, why: str) -> None:
@@ -48,8 +50,8 @@ class Executor(Protocol):
     """Carries assignments out, many at once."""
 
     @property
-    def asks_for_room(self) -> bool:
-        """Whether it asks its source for room before each update."""
+    def tells_before_updates(self) -> bool:
+        """Whether it tells its source before each update."""
 
     async def do(self, source: TaskSource) -> None:
         """Work until the source has nothing more and all that was handed out has ended or is lost.

@@ -53,7 +53,7 @@ class RemoteExecutor:
         warning: what the user should know of how the work travels; None if there is nothing.
     """
 
-    asks_for_room = False
+    tells_before_updates = False
 
     def __init__(self, workplace: WorkerPool, *, at_once: int | None = None, warning: str | None = None) -> None:
         """Begin with nothing to do.

@@ -40,13 +40,7 @@ class DriverChannel(Protocol):
 
 
 async def serve(channel: DriverChannel, here: Here, open_worker: Callable[[], Worker]) -> None:
-    """Work for a driver until it says to leave, or is gone: then everything here ends at once, where it stands.
-
-    Args:
-        channel: the way to the driver.
-        here: who is ready, and where.
-        open_worker: makes what does the work.
-    """
+    """Work for a driver until it says to leave, or is gone: then everything here ends at once, where it stands."""
     try:
         async with open_worker() as worker:
             await _RemoteWorker(channel, worker).work(here)

@@ -167,6 +167,7 @@ class ShardEnd(msgspec.Struct, frozen=True, kw_only=True):
         drifts: of `FindDrift`.
         stop: why not all of `CarryOut` was sent, or None.
         cut_short: how many accepted updates were not waited for to the end.
+        unplanned: mappings that the selection means and the plan lacks, function ARNs by UUID, as far as was seen.
     """
 
     shard: str
@@ -181,6 +182,7 @@ class ShardEnd(msgspec.Struct, frozen=True, kw_only=True):
     drifts: tuple[Drift, ...] = ()
     stop: Stop | None = None
     cut_short: int = 0
+    unplanned: dict[str, str | None] = {}
 
 
 class Resulted(msgspec.Struct, frozen=True, tag="result"):

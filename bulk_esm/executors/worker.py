@@ -20,7 +20,7 @@ from bulk_esm.engine.engine import Engine
 from bulk_esm.engine.inventory import read_inventory
 from bulk_esm.engine.looking_again import look_again
 from bulk_esm.engine.planning import make_plan, renew_plan
-from bulk_esm.engine.settings import EngineSettings
+from bulk_esm.engine.settings import BeforeUpdate, EngineSettings
 from bulk_esm.engine.task_groups import task_group
 from bulk_esm.engine.undoing import make_rollback_plan
 from bulk_esm.errors import AccessError, BulkEsmError
@@ -44,6 +44,7 @@ from bulk_esm.model.plan import Plan
 from bulk_esm.model.result import Result
 from bulk_esm.model.shard import Problem, Shard
 from bulk_esm.model.stopping import Stop
+from bulk_esm.model.unplanned import Unplanned
 
 log: Final = get_logger("worker")
 
@@ -129,15 +130,14 @@ class Worker:
         assignment: Assignment,
         on_event: Callable[[Event], None],
         *,
-        has_room: Callable[[int], None] = lambda _: None,
+        before_update: BeforeUpdate = lambda _results, _uuids: None,
     ) -> ShardEnd:
         """Do one assignment, whatever happens.
 
         Args:
             assignment: the task, and where.
             on_event: told what happens meanwhile. What it raises ends the assignment, as a problem of the shard.
-            has_room: called before each update with the number of results that may have to be written; raises
-                `RunFolderError` where there is no room for them.
+            before_update: see `Engine`.
 
         Returns:
             What came of it; what went wrong is its `problem`.
@@ -152,7 +152,7 @@ class Worker:
                 is_open = True
                 control_plane = opened.connection.control_plane
                 try:
-                    end = await self._done(assignment, opened, on_event, has_room)
+                    end = await self._done(assignment, opened, on_event, before_update)
                     _require_account(control_plane, shard.account_id)
                 finally:
                     requests, account_id = control_plane.take_request_counts(), control_plane.census.account_id
@@ -171,7 +171,7 @@ class Worker:
         assignment: Assignment,
         opened: OpenShard,
         on_event: Callable[[Event], None],
-        has_room: Callable[[int], None],
+        before_update: BeforeUpdate,
     ) -> ShardEnd:
         name, task, connection = assignment.shard.name, assignment.task, opened.connection
         clock, timeout_s = self._clock, assignment.reach.timeout_s
@@ -191,7 +191,7 @@ class Worker:
                 known = await look_again(connection, task.items, timeout_s=timeout_s, clock=clock, waiting=waiting)
                 return ShardEnd(shard=name, known=known)
             case CarryOut():
-                return await self._carried_out(assignment, task, opened, on_event, has_room)
+                return await self._carried_out(assignment, task, opened, on_event, before_update)
             case PlanChange():
                 plan = await make_plan(
                     connection,
@@ -206,6 +206,7 @@ class Worker:
                     places = {uuid: place for place, uuid in enumerate(task.changes)}
                     plan = Plan(tuple(sorted(plan.items, key=lambda item: places[item.uuid])))
                 known = {}
+                opened.state.unplanned = Unplanned(task.selection, {item.uuid for item in plan.items})
             case RenewPlan():
                 plan, known = await renew_plan(connection, task.plan)
             case PlanRollback():
@@ -226,7 +227,7 @@ class Worker:
         task: CarryOut,
         opened: OpenShard,
         on_event: Callable[[Event], None],
-        has_room: Callable[[int], None],
+        before_update: BeforeUpdate,
     ) -> ShardEnd:
         shard, reach, connection = assignment.shard, assignment.reach, opened.connection
         known = dict(task.known)
@@ -252,7 +253,7 @@ class Worker:
             ),
             known=known,
             in_doubt={item.uuid for item in updates} if task.in_doubt else frozenset(),
-            has_room=has_room,
+            before_update=before_update,
             budget=self.budget,
             times=opened.state.times,
             clock=self._clock,
@@ -271,7 +272,8 @@ class Worker:
                 tasks.cancel_scope.cancel()
         finally:
             self._running.pop(shard.name, None)
-        return ShardEnd(shard=shard.name, stop=engine.stopped_by, cut_short=engine.cut_short)
+        unplanned = dict(opened.state.unplanned.found) if opened.state.unplanned else {}
+        return ShardEnd(shard=shard.name, stop=engine.stopped_by, cut_short=engine.cut_short, unplanned=unplanned)
 
     async def _tell(self, shard: str, on_event: Callable[[Event], None]) -> None:
         while (status := self.status(shard)) is not None:

@@ -71,14 +71,11 @@ class Plan(msgspec.Struct, frozen=True):
 
     items: tuple[PlanItem, ...]
 
-    def check(self, *, in_one_place: bool = True) -> None:
+    def check(self) -> None:
         """Refuse a plan that was put together wrongly, such as by an editor.
 
-        Args:
-            in_one_place: whether all its mappings have to be of one account and Region.
-
         Raises:
-            UsageError: no items, a mapping that is named twice, or mappings of several accounts or Regions.
+            UsageError: no items, or a mapping that is named twice.
         """
         if not self.items:
             raise UsageError("the plan is empty, so there is nothing to apply")
@@ -87,8 +84,14 @@ class Plan(msgspec.Struct, frozen=True):
             if item.uuid in named:
                 raise UsageError(f"the plan names mapping {item.uuid} twice; make it anew with `bulk-esm plan --save`")
             named.add(item.uuid)
-        places = {(function.account_id, function.region) for function in self._functions()}
-        if in_one_place and len(places) > 1:
+
+    def check_is_in_one_place(self) -> None:
+        """Refuse a plan for one account and Region that has mappings of several.
+
+        Raises:
+            UsageError: it has.
+        """
+        if len({(function.account_id, function.region) for function in self._functions()}) > 1:
             raise UsageError(
                 "the plan has mappings of several accounts or Regions; name the fleet that it is for (--accounts, "
                 "--regions or --fleet), or make one for each"

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from typing import Final
 
+from bulk_esm.model.parameters import STREAMS
 from bulk_esm.model.plan import Action, PlanItem
 from bulk_esm.model.rollback import inverse_of
 from bulk_esm.model.values import short
@@ -22,6 +23,7 @@ class PlanSummary:
         reasons: blocked items, and those that cannot be put back wholly, by why.
         lasting: examples of items of which something could not be put back later, with what and why.
         lasting_count: how many there are.
+        streams: updates that enable streams (True) or disable them (False).
         remaining: examples of items of a rollback that do not become wholly what they were, with what stays.
         remaining_count: how many there are.
     """
@@ -32,6 +34,7 @@ class PlanSummary:
         self.reasons: Counter[str] = Counter()
         self.lasting: list[tuple[str, tuple[str, ...]]] = []
         self.lasting_count = 0
+        self.streams: Counter[bool] = Counter()
         self.remaining: list[tuple[str, tuple[str, ...]]] = []
         self.remaining_count = 0
 
@@ -60,6 +63,8 @@ class PlanSummary:
                 self.remaining.append((item.uuid, item.problems))
         if item.action is not Action.UPDATE:
             return
+        if item.source_type in STREAMS and "Enabled" in item.request:
+            self.streams[item.request["Enabled"]] += 1
         self.changes.update(f"{one.parameter}: {short(one.before)} -> {short(one.after)}" for one in item.diff)
         if problems := tuple(inverse_of(item).problems.values()):
             self.lasting_count += 1

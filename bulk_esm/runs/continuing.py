@@ -19,7 +19,7 @@ from bulk_esm.model.result import Outcome
 from bulk_esm.model.shard import Problem, Shard
 from bulk_esm.runs.fleet import Fleet
 from bulk_esm.runs.read_tasks import ReadTasks
-from bulk_esm.runs.run import Run, sum_counts
+from bulk_esm.runs.run import Run
 from bulk_esm.store.run_files import RunFiles
 
 
@@ -76,9 +76,6 @@ class RunRest:
 
         Returns:
             The shards in which there is something to look at.
-
-        Raises:
-            RunFolderError: a file cannot be read.
         """
         shards = []
         for shard in self._files.planned():
@@ -104,9 +101,6 @@ class RunRest:
 
         Args:
             deadline: when all should have ended now.
-
-        Raises:
-            RunFolderError: a file cannot be read or written.
         """
         ended: dict[str, dict[str, Outcome]] = {}
         for shard in self._files.planned():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 
 from bulk_esm.engine.endings import Ending
 from bulk_esm.engine.results import unsent_result
@@ -10,7 +11,7 @@ from bulk_esm.model.plan import PlanItem
 from bulk_esm.model.records import RunRecord
 from bulk_esm.model.result import Result
 from bulk_esm.model.shard import Shard
-from bulk_esm.store.shard_files import ResultWriter
+from bulk_esm.store.shard_files import ShardFiles
 
 
 class OpenSlice:
@@ -24,23 +25,23 @@ class OpenSlice:
     """
 
     def __init__(
-        self, shard: Shard, left: Iterable[PlanItem], writer: ResultWriter, *, record: RunRecord, part: float
+        self,
+        shard: Shard,
+        left: Iterable[PlanItem],
+        files: ShardFiles,
+        *,
+        record: RunRecord,
+        part: float,
     ) -> None:
-        """Take over an open file.
-
-        Args:
-            shard: the shard.
-            left: the items without a result, in their order.
-            writer: where results go.
-            record: the run.
-            part: what share of the shard's updates it is, from 0 to 1.
-        """
+        """Open its files."""
         self.shard = shard
         self.left = {item.uuid: item for item in left}
         self.part = part
         self.losses = 0
-        self._writer = writer
         self._record = record
+        self._files = ExitStack()
+        self._writer = self._files.enter_context(files.open_results())
+        self._begun = self._files.enter_context(files.open_begun())
 
     @property
     def name(self) -> str:
@@ -50,31 +51,26 @@ class OpenSlice:
     def require_room(self, results: int) -> None:
         """Make sure that so many results can be written.
 
-        Args:
-            results: how many.
-
         Raises:
             RecordingError: there is no room for them.
         """
         self._writer.require_room(results)
 
-    def record(self, result: Result) -> None:
-        """Write a result.
+    def begin(self, uuids: Sequence[str], *, wave: int) -> None:
+        """Record that something may be sent to the first of these, and soon to the others.
 
         Raises:
-            RecordingError: it cannot be written.
+            RecordingError: it cannot be recorded, so it must not be sent.
         """
+        self._begun.begin(uuids, wave=wave)
+
+    def record(self, result: Result) -> None:
+        """Write a result."""
         self._writer.append(result)
         self.left.pop(result.uuid, None)
 
     def result(self, item: PlanItem, ending: Ending, *, wave: int) -> Result:
-        """The result of a mapping to which nothing was sent, as far as is known here.
-
-        Args:
-            item: its item.
-            ending: how it ended.
-            wave: the wave.
-        """
+        """The result of a mapping to which nothing was sent, as far as is known here."""
         return unsent_result(
             item,
             ending,
@@ -85,10 +81,6 @@ class OpenSlice:
         )
 
     def close(self) -> None:
-        """Bring the results to disk.
-
-        Raises:
-            RunFolderError: that fails.
-        """
-        with self._writer:
+        """Bring the results to disk."""
+        with self._files:
             self.left.clear()

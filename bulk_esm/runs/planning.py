@@ -17,14 +17,11 @@ from bulk_esm.model.plan import Action, Plan, PlanItem
 from bulk_esm.model.plan_summary import PlanSummary
 from bulk_esm.model.records import FleetRecord, Intent, RunRecord, RunStatus, ShardEntry
 from bulk_esm.model.shard import Problem, Shard
+from bulk_esm.runs.each_shard import Told, nobody
 from bulk_esm.runs.fleet import Fleet
 from bulk_esm.runs.read_tasks import ReadTasks
 from bulk_esm.store.finding import new_run_id
 from bulk_esm.store.run_files import RunFiles
-
-
-def _nobody(*_: object) -> None:
-    """Tell nobody."""
 
 
 class PlanContext(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,8 +36,8 @@ class PlanContext(msgspec.Struct, frozen=True, kw_only=True):
 
     intent: Intent = Intent()
     uuids_are_of_shards: bool = False
-    told: Callable[[Shard, ShardEnd], None] = _nobody
-    waiting: Callable[[str, int], None] = _nobody
+    told: Told = nobody
+    waiting: Callable[[str, int], None] = nobody
 
 
 class RunPlan:
@@ -136,9 +133,6 @@ class RunPlan:
         Args:
             shard: the shard.
             end: what came of planning it.
-
-        Raises:
-            RunFolderError: it cannot be written.
         """
         self.requests.update(end.requests)
         plan = end.plan or Plan(())
@@ -169,9 +163,6 @@ class RunPlan:
             intent: what it is for, and how it is to go.
             groups: the shards, in the groups that go one after another.
             most_failed: how many shards may fail before the run halts; None for any number.
-
-        Raises:
-            RunFolderError: it cannot be written.
         """
         accounts = {entry.shard.account_id for entry in self.entries}
         record = RunRecord(
@@ -234,9 +225,6 @@ async def plan_run(
 
     Returns:
         The plan; to be used as a context manager, which removes what is not published.
-
-    Raises:
-        RunFolderError: it cannot be written.
     """
     run_id = new_run_id(context.intent.command, fleet.clock.now())
     plan = RunPlan(fleet, run_id, runs_dir=runs_dir, context=context)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from bulk_esm.executors.tasks import Assignment, Event, ShardEnd, ShardStatus, Task
@@ -24,14 +24,7 @@ class ReadTasks:
         *,
         waiting: Callable[[str, int], None] = lambda _shard, _count: None,
     ) -> None:
-        """Prepare.
-
-        Args:
-            fleet: the shards, and who does it.
-            task_of: makes a shard's task, when its turn has come.
-            take: called with what came of each.
-            waiting: called with a shard's name and its number of mappings in transition, before they are waited for.
-        """
+        """Prepare."""
         self._todo = deque(fleet.shards)
         self._out: dict[str, Shard] = {}
         self._losses: Counter[str] = Counter()
@@ -63,8 +56,8 @@ class ReadTasks:
         if shard is not None:
             self._take(shard, end)
 
-    def require_room(self, shard: str, results: int) -> None:
-        """Nothing is recorded; see `TaskSource`."""
+    def before_update(self, shard: str, results: int, uuids: Sequence[str]) -> None:
+        """Nothing is updated; see `TaskSource`."""
 
     def on_lost(self, shard: str, why: str) -> None:
         """Have it done again; see `TaskSource`."""

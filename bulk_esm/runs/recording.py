@@ -37,16 +37,7 @@ class Recording:
         ended: Mapping[str, AbstractSet[str]],
         cannot: Callable[[str], None],
     ) -> None:
-        """Begin.
-
-        Args:
-            files: where plans and results are.
-            record: the run.
-            progress: how each shard stands, by name.
-            known: how items end to which nothing is sent, by shard and UUID.
-            ended: the UUIDs of those that have results already, by shard.
-            cannot: called with the reason, when something could not be written.
-        """
+        """Begin."""
         self.on_result: Callable[[Result], None] = lambda _: None
         self.wave = 1
         self._files = files
@@ -69,10 +60,6 @@ class Recording:
     def open(self, slice_: Slice, *, others: int | None = None) -> OpenSlice | None:
         """Open a slice, if there is room for all its results.
 
-        Args:
-            slice_: which part of which shard.
-            others: how many results of other slices are to be written too; None if each update asks for its room.
-
         Returns:
             The slice; None if it cannot be read, or written.
         """
@@ -80,6 +67,7 @@ class Recording:
             opened = self._opened(slice_.shard, self.items(slice_), part=len(slice_))
             if others is not None:
                 opened.require_room(len(opened.left) + others)
+                opened.begin(tuple(opened.left), wave=self.wave)
         except RunFolderError as error:
             self._give_in(error)
             return None
@@ -91,10 +79,6 @@ class Recording:
 
     def end(self, slice_: OpenSlice, result: Result) -> None:
         """A mapping has ended.
-
-        Args:
-            slice_: the slice that it belongs to.
-            result: how.
 
         Raises:
             RecordingError: it cannot be written, so that nothing more may be sent there.
@@ -109,26 +93,14 @@ class Recording:
         self.on_result(result)
 
     def end_unsent(self, name: str) -> None:
-        """End the mappings of a shard to which its plan sends nothing.
-
-        Args:
-            name: the shard's.
-
-        Raises:
-            RunFolderError: a file cannot be read or written.
-        """
+        """End the mappings of a shard to which its plan sends nothing."""
         slice_ = self._opened(name, self._index(name).unsent_items())
         for item in list(slice_.left.values()):
             self.end(slice_, slice_.result(item, without_sending(item), wave=1))
         self.close(slice_)
 
     def give_up(self, slice_: OpenSlice, ending: Ending) -> None:
-        """End what a slice has left, and close it.
-
-        Args:
-            slice_: the slice.
-            ending: how, where nothing else is known.
-        """
+        """End what a slice has left, and close it."""
         known = self.known(slice_)
         try:
             for item in list(slice_.left.values()):
@@ -151,7 +123,7 @@ class Recording:
         return OpenSlice(
             progress.shard,
             (item for item in items if item.uuid not in ended),
-            self._files.shard(progress.shard).open_results(),
+            self._files.shard(progress.shard),
             record=self._record,
             part=part / max(1, progress.updates),
         )

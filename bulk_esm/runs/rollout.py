@@ -42,19 +42,7 @@ class Rollout:
         as_given: bool = False,
         clock: Clock | None = None,
     ) -> None:
-        """Prepare.
-
-        Args:
-            tasks: carries each wave out.
-            waves: the slices of each.
-            tell: told when each begins.
-            gates: asked between waves, and again and again while soaking.
-            confirm: asked last, before each wave but the first, whether to go on.
-            soak_s: the pause between waves, in seconds.
-            deadline: when all should have ended, on the clock.
-            as_given: whether the items of a wave keep their order.
-            clock: the time.
-        """
+        """Prepare."""
         self.stage = ""
         self._tasks = tasks
         self._waves = waves
@@ -68,14 +56,7 @@ class Rollout:
         self._between = anyio.CancelScope()
 
     async def run(self, record: Callable[[Result], None]) -> None:
-        """Carry out all waves, or as many as nothing stops.
-
-        Args:
-            record: called with each result.
-
-        Raises:
-            AccessError: the credentials were refused; every item has its result all the same.
-        """
+        """Carry out all waves, or as many as nothing stops."""
         begun = ended = 0
         try:
             for number, wave in enumerate(self._waves, start=1):

@@ -100,6 +100,11 @@ class Run:
         self._tasks.refresh()
         return tuple(self._tasks.progress.values())
 
+    @property
+    def unplanned(self) -> dict[str, str | None]:
+        """Mappings that the selection means and the plan lacks, function ARNs by UUID, as far as was seen since."""
+        return {uuid: arn for one in self._tasks.progress.values() for uuid, arn in one.unplanned.items()}
+
     def stop(self) -> None:
         """Send nothing more, look at once at what was accepted, and end as interrupted."""
         stop = Stop(RunStatus.INTERRUPTED, "it was interrupted")

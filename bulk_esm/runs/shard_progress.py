@@ -23,14 +23,11 @@ class ShardProgress:
         at_work: whether somebody works in it now.
         requests: requests that were counted in it, by kind.
         cut_short: how many accepted updates were not waited for to the end.
+        unplanned: mappings that the selection means and the plan lacks, function ARNs by UUID.
     """
 
     def __init__(self, entry: ShardEntry) -> None:
-        """Begin before the run.
-
-        Args:
-            entry: the shard's.
-        """
+        """Begin before the run."""
         self.shard: Shard = entry.shard
         self.items = entry.items
         self.updates = entry.updates
@@ -42,6 +39,7 @@ class ShardProgress:
         self._status: ShardStatus | None = None
         self._ended_since = 0
         self.cut_short = 0
+        self.unplanned: dict[str, str | None] = {}
 
     @property
     def name(self) -> str:
@@ -74,11 +72,7 @@ class ShardProgress:
         return max(0, self.outcomes.total() - unsent)
 
     def end(self, outcome: Outcome) -> None:
-        """A mapping has ended.
-
-        Args:
-            outcome: how.
-        """
+        """A mapping has ended."""
         self.outcomes[outcome] += 1
         self._ended_since += 1
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Final
 
@@ -48,19 +48,7 @@ class WaveTasks:
         unseen: AbstractSet[str] = frozenset(),
         deadline: str | None = None,
     ) -> None:
-        """Prepare one run.
-
-        Args:
-            executor: who does the work.
-            files: where plans and results are.
-            fleet: the shards.
-            record: the run.
-            reach: how the shards are reached.
-            known: how items end to which nothing is sent, by shard and UUID.
-            ended: the UUIDs of those that have results already, by shard.
-            unseen: the shards in which nobody could look at what was sent before.
-            deadline: when all should have ended, ISO 8601 in UTC, or None.
-        """
+        """Prepare one run."""
         self.stopped_by: Stop | None = None
         self.progress = {entry.shard.name: ShardProgress(entry) for entry in fleet.shards}
         self._executor = executor
@@ -110,23 +98,14 @@ class WaveTasks:
                 progress.status = status
 
     def stop(self, stop: Stop, *, hurry: bool = False) -> None:
-        """Send nothing more, in any shard: what was accepted is still waited for, and the rest is `not_started`.
-
-        Args:
-            stop: why; the first reason stays.
-            hurry: whether to look at once at all that was accepted.
-        """
+        """Send nothing more, in any shard: what was accepted is still waited for, and the rest is `not_started`."""
         if self.stopped_by is None:
             self._log(stop)
         self.stopped_by = self.stopped_by or stop
         self._executor.stop(stop, hurry=hurry)
 
     def end_unsent(self, record: Callable[[Result], None]) -> None:
-        """End the mappings to which the plans send nothing.
-
-        Args:
-            record: called with each result, once it is on disk.
-        """
+        """End the mappings to which the plans send nothing."""
         self.recording.on_result = record
         for progress in self.progress.values():
             if progress.items != progress.updates:
@@ -135,14 +114,7 @@ class WaveTasks:
     async def run(
         self, items: Iterable[Slice], record: Callable[[Result], None], *, wave: int = 1, as_given: bool = False
     ) -> None:
-        """Carry out a wave.
-
-        Args:
-            items: the slices.
-            record: called with each result, once it is on disk.
-            wave: its number.
-            as_given: whether the mappings of a shard keep their order; else those that settle slowest go first.
-        """
+        """Carry out a wave."""
         self.recording.on_result, self.recording.wave = record, wave
         self._as_given = as_given
         self._todo.extend(items)
@@ -199,15 +171,13 @@ class WaveTasks:
             ),
         )
 
-    def require_room(self, shard: str, results: int) -> None:
-        """Make sure that so many results can be written; see `TaskSource`.
-
-        Raises:
-            RecordingError: there is no room for them.
-        """
+    def before_update(self, shard: str, results: int, uuids: Sequence[str]) -> None:
+        """Make sure that an update can be recorded; see `TaskSource`."""
+        if (slice_ := self._open.get(shard)) is None:
+            return
         others = (self.progress[name] for name in self._open if name != shard)
-        if shard in self._open:
-            self._open[shard].require_room(results + sum(other.sending + other.settling for other in others))
+        slice_.require_room(results + sum(other.sending + other.settling for other in others))
+        slice_.begin(uuids, wave=self.recording.wave)
 
     def on_event(self, event: Event) -> None:
         """Record a result; see `TaskSource`. One that repeats another, as a lost worker's did arrive, is dropped.
@@ -232,6 +202,7 @@ class WaveTasks:
         progress = self.progress[end.shard]
         progress.requests.update(end.requests)
         progress.cut_short += end.cut_short
+        progress.unplanned.update(end.unplanned)
         progress.rest()
         if end.problem is not None:
             self._fail(slice_, end.problem, Ending(Outcome.NOT_STARTED, _left_alone(end.problem.reason)))
@@ -274,8 +245,10 @@ class WaveTasks:
             return self._again.popleft()
         if not self._todo:
             return None
-        # Whoever works here asks for room before each update, and for what is on its way; others cannot.
-        others = None if self._executor.asks_for_room else sum(len(opened.left) for opened in self._open.values())
+        # Whoever works here asks before each update, for room too; for others all is recorded as begun at once.
+        others = (
+            None if self._executor.tells_before_updates else sum(len(opened.left) for opened in self._open.values())
+        )
         slice_ = self.recording.open(self._todo[0], others=others)
         if slice_ is not None:
             self._todo.popleft()

@@ -16,12 +16,6 @@ _Key = TypeVar("_Key", bound=Hashable)
 def parse_shard_order(text: str | None, shards: Sequence[Shard]) -> list[tuple[Shard, ...]]:
     """Read `--shard-order`.
 
-    Args:
-        text: `accounts` or `regions`, for one after another as they come; or accounts and Regions that go first, one
-            after another, before all others at once: `111111111111,eu-west-1`; a shard alone is named as its folder is,
-            `111111111111-eu-west-1`. None for all at once.
-        shards: the shards, in their order.
-
     Returns:
         Groups in which each shard is exactly once; none of them is empty.
 

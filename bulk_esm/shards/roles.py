@@ -22,12 +22,6 @@ _FORM: Final = f"arn:aws:iam::{PLACEHOLDER}:role/NAME"
 def check_role(*, name: str | None, template: str | None, external_id: str | None = None, where: str = "") -> None:
     """Refuse a role that is none.
 
-    Args:
-        name: the role's name, with its path if it has one; or None.
-        template: its ARN, with `{account_id}` for the account; or None.
-        external_id: what the role's trust policy asks for, or None.
-        where: what to name in the message, such as a shard of a fleet file.
-
     Raises:
         UsageError: both, a malformed one, an unknown placeholder, or an external id that is malformed or for no role.
     """
@@ -57,21 +51,13 @@ def _check_template(template: str, before: str) -> None:
 
 
 def account_of_role(template: str) -> str | None:
-    """The account that a role's ARN names; None if it is left open by `{account_id}`.
-
-    Args:
-        template: as `check_role` lets it pass.
-    """
+    """The account that a role's ARN names; None if it is left open by `{account_id}`."""
     found = _ROLE_ARN.match(template)
     return found[1] if found else None
 
 
 def refuse_one_role_for_several(template: str, where: str = "--role-arn") -> None:
     """Refuse the role of one account for several.
-
-    Args:
-        template: the role's ARN.
-        where: what to name in the message.
 
     Raises:
         UsageError: it has no `{account_id}` for the account.
@@ -87,12 +73,6 @@ def role_arn_of(*, name: str | None, template: str | None, account_id: str, part
     """The role to assume in an account.
 
     Source of the form: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-arns
-
-    Args:
-        name: the role's name, with its path if it has one; or None.
-        template: its ARN, with `{account_id}` for the account; or None.
-        account_id: 12 digits.
-        partition: such as `aws-cn`; a template has its own.
 
     Returns:
         Its ARN; None if there is no role.

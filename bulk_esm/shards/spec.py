@@ -65,12 +65,7 @@ class ShardSpec(msgspec.Struct, frozen=True, kw_only=True):
         return self.account_id
 
     def shard(self, account_id: str, region: str) -> Shard:
-        """The shard of one of its Regions.
-
-        Args:
-            account_id: the account, as it is known by now.
-            region: the Region.
-        """
+        """The shard of one of its Regions."""
         role_arn = role_arn_of(
             name=self.role_name, template=self.role_arn, account_id=account_id, partition=partition_of(region)
         )
@@ -88,10 +83,6 @@ class ShardSpec(msgspec.Struct, frozen=True, kw_only=True):
 def check_account_id(text: str, where: str) -> None:
     """Refuse what is no account id.
 
-    Args:
-        text: what was given.
-        where: what to name in the message.
-
     Raises:
         UsageError: it has not 12 digits.
     """
@@ -101,10 +92,6 @@ def check_account_id(text: str, where: str) -> None:
 
 def check_regions(regions: Sequence[str], where: str) -> None:
     """Refuse Regions that there are not.
-
-    Args:
-        regions: their names, or `all` alone.
-        where: what to name in the message.
 
     Raises:
         UsageError: an unknown one, one named twice, or `all` beside others.
@@ -123,10 +110,6 @@ def check_regions(regions: Sequence[str], where: str) -> None:
 def refuse_twice(names: Iterable[str], where: str) -> None:
     """Refuse a list in which something stands twice.
 
-    Args:
-        names: the list.
-        where: what to name in the message.
-
     Raises:
         UsageError: something does.
     """
@@ -140,9 +123,6 @@ def refuse_twice(names: Iterable[str], where: str) -> None:
 def refuse_duplicates(named: Iterable[tuple[str, str]]) -> None:
     """Refuse a shard that is asked for twice, by whatever ways in.
 
-    Args:
-        named: the name of each shard, and where it was asked for.
-
     Raises:
         UsageError: one is.
     """
@@ -155,11 +135,7 @@ def refuse_duplicates(named: Iterable[tuple[str, str]]) -> None:
 
 
 def names_of(specs: Iterable[ShardSpec]) -> list[tuple[str, str]]:
-    """The names that shards will have, as far as nobody needs to be asked, and where each was asked for.
-
-    Args:
-        specs: what is asked for.
-    """
+    """The names that shards will have, as far as nobody needs to be asked, and where each was asked for."""
     return [
         (f"{account_id}-{region}", spec.where)
         for spec in specs
@@ -170,10 +146,6 @@ def names_of(specs: Iterable[ShardSpec]) -> list[tuple[str, str]]:
 
 def narrowed(specs: Sequence[ShardSpec], tags: Sequence[str]) -> tuple[ShardSpec, ...]:
     """Those that have one of some tags.
-
-    Args:
-        specs: what is asked for.
-        tags: each `KEY` or `KEY=VALUE`; none for no narrowing.
 
     Raises:
         UsageError: a tag without a key, or nothing is left.

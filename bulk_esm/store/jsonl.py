@@ -17,14 +17,7 @@ T = TypeVar("T")
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turn what goes wrong while a file is written into our error.
-
-    Args:
-        path: the file.
-
-    Raises:
-        RunFolderError: it cannot be written.
-    """
+    """Turn what goes wrong while a file is written into our error."""
     try:
         yield
     except OSError as error:
@@ -32,11 +25,7 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def cut_torn_end(path: Path) -> None:
-    """Cut off a last line without its line break, as a crash may have left it: what is appended would be lost with it.
-
-    Args:
-        path: the file; it need not be there.
-    """
+    """Cut off a last line without its line break, as a crash may have left it: what follows would be lost with it."""
     if not path.exists():
         return
     content = path.read_bytes()
@@ -46,12 +35,7 @@ def cut_torn_end(path: Path) -> None:
 
 
 def write_durably(path: Path, records: Iterable[object]) -> None:
-    """Write a whole file, one record a line; it is on disk, name and all, when this returns.
-
-    Args:
-        path: the file; it is replaced.
-        records: what to write.
-    """
+    """Write a whole file, one record a line; it is on disk, name and all, when this returns."""
     encoder = msgspec.json.Encoder()
     unfinished = path.with_name(f"{path.name}.tmp")
     with unfinished.open("wb") as file:
@@ -74,11 +58,6 @@ def sync_folder(folder: Path) -> None:
 
 def read_lines(path: Path, record_type: type[T], *, torn_end_is_cut: bool = False) -> Iterator[T]:
     """Read a file of records.
-
-    Args:
-        path: the file.
-        record_type: what a line is.
-        torn_end_is_cut: whether a last line without its line break is left out, as a crash may have left it.
 
     Yields:
         The records, in order; empty lines are passed over.

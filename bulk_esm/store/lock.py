@@ -59,13 +59,6 @@ class RunLock:
     ) -> Self:
         """Take the lock, or refuse.
 
-        Args:
-            account_id: the account; None if it is not known.
-            region: the Region.
-            endpoint_url: None for AWS's own; else the endpoint, which is a world of its own.
-            holder: who takes it.
-            folder: where locks are kept.
-
         Raises:
             RefusedError: another run holds it.
             RunFolderError: no lock can be kept there.
@@ -88,11 +81,7 @@ class RunLock:
         return lock
 
     def tell(self, run: str) -> None:
-        """Say which run it is, once it has a folder.
-
-        Args:
-            run: the folder.
-        """
+        """Say which run it is, once it has a folder."""
         self._holder = msgspec.structs.replace(self._holder, run=run)
         self._write()
 

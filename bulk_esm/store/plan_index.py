@@ -24,10 +24,6 @@ class PlanIndex:
     def __init__(self, path: Path, *, as_given: bool) -> None:
         """Read a plan.
 
-        Args:
-            path: the file.
-            as_given: whether its order decides who goes first, and not what makes a wave representative.
-
         Raises:
             RunFolderError: it cannot be read, or a line is no plan item.
         """
@@ -58,11 +54,7 @@ class PlanIndex:
         return self._at(self._ordered[slice_.begin : slice_.end])
 
     def unsent_items(self) -> list[PlanItem]:
-        """The items that nothing is sent to.
-
-        Raises:
-            RunFolderError: likewise.
-        """
+        """The items that nothing is sent to."""
         return self._at(self._unsent)
 
     def _read(self) -> Iterable[tuple[int, PlanItem]]:

@@ -66,9 +66,6 @@ class RunFiles:
         Args:
             runs_dir: where runs are kept; made if it is not there.
             run_id: the run.
-
-        Raises:
-            RunFolderError: it cannot be made.
         """
         files = cls(runs_dir / f".{run_id}.planning")
         try:
@@ -93,9 +90,6 @@ class RunFiles:
             name: the shard's.
             record: the shard's.
             plan: the shard's.
-
-        Raises:
-            RunFolderError: it cannot be written.
         """
         shard = ShardFiles(self.path / SHARDS / name)
         with writing(shard.path):
@@ -106,11 +100,7 @@ class RunFiles:
             sync_folder(shard.path.parent)
 
     def add_home(self, plan: Plan) -> None:
-        """Bring to disk the plan of the home shard alone.
-
-        Raises:
-            RunFolderError: it cannot be written.
-        """
+        """Bring to disk the plan of the home shard alone."""
         ShardFiles(self.path).write_plan(plan)
 
     def publish(self, record: RunRecord, fleet: FleetRecord | None) -> None:
@@ -119,9 +109,6 @@ class RunFiles:
         Args:
             record: the run.
             fleet: its shards; None for the home shard alone.
-
-        Raises:
-            RunFolderError: it cannot be written.
         """
         self.write_record(record)
         path = self.path.with_name(record.run_id)
@@ -138,11 +125,7 @@ class RunFiles:
         shutil.rmtree(self.path, ignore_errors=True)
 
     def write_record(self, record: RunRecord) -> None:
-        """Replace `run.json`.
-
-        Raises:
-            RunFolderError: it cannot be written.
-        """
+        """Replace `run.json`."""
         ShardFiles(self.path).write_record(record)
 
     def record(self) -> RunRecord:
@@ -186,20 +169,12 @@ class RunFiles:
         return [entry.shard for entry in self.fleet().shards if (self.shard(entry.shard).path / RECORD).is_file()]
 
     def items(self) -> Iterator[PlanItem]:
-        """The plans of all shards, one shard's in memory at a time.
-
-        Raises:
-            RunFolderError: one cannot be read.
-        """
+        """The plans of all shards, one shard's in memory at a time."""
         for shard in self.planned():
             yield from self.shard(shard).plan().items
 
     def results(self) -> Iterator[Result]:
-        """The results of all shards.
-
-        Raises:
-            RunFolderError: one cannot be read.
-        """
+        """The results of all shards."""
         for shard in self.planned():
             yield from self.shard(shard).results()
 

@@ -20,6 +20,7 @@ from bulk_esm.errors import RecordingError, RunFolderError
 from bulk_esm.model.plan import Plan, PlanItem
 from bulk_esm.model.records import RunRecord
 from bulk_esm.model.result import Result
+from bulk_esm.store.begun import BEGUN, BegunWriter, read_begun
 from bulk_esm.store.jsonl import cut_torn_end, read_lines, write_durably, writing
 
 RECORD: Final = "run.json"
@@ -41,31 +42,17 @@ class ShardFiles:
     """
 
     def __init__(self, path: Path) -> None:
-        """Look at a folder; nothing is read yet.
-
-        Args:
-            path: the folder.
-        """
+        """Look at a folder; nothing is read yet."""
         self.path = path
 
     def write_plan(self, plan: Plan) -> None:
-        """Bring the plan to disk.
-
-        Args:
-            plan: the whole plan.
-
-        Raises:
-            RunFolderError: it cannot be written.
-        """
+        """Bring the plan to disk, and that nothing has begun."""
         with writing(self.path / PLAN):
+            write_durably(self.path / BEGUN, ())
             write_durably(self.path / PLAN, plan.items)
 
     def write_record(self, record: RunRecord) -> None:
-        """Replace `run.json`.
-
-        Raises:
-            RunFolderError: it cannot be written.
-        """
+        """Replace `run.json`."""
         with writing(self.path / RECORD):
             write_durably(self.path / RECORD, [record])
 
@@ -99,20 +86,26 @@ class ShardFiles:
         return read_lines(self.path / RESULTS, Result, torn_end_is_cut=True)
 
     def keep_results(self, kept: Iterable[Result]) -> None:
-        """Replace the results by those that stay, before a run is continued: each mapping has one line at any time.
-
-        Raises:
-            RunFolderError: it cannot be written.
-        """
+        """Replace the results by those that stay, before a run is continued: each mapping has one line at any time."""
         with writing(self.path / RESULTS):
             write_durably(self.path / RESULTS, kept)
 
-    def open_results(self) -> ResultWriter:
-        """Open `results.jsonl` for appending; a torn last line is cut off.
+    def open_begun(self) -> BegunWriter:
+        """Open `begun.jsonl` for appending."""
+        return BegunWriter(self.path / BEGUN)
 
-        Raises:
-            RunFolderError: it cannot be written.
-        """
+    def begun(self) -> frozenset[str] | None:
+        """To which mappings something may have been sent; None where an older version kept no such file."""
+        return read_begun(self.path / BEGUN)
+
+    def last_sent_at(self) -> float:
+        """When an update was last about to be sent, at the latest, in seconds since the epoch; 0 if none was."""
+        return max(
+            (path.stat().st_mtime for name in (BEGUN, RESULTS) if (path := self.path / name).exists()), default=0.0
+        )
+
+    def open_results(self) -> ResultWriter:
+        """Open `results.jsonl` for appending; a torn last line is cut off."""
         return ResultWriter(self.path / RESULTS)
 
 
@@ -130,9 +123,6 @@ class ResultWriter:
     def append(self, result: Result) -> None:
         """Write one result.
 
-        Args:
-            result: what became of a mapping.
-
         Raises:
             RecordingError: it cannot be written; nothing more should be sent.
         """
@@ -147,9 +137,6 @@ class ResultWriter:
 
     def require_room(self, results: int) -> None:
         """Make sure that so many more results can be written, so that no update is sent that could not be recorded.
-
-        Args:
-            results: how many.
 
         Raises:
             RecordingError: there is no room for them.

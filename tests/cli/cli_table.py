@@ -24,6 +24,9 @@ LONG_SOAK = ("--waves", "1,100%", "--soak", "10m")  # what comes after the first
 Mapping = dict[str, Any]
 
 
+SHARD_FILES = ("run.json", "plan.jsonl", "begun.jsonl", "results.jsonl")
+
+
 @dataclass(frozen=True)
 class Place:
     """Where a command works.
@@ -222,8 +225,8 @@ def tree(run: Path) -> set[str]:
 def whole_tree(place: Place) -> set[str]:
     """The files of a run's folder that was carried out in all shards."""
     if not place.is_fleet:
-        return {"run.json", "plan.jsonl", "results.jsonl", "log.jsonl"}
-    files = {f"shards/{name}/{file}" for name in place.shards for file in ("run.json", "plan.jsonl", "results.jsonl")}
+        return {"run.json", "plan.jsonl", "begun.jsonl", "results.jsonl", "log.jsonl"}
+    files = {f"shards/{name}/{file}" for name in place.shards for file in SHARD_FILES}
     return {"run.json", "fleet.json", "log.jsonl", *files}
 
 

@@ -1,0 +1,51 @@
+"""Mappings that a selection means and that its plan lacks: pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
+
+from bulk_esm.errors import UsageError
+from bulk_esm.model.mapping import EventSourceMapping
+from bulk_esm.model.selection import Selection
+
+
+class Unplanned:
+    """Watches the pages of List after a plan was made.
+
+    Pages are no snapshot (F§2), and mappings come and go: what the reading for the plan missed, or what came since, is
+    seen by a later sweep. Tags are not in the pages, so of a selection by tags nothing is told.
+
+    Attributes:
+        found: what was seen so far, function ARNs by UUID.
+    """
+
+    def __init__(self, selection: Selection, planned: AbstractSet[str]) -> None:
+        """Begin to watch.
+
+        Args:
+            selection: which mappings are meant.
+            planned: the UUIDs of those that the plan has.
+        """
+        self.found: dict[str, str | None] = {}
+        self._selection = selection
+        self._planned = planned
+        self._can_tell = not (selection.tags or selection.function_tags)
+
+    def heed(self, page: Iterable[EventSourceMapping]) -> None:
+        """Take note of a page.
+
+        Args:
+            page: what it shows.
+        """
+        if not self._can_tell:
+            return
+        for mapping in page:
+            if mapping.uuid not in self._planned and mapping.at_rest and self._means(mapping):
+                self.found[mapping.uuid] = mapping.function_arn
+
+    def _means(self, mapping: EventSourceMapping) -> bool:
+        try:
+            return self._selection.matches(mapping)
+        except UsageError:  # a --where that cannot be evaluated on it
+            return False
