@@ -23,8 +23,8 @@ def _each(
 # The median time to settle, in seconds. What was captured: SQS all, streams but for a configuration while they are
 # enabled, and a configuration while disabled of all others, which is at once for SQS and RabbitMQ (F§0.2). At once is
 # half a second here, that of the call itself from far away.
-# Guess: the rest of the table follows what is documented (F§3.3), if anything is; the run learns, and scripts/probe
-# tells for single mappings.
+# Guess: the rest of the table follows what is documented (F§3.3), if anything is; the run learns.
+# Probe steps: flip, configuration
 _BY_SOURCE: Final = {
     _ST.SQS: _each(9.0, 7.5, 14.0, _AT_ONCE_S),
     _ST.SQS_FIFO: _each(9.0, 7.5, 14.0, _AT_ONCE_S),

@@ -7,7 +7,8 @@ likely to find settled for each request that it costs.
 1. Each mapping is waited for by the look that could show the most of those waited for at the cost of a request. With
    hundreds on their way that is the sweep; for the last few it is a Get each.
 2. A look is due when it is likely to find 4 in 10 of those that wait for it, or 10 for each request. Sooner it would
-   find so few that it had to be taken again and again.
+   find so few that it had to be taken again and again. A Get of one of the last ten that was looked at before is due at
+   1 in 4: the run ends when they are found, and they are too few to cost much.
 3. While updates still wait to be sent, every look delays one, and nobody waits for its news: then a look must find 33
    for each request, so that looks stay within 3 % of the rate.
 4. What was seen at rest and not as asked is looked at with Get, at once: List may lag, and is no witness.
@@ -32,6 +33,8 @@ from bulk_esm.model.census import PAGE_SIZE, Census
 from bulk_esm.model.transitions import Transition
 
 DUE_SHARE: Final = 0.4
+LAST: Final = 10
+DUE_SHARE_OF_THE_LAST: Final = 0.25
 RICH_FINDS_PER_REQUEST: Final = 10.0
 FINDS_PER_REQUEST_BESIDE_UPDATES: Final = 33.0
 
@@ -72,6 +75,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
         requests: what it costs.
         finds: how many mappings it is likely to find settled.
         covers: the UUIDs of those waited for that it can show.
+        due_share: which share of those it must be likely to find to be due.
     """
 
     kind: Kind
@@ -79,6 +83,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     requests: int
     finds: float
     covers: frozenset[str]
+    due_share: float = DUE_SHARE
 
     @property
     def worth(self) -> float:
@@ -89,7 +94,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
         """Whether it is worth its requests now (rules 2 and 3)."""
         if updates_wait:
             return self.worth >= FINDS_PER_REQUEST_BESIDE_UPDATES
-        return self.finds >= DUE_SHARE * len(self.covers) or self.worth >= RICH_FINDS_PER_REQUEST
+        return self.finds >= self.due_share * len(self.covers) or self.worth >= RICH_FINDS_PER_REQUEST
 
 
 def choose(
@@ -157,7 +162,9 @@ def _looks(
         else:
             # A Get shows one for one request, and is the better witness.
             finds = times.probability(one.transition, unsettled_s=one.unsettled_s, age_s=now - one.accepted_at)
-            yield Look(kind="get", key=one.uuid, requests=1, finds=finds, covers=frozenset({one.uuid}))
+            due_share = DUE_SHARE_OF_THE_LAST if len(waiting) <= LAST and one.unsettled_s else DUE_SHARE
+            covers = frozenset({one.uuid})
+            yield Look(kind="get", key=one.uuid, requests=1, finds=finds, covers=covers, due_share=due_share)
     seen_until = now - list_lag_s
     for best in used.values():
         finds = math.fsum(

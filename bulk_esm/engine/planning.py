@@ -32,6 +32,7 @@ async def make_plan(
     timeout_s: float = 900.0,
     clock: Clock | None = None,
     waiting: Callable[[int], None] = lambda _: None,
+    needs_get: Callable[[EventSourceMapping], bool] = lambda _: False,
 ) -> Plan:
     """Decide what will be sent to each selected mapping; changes nothing.
 
@@ -46,6 +47,8 @@ async def make_plan(
         timeout_s: how long to wait for mappings in transition, in seconds.
         clock: the time.
         waiting: called with the number of mappings in transition, before they are waited for.
+        needs_get: whether what List shows of a mapping is not enough, as where it may be from before an update that the
+            caller knows of.
     """
     clock = clock or Clock()
     reading = Reading(connection, selection)
@@ -55,16 +58,18 @@ async def make_plan(
     def change_of(uuid: str) -> Change:
         return change if isinstance(change, Change) else change[uuid]
 
-    async def decide(mapping: EventSourceMapping) -> None:
+    async def decide(mapping: EventSourceMapping) -> EventSourceMapping:
         wanted = change_of(mapping.uuid)
         if mapping.at_rest and mapping.has_hidden_filters and wanted.touches(_FILTER_PARAMETERS):
             mapping = await get_if_there(connection.control_plane, mapping.uuid) or mapping
         items[mapping.uuid] = plan_item(wanted, mapping, allow_irreversible=allow_irreversible)
+        return mapping
 
     async with aclosing(reading.pages()) as pages:
         async for page in pages:
-            for mapping in page:
-                await decide(mapping)  # if it is in transition, only to keep its place
+            for listed in page:
+                shown = await get_if_there(connection.control_plane, listed.uuid) if needs_get(listed) else None
+                mapping = await decide(shown or listed)  # if it is in transition, only to keep its place
                 if not mapping.at_rest and mapping.state != State.DELETING:
                     restless.append(mapping)
     if restless:

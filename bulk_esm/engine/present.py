@@ -10,7 +10,22 @@ from bulk_esm.clock import Clock
 from bulk_esm.engine.inventory import Reading, get_if_there
 from bulk_esm.engine.resting import all_at_rest
 from bulk_esm.model.mapping import EventSourceMapping, State
+from bulk_esm.model.plan import PlanItem
+from bulk_esm.model.result import Result
 from bulk_esm.model.selection import Selection
+from bulk_esm.model.stamps import is_newer
+
+
+def may_be_from_before(seen: EventSourceMapping, item: PlanItem, result: Result | None) -> bool:
+    """Whether what List shows may be from before an update of an earlier run: it lags behind (F§0.2).
+
+    Args:
+        seen: the mapping as List shows it.
+        item: the item of that run's plan.
+        result: its result; without an accepted update there is nothing to be before of.
+    """
+    is_accepted = result is not None and result.accepted_at is not None
+    return is_accepted and not is_newer(seen.last_modified, than=item.before.last_modified)
 
 
 async def read_present(

@@ -10,12 +10,11 @@ import msgspec
 from bulk_esm.aws.session import Connection
 from bulk_esm.clock import Clock
 from bulk_esm.engine.endings import Ending, changed, gone
-from bulk_esm.engine.present import read_present
+from bulk_esm.engine.present import may_be_from_before, read_present
 from bulk_esm.model.mapping import EventSourceMapping
 from bulk_esm.model.plan import Action, Plan, PlanItem
 from bulk_esm.model.result import Result
 from bulk_esm.model.rollback import rollback_item, was_touched
-from bulk_esm.model.stamps import is_newer
 
 _FILTERS: Final = frozenset({"FilterCriteria", "KMSKeyArn"})
 
@@ -48,11 +47,9 @@ async def make_rollback_plan(
     touched = {item.uuid: item for item in items if was_touched(item, by_uuid.get(item.uuid))}
 
     def needs_get(seen: EventSourceMapping) -> bool:
-        item, result = touched[seen.uuid], by_uuid.get(seen.uuid)
+        item = touched[seen.uuid]
         hides = seen.has_hidden_filters and not _FILTERS.isdisjoint(item.request)
-        # Not surely from after the plan, though an update was accepted since: List may lag behind.
-        lags = bool(result and result.accepted_at) and not is_newer(seen.last_modified, than=item.before.last_modified)
-        return hides or lags
+        return hides or may_be_from_before(seen, item, by_uuid.get(seen.uuid))
 
     now = await read_present(
         connection, touched, needs_get=needs_get, timeout_s=timeout_s, clock=clock, waiting=waiting

@@ -221,16 +221,22 @@ def changed_members(before: EventSourceMapping, now: EventSourceMapping) -> list
     """The members that differ between two readings of a mapping, less what Lambda changes by itself or nobody can.
 
     What was fixed when the mapping was created may be shown by one version of the SDK only (F§0.1). An encrypted
-    `FilterCriteria` is null in List and clear in Get (F§2), so null equals anything there. What is absent, null or the
-    default says the same.
+    `FilterCriteria` is null in List and clear in Get (F§2), so null equals anything there. Elsewhere null and an empty
+    list are what absent is: which of the three stands for "unset" depends on the source and on who read it (F§0.2); and
+    so is the default.
     """
+
+    def value_of(reading: EventSourceMapping, name: str) -> Any:
+        value = changeable(name, reading.configuration.get(name))
+        return None if value == [] else value
+
     was, found = before.configuration, now.configuration
     names: Iterable[str] = sorted((was.keys() | found.keys()) - _VOLATILE)
     encrypted = bool(was.get("KMSKeyArn") and found.get("KMSKeyArn"))
     return [
         name
         for name in names
-        if changeable(name, was.get(name)) != changeable(name, found.get(name))
+        if value_of(before, name) != value_of(now, name)
         and not (name == "FilterCriteria" and encrypted and None in (was.get(name), found.get(name)))
         and not says_the_same(name, before, now)
     ]

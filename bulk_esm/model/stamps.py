@@ -16,8 +16,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final
 
-# Guess: no stamp is cut to more than the minute, nor to a part of a second: Kafka's and MQ's 202 were not captured, and
-# scripts/probe shows the stamps of all. Where this is wrong, what Get shows as asked after the plan counts anyway.
+# Guess: no stamp is cut to more than the minute, nor to a part of a second: Kafka's and MQ's 202 were not captured.
+# Where this is wrong, what Get shows as asked after the plan counts anyway.
+# Probe steps: no-op, configuration
 _SPANS_MS: Final = (60_000, 1_000)
 
 

@@ -40,7 +40,8 @@ def transition_of(item: PlanItem) -> Transition:
     """
     was_enabled = item.state == State.ENABLED
     # Guess: Enabled together with a configuration takes as long as Enabled alone. The two in one call were captured on
-    # Disabled RabbitMQ only, where they changed nothing about polling; scripts/probe sends them to any.
+    # Disabled RabbitMQ only, where they changed nothing about polling.
+    # Probe steps: flip-with-configuration
     if item.request.get("Enabled", was_enabled) != was_enabled:
         return Transition(item.source_type, TransitionKind.DISABLE if was_enabled else TransitionKind.ENABLE)
     return Transition(

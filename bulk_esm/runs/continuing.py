@@ -19,7 +19,7 @@ from bulk_esm.model.result import Outcome
 from bulk_esm.model.shard import Problem, Shard
 from bulk_esm.runs.fleet import Fleet
 from bulk_esm.runs.read_tasks import ReadTasks
-from bulk_esm.runs.run import Run
+from bulk_esm.runs.run import Run, sum_counts
 from bulk_esm.store.run_files import RunFiles
 
 

@@ -15,6 +15,7 @@ from bulk_esm.simulator.timeline import Configuration
 # show them at once (F§0.2).
 # Guess: MSK and self-managed Kafka hide them like DocumentDB, and Kinesis and ActiveMQ show them like DynamoDB and
 # RabbitMQ; the 202s of Kafka were not captured (F§0.2), and those of one update by the API each would tell.
+# Probe steps: configuration
 HIDES_VALUES_UNTIL_SETTLED: Final = KAFKA | {SourceType.DOCUMENTDB}
 
 _NOT_STORED: Final = frozenset({"UUID", "Enabled", "FunctionName"})

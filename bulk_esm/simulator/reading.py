@@ -64,6 +64,7 @@ def whole_minutes(source_type: SourceType) -> bool:
     """Whether Get, List and Delete show the whole minute of LastModified only (F§0.2)."""
     # Guess: MSK and self-managed Kafka show milliseconds everywhere; Get's were seen (F§0.2), the 202's stamp was not
     # captured, and one update by the API would tell.
+    # Probe steps: no-op
     return source_type in _STREAMS
 
 
@@ -92,6 +93,7 @@ def on_the_wire(configuration: Configuration) -> Configuration:
     """
     # Guess: mappings of other sources leave unset members out; that they are null was captured for SQS alone (F§0.2),
     # and the raw body of a Get of a stream's mapping would tell.
+    # Probe steps: no-op
     if source_type_of(configuration) not in _QUEUES:
         return configuration
     wire = {**_nulls(), **configuration}
@@ -105,4 +107,5 @@ def on_the_wire(configuration: Configuration) -> Configuration:
 def _nulls() -> Configuration:
     # Guess: "every member" (F§0.2) is every member of the API's model as the installed botocore knows it; the raw body
     # of a Get of a queue's mapping would tell.
+    # Probe steps: no-op
     return dict.fromkeys(bounds.output_shape("GetEventSourceMapping").members)

@@ -51,6 +51,8 @@ class Simulator:
         settle_scale: multiplies the settle times; 0 settles at once.
         whole_stamps: show LastModified in milliseconds for every source type. Lambda is less kind: Get, List and Delete
             cut that of Kinesis and DynamoDB mappings to the whole minute.
+        switches_scaling: accept that one call clears a queue's ScalingConfig and sets its ProvisionedPollerConfig, or
+            the other way round, which nobody has seen Lambda do.
         account_id: whose the fleet is, 12 digits.
         region: where the fleet is.
         fleets: fleets of further accounts and Regions.
@@ -71,6 +73,7 @@ class Simulator:
         burst: float = 15.0,
         settle_scale: float = 1.0,
         whole_stamps: bool = False,
+        switches_scaling: bool = False,
         account_id: str = "123456789012",
         region: str = "us-east-1",
         fleets: Mapping[tuple[str, str], Fleet] | None = None,
@@ -96,6 +99,7 @@ class Simulator:
             burst=burst,
             settle_scale=settle_scale,
             whole_stamps=whole_stamps,
+            switches_scaling=switches_scaling,
             faults=faults or Faults(),
         )
         self._world = World(settings, mappings=mappings, fleets={**(fleets or {}), (account_id, region): fleet})

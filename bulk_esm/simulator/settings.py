@@ -19,6 +19,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         settle_scale: multiplies every settle time; 0 settles at once.
         whole_stamps: show LastModified in milliseconds for every source type. Lambda is less kind: Get, List and Delete
             cut that of Kinesis and DynamoDB mappings to the whole minute (F§0.2).
+        switches_scaling: accept that one call clears a queue's ScalingConfig and sets its ProvisionedPollerConfig, or
+            the other way round, which nobody has seen Lambda do.
         faults: what goes wrong.
     """
 
@@ -29,4 +31,5 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     burst: float = 15.0
     settle_scale: float = 1.0
     whole_stamps: bool = False
+    switches_scaling: bool = False
     faults: Faults = Faults()

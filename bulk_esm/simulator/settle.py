@@ -50,6 +50,7 @@ _DOCUMENTDB: Final = (60.0, 180.0)
 
 # Guess: Enabled and configuration in one call is accepted (F§0.2), and takes as long as the slower of the two at most;
 # its time was not captured with any source, and one such call to an Enabled and to a Disabled queue would tell.
+# Probe steps: flip-with-configuration
 _SQS_BOTH: Final = (8.0, 20.0)
 
 _OF_SQS: Final = _times(  # captured (F§0.2)
@@ -57,6 +58,7 @@ _OF_SQS: Final = _times(  # captured (F§0.2)
 )
 # Guess: MSK and self-managed Kafka take the documented "up to 90 seconds" (F§3.3) for all but the configuration of a
 # Disabled mapping, which rests within 1.8 s (F§0.2); a pause, a resume and an update of a live mapping would tell.
+# Probe steps: flip, configuration
 _OF_KAFKA: Final = _times(
     enable=_KAFKA, disable=_KAFKA, both=_KAFKA, configure=_KAFKA, configure_disabled=(0.4, 1.8)
 )  # fmt: skip
@@ -65,9 +67,11 @@ SETTLE_S: Final[Mapping[SourceType, Mapping[Transition, Range]]] = {
     SourceType.SQS: _OF_SQS,
     # Guess: a FIFO queue's mapping takes as long as a standard queue's, which is what was timed (F§0.2); the same
     # calls to a FIFO mapping would tell.
+    # Probe steps: flip, configuration
     SourceType.SQS_FIFO: _OF_SQS,
     # Guess: the configuration of an Enabled DynamoDB mapping takes what the slowest recorded tests took (F§3.3); only
     # enable, disable and the configuration of a Disabled one were captured, and all rest within 1.1 s (F§0.2).
+    # Probe steps: configuration
     SourceType.DYNAMODB: _times(
         enable=_WITHIN_A_SECOND,
         disable=_WITHIN_A_SECOND,
@@ -77,6 +81,7 @@ SETTLE_S: Final[Mapping[SourceType, Mapping[Transition, Range]]] = {
     ),
     # Guess: the configuration of an Enabled Kinesis mapping takes up to a minute ("several minutes" to restart polling,
     # F§3.3), and that of a Disabled one what DynamoDB's takes; captured are enable and disable alone (F§0.2).
+    # Probe steps: configuration, configuration-in-the-other-state
     SourceType.KINESIS: _times(
         enable=_WITHIN_A_SECOND,
         disable=_WITHIN_A_SECOND,
@@ -88,11 +93,13 @@ SETTLE_S: Final[Mapping[SourceType, Mapping[Transition, Range]]] = {
     SourceType.KAFKA: _OF_KAFKA,
     # Guess: MQ's brokers take as long as a Kinesis stream, since nothing is published; captured is the configuration of
     # a Disabled RabbitMQ mapping alone, at rest at once (F§0.2), and ActiveMQ is taken to be like it.
+    # Probe steps: flip, configuration
     SourceType.MQ: _times(
         enable=_KINESIS, disable=_KINESIS, both=_KINESIS, configure=_KINESIS, configure_disabled=_AT_ONCE
     ),
     # Guess: DocumentDB takes one to three of the documented "several minutes" (F§3.3); captured is the configuration of
     # a Disabled mapping alone, within 3.8 s with CloudFormation's own time (F§0.2).
+    # Probe steps: flip, configuration
     SourceType.DOCUMENTDB: _times(
         enable=_DOCUMENTDB, disable=_DOCUMENTDB, both=_DOCUMENTDB, configure=_DOCUMENTDB, configure_disabled=(1.0, 3.8)
     ),
@@ -128,6 +135,7 @@ def passing_of(state: str, rest: str) -> str:
     """
     # Guess: a call that changes Enabled and configuration passes through Enabling or Disabling, as if it changed only
     # Enabled; that it is accepted is captured, its 202 is not (F§0.2).
+    # Probe steps: flip-with-configuration
     if rest == state:
         return State.UPDATING
     return State.ENABLING if rest == State.ENABLED else State.DISABLING

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from bulk_esm.model.mapping import State
-from bulk_esm.simulator.combinations import check_result
+from bulk_esm.simulator.combinations import check_result, check_switch
 from bulk_esm.simulator.course import course_of
 from bulk_esm.simulator.draws import draw
 from bulk_esm.simulator.duplicates import Duplicates
@@ -126,6 +126,8 @@ class Shard:
         if before["State"] in IN_TRANSITION:
             raise in_use("update")
         check_request(request, mapping.source_type)
+        if not self._settings.switches_scaling:
+            check_switch(request, mapping.source_type)
         if draw(self._settings.seed, "refused", uuid) < self._faults.refused_share:
             raise visibility_timeout(30, 60)
         function_arn = self._function_arn(request)

@@ -147,7 +147,7 @@ async def test_nothing_is_sent_that_could_not_settle_before_the_deadline(tmp_pat
         record = await run.carry_out()
         results = check_the_files(run, plan, simulator)
         assert record.status is RunStatus.DEADLINE
-        assert 30 < anyio.current_time() < 50  # a last look at what was accepted
+        assert 35 < anyio.current_time() < 50  # up to the last that could settle, or a last look at what was accepted
         assert of(results, Outcome.UPDATED)
         assert len(of(results, Outcome.NOT_STARTED)) > 10
         # What is left is finished when there is time.

@@ -84,18 +84,18 @@ def in_virtual_time(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P,
     return run
 
 
-def virtual_clock() -> Clock:
+def virtual_clock(started_at: datetime = STARTED_AT) -> Clock:
     loop = asyncio.get_running_loop()
-    return Clock(monotonic=loop.time, now=lambda: STARTED_AT + timedelta(seconds=loop.time()))
+    return Clock(monotonic=loop.time, now=lambda: started_at + timedelta(seconds=loop.time()))
 
 
 @asynccontextmanager
-async def simulated(**simulator: Any) -> AsyncIterator[Simulator]:
+async def simulated(*, started_at: datetime = STARTED_AT, **simulator: Any) -> AsyncIterator[Simulator]:
     """Lambda at its real speed, in virtual time, and an environment that points at it."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     nothing = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
-    clock = virtual_clock()
-    async with Simulator(clock=clock.monotonic, epoch=STARTED_AT.timestamp(), **simulator) as there:
+    clock = virtual_clock(started_at)
+    async with Simulator(clock=clock.monotonic, epoch=started_at.timestamp(), **simulator) as there:
         with (
             patch.dict(os.environ, {**clean, **nothing, **there.environment}, clear=True),
             patch("botocore.session.create_loader", lambda *_: MODELS),
@@ -106,15 +106,16 @@ async def simulated(**simulator: Any) -> AsyncIterator[Simulator]:
 class Home:
     """What the engine does in one account and Region, without the API around it."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, clock: Clock) -> None:
         self.connection = connection
+        self.clock = clock
         self.control_plane = connection.control_plane
 
     async def list(self, selection: Selection) -> Inventory:
         return await read_inventory(self.connection, selection)
 
     async def plan(self, selection: Selection, change: Change | Mapping[str, Change], **more: Any) -> Plan:
-        return await make_plan(self.connection, selection, change, clock=virtual_clock(), **more)
+        return await make_plan(self.connection, selection, change, clock=self.clock, **more)
 
     async def renew(self, saved: Plan) -> tuple[Plan, dict[str, Ending]]:
         return await renew_plan(self.connection, saved)
@@ -122,13 +123,14 @@ class Home:
 
 @asynccontextmanager
 async def world(
-    *, max_per_second: float = 12.0, concurrency: int = 50, **simulator: Any
+    *, max_per_second: float = 12.0, concurrency: int = 50, started_at: datetime = STARTED_AT, **simulator: Any
 ) -> AsyncIterator[tuple[Simulator, Home]]:
     """Lambda at its real speed, and a client that is as fast as the command line's defaults."""
     settings = ConnectionSettings(max_per_second=max_per_second, concurrency=concurrency)
-    async with simulated(**simulator) as there, connect(settings, clock=virtual_clock()) as connection:
+    clock = virtual_clock(started_at)
+    async with simulated(started_at=started_at, **simulator) as there, connect(settings, clock=clock) as connection:
         connection.control_plane._jitter = random.Random(1)  # noqa: S311 - jitter is no secret
-        yield there, Home(connection)
+        yield there, Home(connection, clock)
 
 
 def engine_of(home: Home, **settings: Any) -> Engine:
@@ -137,7 +139,7 @@ def engine_of(home: Home, **settings: Any) -> Engine:
         run_id="a-run",
         account_id="123456789012",
         settings=EngineSettings(**settings),
-        clock=virtual_clock(),
+        clock=home.clock,
     )
 
 

@@ -493,7 +493,7 @@ async def test_an_old_picture_is_no_answer_and_is_not_asked_for_at_every_turn() 
     settlement = await one_settlement(there)
     assert settlement.verdict is Verdict.SETTLED
     assert 60 <= now() < 75
-    assert len(there.looks) < 20
+    assert len(there.looks) < 25
 
 
 @pytest.mark.parametrize("count", [3, 200])

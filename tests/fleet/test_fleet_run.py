@@ -6,12 +6,14 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from bulk_esm.gates.gates import WaveEnd
+from bulk_esm.store.fleet_folder import FleetFolder
+from bulk_esm.store.folder import ResultWriter
 from fleet_desk import Answer, ToyCrew, all_updated, fleet_of, plan_of, planned, result_of, shard
 
 from bulk_esm.errors import BulkEsmError, RecordingError
 from bulk_esm.executors.protocols import TaskSource
 from bulk_esm.executors.tasks import Assignment, CarryOut, Resulted, ShardEnd, ShardStatus
-from bulk_esm.gates.gates import WaveEnd
 from bulk_esm.model.records import Intent, RunRecord, RunStatus
 from bulk_esm.model.result import Outcome, Result
 from bulk_esm.model.rollout import RolloutSettings
@@ -19,8 +21,6 @@ from bulk_esm.model.shard import Problem, Shard
 from bulk_esm.model.stopping import Stop
 from bulk_esm.runs.run import FleetRun
 from bulk_esm.store.finding import find_run, run_folders
-from bulk_esm.store.fleet_folder import FleetFolder
-from bulk_esm.store.folder import ResultWriter
 
 A, B, C = shard(1), shard(2), shard(3)
 

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import msgspec
 import pytest
+from bulk_esm.store.folder import RunFolder
 
 from bulk_esm.errors import RunFolderError
 from bulk_esm.model.change import Difference
@@ -13,7 +14,6 @@ from bulk_esm.model.mapping import SourceType
 from bulk_esm.model.plan import Action, Plan, PlanItem
 from bulk_esm.model.records import RunRecord, RunStatus
 from bulk_esm.model.result import ErrorRecord, Outcome, Result
-from bulk_esm.store.folder import RunFolder
 from bulk_esm.store.jsonl import read_lines, write_durably
 
 RECORD = RunRecord(

@@ -4,12 +4,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from bulk_esm.store.folder import RunFolder
 
 from bulk_esm.errors import RunFolderError
 from bulk_esm.model.plan import Plan
 from bulk_esm.model.records import RunRecord
 from bulk_esm.store.finding import find_run, new_run_id, run_folders
-from bulk_esm.store.folder import RunFolder
 
 AT = datetime(2026, 1, 2, 3, 4, 5, 678_000, tzinfo=UTC)
 IDS = ["20260102T030405Z-pause-aaa111", "20260102T030405Z-resume-bbb222", "20260301T000000Z-apply-ccc333"]

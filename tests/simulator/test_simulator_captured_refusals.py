@@ -9,6 +9,7 @@ from bulk_esm.model.mapping import SourceType
 from bulk_esm.simulator import ApiError
 from bulk_esm.simulator.bounds import check
 from bulk_esm.simulator.errors import denied
+from bulk_esm.simulator.settings import Settings
 from bulk_esm.simulator.shard import Shard
 
 SQS, FIFO, KINESIS, DYNAMODB = SourceType.SQS, SourceType.SQS_FIFO, SourceType.KINESIS, SourceType.DYNAMODB
@@ -29,6 +30,28 @@ def after(source_type: SourceType, request: dict[str, Any], **members: Any) -> d
     check("UpdateEventSourceMapping", request)
     shard.update(UUID, request, 0)
     return shard.get(UUID, LONG)
+
+
+BOTH_WAYS_OF_SCALING = [
+    ({"ScalingConfig": {}, "ProvisionedPollerConfig": POLLERS}, {"ScalingConfig": {"MaximumConcurrency": 2}}),
+    ({"ProvisionedPollerConfig": {}, "ScalingConfig": {"MaximumConcurrency": 2}}, {"ProvisionedPollerConfig": POLLERS}),
+]
+
+
+@pytest.mark.parametrize(("request_", "members"), BOTH_WAYS_OF_SCALING)
+def test_to_switch_the_way_of_scaling_takes_two_calls(request_: dict[str, Any], members: dict[str, Any]) -> None:
+    assert "in the same request" in message(SQS, request_, **members)
+    shard = disabled(SQS, **members)
+    for at, (name, value) in enumerate(request_.items()):  # the first clears, and the second sets
+        shard.update(UUID, {name: value}, at)
+    assert shard.get(UUID, LONG).items() >= {name: value for name, value in request_.items() if value}.items()
+
+
+@pytest.mark.parametrize(("request_", "members"), BOTH_WAYS_OF_SCALING)
+def test_to_switch_it_in_one_call_is_a_setting(request_: dict[str, Any], members: dict[str, Any]) -> None:
+    shard = shard_of(a_mapping(SQS, State="Disabled", **members), settings=Settings(switches_scaling=True))
+    shard.update(UUID, request_, 0)
+    assert (shard.get(UUID, LONG).keys() & request_.keys()) == {name for name, value in request_.items() if value}
 
 
 def message(source_type: SourceType, request: dict[str, Any], **members: Any) -> str:

@@ -351,6 +351,7 @@ async def simulated() -> Report:
         speed=20,
         seed=1,
         whole_stamps=True,
+        switches_scaling=True,
         faults=faults,
         fleets={("123456789012", "eu-west-1"): Fleet(mappings=[])},
     ) as simulator:
