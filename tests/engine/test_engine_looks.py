@@ -88,6 +88,23 @@ def censuses(draw: st.DrawFn) -> Census:
     )
 
 
+# How old a mapping is that has settled with 3 in 10, if it had not 30 s after its update; and if nobody looked.
+THREE_IN_TEN_AGAIN = {"accepted_at": NOW - 33.84, "unsettled_s": 30.0, "get_only": True}
+THREE_IN_TEN_AT_FIRST = {"accepted_at": NOW - 5.65, "get_only": True}
+
+
+@pytest.mark.parametrize(
+    ("count", "members", "looked_at"),
+    [(10, THREE_IN_TEN_AGAIN, 10), (11, THREE_IN_TEN_AGAIN, 0), (10, THREE_IN_TEN_AT_FIRST, 0)],
+)
+def test_the_last_ten_are_asked_about_again_a_little_sooner(
+    count: int, members: dict[str, Any], looked_at: int
+) -> None:
+    likely = TIMES.probability(SQS, unsettled_s=members.get("unsettled_s", 0.0), age_s=NOW - members["accepted_at"])
+    assert likely == pytest.approx(0.3, abs=0.01)
+    assert len(chosen(many(count, **members))) == looked_at
+
+
 OPTIONS = st.fixed_dictionaries({"list_lag_s": st.sampled_from([0.0, 5.0, 60.0]), "updates_wait": st.booleans()})
 
 
