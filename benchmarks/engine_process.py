@@ -34,13 +34,16 @@ def pacer_maker(spec: str) -> Callable[..., Pacer]:
 async def pause_all(*, rate: float, pacer: str, concurrency: int, timeout_s: float) -> dict[str, object]:
     """Plan and apply."""
     make_pacer = pacer_maker(pacer)
-    async with bulk_esm.connect(max_per_second=rate, concurrency=concurrency, timeout_s=timeout_s) as bulk:
-        bulk.control_plane.pacer = make_pacer(max_per_second=rate)
-        with tempfile.TemporaryDirectory() as runs_dir:
+    with tempfile.TemporaryDirectory() as runs_dir:
+        async with bulk_esm.connect(
+            max_per_second=rate, concurrency=concurrency, timeout_s=timeout_s, runs_dir=runs_dir
+        ) as bulk:
+            control_plane = bulk.home.control_plane
+            control_plane.pacer = make_pacer(max_per_second=rate)
             started_s, cpu_s = time.monotonic(), time.process_time()
             plan = await bulk.plan(bulk_esm.Selection(states=("Enabled",)), bulk_esm.Change({"Enabled": False}))
             planned_s, planned_cpu_s = time.monotonic(), time.process_time()
-            record = await bulk.apply(plan, runs_dir=runs_dir)
+            record = await bulk.apply(plan)
             return {
                 "plan_s": planned_s - started_s,
                 "plan_cpu_s": planned_cpu_s - cpu_s,
@@ -48,8 +51,8 @@ async def pause_all(*, rate: float, pacer: str, concurrency: int, timeout_s: flo
                 "cpu_s": time.process_time() - cpu_s,
                 "peak_rss_kib": peak_rss_kib(),
                 "counts": record.counts,
-                "requests": bulk.control_plane.request_counts(),
-                "episodes": bulk.control_plane.pacer.statistics().episodes,
+                "requests": record.requests,
+                "episodes": control_plane.pacer.statistics().episodes,
             }
 
 

@@ -28,8 +28,8 @@ from fleet_paper import MAPPINGS, SHARDS, Costs, markdown
 from fleet_places import fleet_in, shards_of, slowest_settle_s
 from records import RESULTS, circumstances, table
 
+from bulk_esm.model.records import ShardEntry
 from bulk_esm.runs.shard_progress import ShardProgress
-from bulk_esm.store.fleet_folder import ShardEntry
 
 RATE_PER_S = 12.0
 MOST_RATIO = 1.15

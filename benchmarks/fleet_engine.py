@@ -1,4 +1,4 @@
-"""A fleet of shards paused by the fleet's own classes, in a process of its own or with workers. One JSON line.
+"""A fleet of shards paused by the classes beneath the API, in a process of its own or with workers. One JSON line.
 
     python benchmarks/fleet_engine.py --shards 60 --rate 12 --executor local
 
@@ -31,14 +31,14 @@ from bulk_esm.executors.remote import open_process_executor
 from bulk_esm.executors.tasks import PlanChange, Reach, Task
 from bulk_esm.executors.worker import Worker
 from bulk_esm.model.change import Change
+from bulk_esm.model.events import MappingEnded, RunEvent
 from bulk_esm.model.records import Intent
-from bulk_esm.model.result import Result
 from bulk_esm.model.rollout import RolloutSettings
 from bulk_esm.model.selection import Selection
 from bulk_esm.model.shard import Shard
 from bulk_esm.runs.fleet import Fleet
-from bulk_esm.runs.planning import plan_run
-from bulk_esm.runs.run import FleetRun
+from bulk_esm.runs.planning import PlanContext, plan_run
+from bulk_esm.runs.run import Run
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
@@ -104,24 +104,27 @@ async def pause_all(options: argparse.Namespace) -> dict[str, Any]:
 
         base_rss_kib = peak_rss_kib()
         started_s, cpu_s = time.monotonic(), time.process_time()
-        plan = stack.enter_context(await plan_run(fleet, task_of, runs_dir=runs_dir, intent=intent))
+        plan = stack.enter_context(
+            await plan_run(fleet, task_of, runs_dir=runs_dir, context=PlanContext(intent=intent))
+        )
         planned_s, planned_cpu_s = time.monotonic(), time.process_time()
-        plan.publish(intent, [shards], None)
-        run = FleetRun(fleet, plan.folder, known=plan.known)
+        files = plan.publish(intent, [shards], None)
+        run = Run(fleet, files, shards=plan.fleet_record, known=plan.known)
         gc.collect()
         gc.freeze()
         planned_rss_kib, planned_workers_s = peak_rss_kib(), workers_cpu_s()
         sampling = asyncio.create_task(samples.take())
         last_at: dict[str, float] = {}
 
-        def note(result: Result) -> None:
-            last_at[f"{result.account_id}-{result.region}"] = time.monotonic()
+        def note(event: RunEvent) -> None:
+            if isinstance(event, MappingEnded):
+                last_at[f"{event.result.account_id}-{event.result.region}"] = time.monotonic()
 
         applied_s, applied_cpu_s = time.monotonic(), time.process_time()
-        record = await run.carry_out(note)
+        record = await run.carry_out([note])
         ended_s = time.monotonic()
         sampling.cancel()
-        files = [path for path in plan.folder.path.rglob("*") if path.is_file()]
+        written = [path for path in files.path.rglob("*") if path.is_file()]
         return {
             "plan_s": planned_s - started_s,
             "plan_driver_cpu_s": planned_cpu_s - cpu_s,
@@ -140,9 +143,9 @@ async def pause_all(options: argparse.Namespace) -> dict[str, Any]:
             "shards": {str(status): count for status, count in record.shards.items()},
             "plan_requests": dict(plan.requests),
             "requests": record.requests,
-            "result_bytes": sum(path.stat().st_size for path in files if path.name == "results.jsonl"),
-            "plan_bytes": sum(path.stat().st_size for path in files if path.name == "plan.jsonl"),
-            "files": len(files),
+            "result_bytes": sum(path.stat().st_size for path in written if path.name == "results.jsonl"),
+            "plan_bytes": sum(path.stat().st_size for path in written if path.name == "plan.jsonl"),
+            "files": len(written),
         }
 
 

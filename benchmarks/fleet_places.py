@@ -26,7 +26,13 @@ def shards_of(count: int) -> tuple[Shard, ...]:
 
 def fleet_in(shard: Shard, mappings: int, *, seed: int = 1) -> Fleet:
     """The mappings of a shard, all of them Enabled; the same in every process."""
-    return make_fleet(mappings, seed=seed, account_id=shard.account_id, region=shard.region, disabled_share=0.0)
+    account_id, region = place_of(shard)
+    return make_fleet(mappings, seed=seed, account_id=account_id, region=region, disabled_share=0.0)
+
+
+def place_of(shard: Shard) -> tuple[str, str]:
+    """The account and the Region of one of `shards_of`, all of which have both."""
+    return shard.account_id or "", shard.region
 
 
 def slowest_settle_s(fleet: Fleet, *, seed: int = 1) -> float:

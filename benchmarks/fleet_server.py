@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 
 from aiohttp import web
-from fleet_places import fleet_in, shards_of
+from fleet_places import fleet_in, place_of, shards_of
 
 from bulk_esm.simulator import Simulator
 
@@ -54,7 +54,7 @@ async def serve(options: argparse.Namespace) -> None:
     raise_file_limit()
     shards = shards_of(options.shards)
     simulator = Noting(
-        fleets={(shard.account_id, shard.region): fleet_in(shard, options.mappings) for shard in shards},
+        fleets={place_of(shard): fleet_in(shard, options.mappings) for shard in shards},
         mappings=0,
         speed=options.speed,
     )

@@ -30,7 +30,7 @@ async def environment() -> AsyncIterator[dict[str, str]]:
         yield {"PATH": os.environ["PATH"], **simulator.environment}
 
 
-@pytest.mark.parametrize("code", blocks("python"), ids=lambda code: str(code).splitlines()[-1])
+@pytest.mark.parametrize("code", blocks("python"), ids=("home", "fleet", "script", "simulator"))
 async def test_python_code_runs(code: str, environment: dict[str, str], tmp_path: Path) -> None:
     done = await anyio.run_process([sys.executable, "-c", code], env=environment, cwd=tmp_path, check=False)
     assert done.returncode == 0, done.stderr.decode()
@@ -50,7 +50,7 @@ def test_commands_parse(command: str) -> None:
 
 
 def test_there_is_code_to_run() -> None:
-    assert len(blocks("python")) == 3
+    assert len(blocks("python")) == 4
     assert len(commands()) >= 8
 
 

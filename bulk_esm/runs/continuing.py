@@ -20,7 +20,7 @@ from bulk_esm.model.shard import Problem, Shard
 from bulk_esm.runs.each_shard import nobody
 from bulk_esm.runs.fleet import Fleet
 from bulk_esm.runs.read_tasks import ReadTasks
-from bulk_esm.runs.run import Run
+from bulk_esm.runs.run import Run, sum_counts
 from bulk_esm.store.run_files import RunFiles
 
 
@@ -121,10 +121,7 @@ class RunRest:
             reason=None,
             ended_at=None,
             continued_at=iso(self._fleet.clock.now()),
-            requests={
-                **self.record.requests,
-                **{k: v + self.record.requests.get(k, 0) for k, v in self.requests.items()},
-            },
+            requests=sum_counts(self.record.requests, self.requests),
         )
         self._files.write_record(record)
         return Run(

@@ -65,7 +65,8 @@ class Rollout:
                 if number > 1 and self._tasks.stopped_by is None:
                     await self._pause(number - 1, soaks=ended > 0)
                 begun = number
-                self._tell(WaveBegan(wave=number, waves=len(self._waves), updates=sum(map(len, wave))))
+                if self._tasks.stopped_by is None:
+                    self._tell(WaveBegan(wave=number, waves=len(self._waves), updates=sum(map(len, wave))))
                 await self._tasks.run(wave, record, wave=number, as_given=self._as_given)
                 ended = number
         finally:

@@ -254,7 +254,7 @@ def test_drift(tmp_path: Path, simulated: Simulated, inside: Inside) -> None:
     clean = cli("verify", "last")
     assert (clean.code, clean.stdout) == (0, "")
     assert f"0 mappings do not have what {run} set (1 requests)" in clean.stderr
-    assert requests() - before == {Kind.LIST: 1}  # one page: a sweep
+    assert requests() - before == {Kind.LIST: 1, Kind.IDENTITY: 1}  # one page: a sweep
 
     changed, irrelevant, deleted = list(simulated.mappings("sqs"))[:3]
     simulated.change_behind(changed, BatchSize=77)

@@ -11,7 +11,7 @@ import functools
 import os
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, ParamSpec
@@ -21,14 +21,18 @@ import anyio
 import botocore.loaders
 import msgspec
 
-from bulk_esm.api import connect
-from bulk_esm.bulk import BulkEsm
+from bulk_esm.aws.session import Connection, ConnectionSettings, connect
 from bulk_esm.clock import Clock
+from bulk_esm.engine.endings import Ending
 from bulk_esm.engine.engine import Engine
+from bulk_esm.engine.inventory import Inventory, read_inventory
+from bulk_esm.engine.planning import make_plan, renew_plan
 from bulk_esm.engine.settings import EngineSettings
+from bulk_esm.model.change import Change
 from bulk_esm.model.mapping import EventSourceMapping
 from bulk_esm.model.plan import Action, Plan, PlanItem
 from bulk_esm.model.result import Outcome, Result
+from bulk_esm.model.selection import Selection
 from bulk_esm.simulator import Simulator
 
 P = ParamSpec("P")
@@ -86,15 +90,8 @@ def virtual_clock(started_at: datetime = STARTED_AT) -> Clock:
 
 
 @asynccontextmanager
-async def world(
-    *,
-    max_per_second: float = 12.0,
-    concurrency: int = 50,
-    timeout_s: float = 900.0,
-    started_at: datetime = STARTED_AT,
-    **simulator: Any,
-) -> AsyncIterator[tuple[Simulator, BulkEsm]]:
-    """Lambda at its real speed, and a client that is as patient and as fast as the command line's defaults."""
+async def simulated(*, started_at: datetime = STARTED_AT, **simulator: Any) -> AsyncIterator[Simulator]:
+    """Lambda at its real speed, in virtual time, and an environment that points at it."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     nothing = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
     clock = virtual_clock(started_at)
@@ -103,20 +100,46 @@ async def world(
             patch.dict(os.environ, {**clean, **nothing, **there.environment}, clear=True),
             patch("botocore.session.create_loader", lambda *_: MODELS),
         ):
-            async with connect(
-                max_per_second=max_per_second, concurrency=concurrency, timeout_s=timeout_s, clock=clock
-            ) as bulk:
-                bulk.control_plane._jitter = random.Random(1)  # noqa: S311 - jitter is no secret
-                yield there, bulk
+            yield there
 
 
-def engine_of(bulk: BulkEsm, **settings: Any) -> Engine:
+class Home:
+    """What the engine does in one account and Region, without the API around it."""
+
+    def __init__(self, connection: Connection, clock: Clock) -> None:
+        self.connection = connection
+        self.clock = clock
+        self.control_plane = connection.control_plane
+
+    async def list(self, selection: Selection) -> Inventory:
+        return await read_inventory(self.connection, selection)
+
+    async def plan(self, selection: Selection, change: Change | Mapping[str, Change], **more: Any) -> Plan:
+        return await make_plan(self.connection, selection, change, clock=self.clock, **more)
+
+    async def renew(self, saved: Plan) -> tuple[Plan, dict[str, Ending]]:
+        return await renew_plan(self.connection, saved)
+
+
+@asynccontextmanager
+async def world(
+    *, max_per_second: float = 12.0, concurrency: int = 50, started_at: datetime = STARTED_AT, **simulator: Any
+) -> AsyncIterator[tuple[Simulator, Home]]:
+    """Lambda at its real speed, and a client that is as fast as the command line's defaults."""
+    settings = ConnectionSettings(max_per_second=max_per_second, concurrency=concurrency)
+    clock = virtual_clock(started_at)
+    async with simulated(started_at=started_at, **simulator) as there, connect(settings, clock=clock) as connection:
+        connection.control_plane._jitter = random.Random(1)  # noqa: S311 - jitter is no secret
+        yield there, Home(connection, clock)
+
+
+def engine_of(home: Home, **settings: Any) -> Engine:
     return Engine(
-        bulk.control_plane,
+        home.control_plane,
         run_id="a-run",
         account_id="123456789012",
         settings=EngineSettings(**settings),
-        clock=bulk._clock,
+        clock=home.clock,
     )
 
 

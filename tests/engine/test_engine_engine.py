@@ -7,6 +7,7 @@ from typing import Any, cast
 import anyio
 import pytest
 from engine_world import (
+    Home,
     a_mapping,
     accepted,
     check_what_always_holds,
@@ -18,7 +19,7 @@ from engine_world import (
     world,
 )
 
-from bulk_esm import AccessError, BulkEsm, Change, Outcome, Plan, Result, RunFolderError, Selection
+from bulk_esm import AccessError, Change, Outcome, Plan, Result, RunFolderError, Selection
 from bulk_esm.engine.endings import changed
 from bulk_esm.engine.engine import Engine
 from bulk_esm.engine.sending import Sending
@@ -36,9 +37,9 @@ EVERYTHING = Selection(all=True)
 class Sent:
     """Counts the updates that are under way at any time."""
 
-    def __init__(self, bulk: BulkEsm) -> None:
+    def __init__(self, home: Home) -> None:
         self.now = self.most = 0
-        client = cast("Any", bulk.control_plane._client)
+        client = cast("Any", home.control_plane._client)
         self._send = client.update_event_source_mapping
         client.update_event_source_mapping = self._counted
 
@@ -58,21 +59,21 @@ async def later(seconds: float, act: Callable[[], Any]) -> None:
 
 @in_virtual_time
 async def test_an_empty_plan() -> None:
-    async with world(mappings=8) as (simulator, bulk):
+    async with world(mappings=8) as (simulator, home):
         results: list[Result] = []
-        await engine_of(bulk).run([], results.append)
+        await engine_of(home).run([], results.append)
         assert results == []
         assert simulator.report().count() == 0
 
 
 @in_virtual_time
 async def test_what_needs_nothing_sent_has_its_result_and_costs_nothing() -> None:
-    async with world(fleet=[a_mapping(0, State="Disabled"), a_mapping(1)]) as (simulator, bulk):
-        plan = await bulk.plan(EVERYTHING, Change({"Enabled": False, "ParallelizationFactor": 2}))
+    async with world(fleet=[a_mapping(0, State="Disabled"), a_mapping(1)]) as (simulator, home):
+        plan = await home.plan(EVERYTHING, Change({"Enabled": False, "ParallelizationFactor": 2}))
         plan = Plan((*plan.items, unknown_item("0" * 36)))
         assert plan.count(Action.BLOCKED) == 3
         results: list[Result] = []
-        await engine_of(bulk).run(plan.items, results.append)
+        await engine_of(home).run(plan.items, results.append)
         check_what_always_holds(plan, results, simulator)
         assert outcomes(results) == {Outcome.BLOCKED: 3}
         assert all(result.request == {} and result.update_calls == 0 for result in results)
@@ -85,11 +86,11 @@ async def test_what_needs_nothing_sent_has_its_result_and_costs_nothing() -> Non
 
 @in_virtual_time
 async def test_what_someone_changed_since_the_plan_is_a_conflict_and_is_not_sent() -> None:
-    async with world(fleet=queues(4)) as (simulator, bulk):
-        plan = await bulk.plan(EVERYTHING, PAUSE)
+    async with world(fleet=queues(4)) as (simulator, home):
+        plan = await home.plan(EVERYTHING, PAUSE)
         since = plan.items[2].uuid
         engine = Engine(
-            bulk.control_plane,
+            home.control_plane,
             run_id="r",
             account_id=None,
             known={since: changed()},
@@ -106,18 +107,18 @@ async def test_what_someone_changed_since_the_plan_is_a_conflict_and_is_not_sent
 @pytest.mark.parametrize("concurrency", [1, 5])
 @in_virtual_time
 async def test_no_more_are_sent_at_once_than_was_said(concurrency: int) -> None:
-    async with world(fleet=queues(30), faults=Faults(latency_s=2.0)) as (_, bulk):
-        plan = await bulk.plan(EVERYTHING, PAUSE)
-        sent = Sent(bulk)
-        await engine_of(bulk, concurrency=concurrency).run(plan.items, lambda _: None)
+    async with world(fleet=queues(30), faults=Faults(latency_s=2.0)) as (_, home):
+        plan = await home.plan(EVERYTHING, PAUSE)
+        sent = Sent(home)
+        await engine_of(home, concurrency=concurrency).run(plan.items, lambda _: None)
         assert sent.most == concurrency
 
 
 @in_virtual_time
 async def test_waiting_for_an_update_to_settle_keeps_no_other_from_being_sent() -> None:
-    async with world(fleet=queues(30), faults=Faults(stuck_share=1.0)) as (simulator, bulk):
-        plan = await bulk.plan(EVERYTHING, PAUSE)
-        engine = engine_of(bulk, concurrency=1, timeout_s=600.0)
+    async with world(fleet=queues(30), faults=Faults(stuck_share=1.0)) as (simulator, home):
+        plan = await home.plan(EVERYTHING, PAUSE)
+        engine = engine_of(home, concurrency=1, timeout_s=600.0)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(engine.run, plan.items, lambda _: None)
             await anyio.sleep(20)
@@ -127,10 +128,10 @@ async def test_waiting_for_an_update_to_settle_keeps_no_other_from_being_sent() 
 
 @in_virtual_time
 async def test_no_more_are_under_way_than_was_said() -> None:
-    async with world(fleet=queues(12), faults=Faults(stuck_share=1.0)) as (simulator, bulk):
-        plan = await bulk.plan(EVERYTHING, PAUSE)
+    async with world(fleet=queues(12), faults=Faults(stuck_share=1.0)) as (simulator, home):
+        plan = await home.plan(EVERYTHING, PAUSE)
         results: list[Result] = []
-        engine = engine_of(bulk, most_under_way=5, timeout_s=60.0)
+        engine = engine_of(home, most_under_way=5, timeout_s=60.0)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(engine.run, plan.items, results.append)
             await anyio.sleep(50)
@@ -142,9 +143,9 @@ async def test_no_more_are_under_way_than_was_said() -> None:
 
 @in_virtual_time
 async def test_statistics_add_up_at_any_time() -> None:
-    async with world(fleet=queues(20), faults=Faults(latency_s=1.0)) as (_, bulk):
-        plan = await bulk.plan(EVERYTHING, PAUSE)
-        engine = engine_of(bulk, concurrency=4)
+    async with world(fleet=queues(20), faults=Faults(latency_s=1.0)) as (_, home):
+        plan = await home.plan(EVERYTHING, PAUSE)
+        engine = engine_of(home, concurrency=4)
         looks = 0
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(engine.run, plan.items, lambda _: None)
@@ -154,7 +155,7 @@ async def test_statistics_add_up_at_any_time() -> None:
                 ended = sum(statistics.outcomes.values())
                 assert statistics.total == 20
                 assert 0 <= statistics.sending <= 4
-                assert statistics.settling == bulk.control_plane.requests["update", "ok"] - ended
+                assert statistics.settling == home.control_plane.requests["update", "ok"] - ended
                 looks += 1
         assert looks > 10
         done = engine.statistics()
@@ -163,9 +164,9 @@ async def test_statistics_add_up_at_any_time() -> None:
 
 @in_virtual_time
 async def test_what_settles_slowest_goes_first() -> None:
-    async with world(fleet=make_fleet(40, disabled_share=0.0)) as (simulator, bulk):
-        plan = await bulk.plan(EVERYTHING, PAUSE)
-        await engine_of(bulk).run(plan.items, lambda _: None)
+    async with world(fleet=make_fleet(40, disabled_share=0.0)) as (simulator, home):
+        plan = await home.plan(EVERYTHING, PAUSE)
+        await engine_of(home).run(plan.items, lambda _: None)
         order = sorted(simulator.report().mappings, key=lambda mapping: mapping.accepted[0].accepted_at)
         types = [
             mapping.source_type.replace("msk", "kafka").replace("dynamodb", "kinesis").removesuffix("-fifo")
@@ -179,10 +180,10 @@ async def test_what_settles_slowest_goes_first() -> None:
 
 @in_virtual_time
 async def test_stop_sends_nothing_more_and_waits_for_what_was_accepted() -> None:
-    async with world(fleet=queues(60)) as (simulator, bulk):
-        plan = await bulk.plan(EVERYTHING, PAUSE)
+    async with world(fleet=queues(60)) as (simulator, home):
+        plan = await home.plan(EVERYTHING, PAUSE)
         results: list[Result] = []
-        engine = engine_of(bulk)
+        engine = engine_of(home)
         sent: list[int] = []
 
         def stop() -> None:
@@ -201,10 +202,10 @@ async def test_stop_sends_nothing_more_and_waits_for_what_was_accepted() -> None
 
 @in_virtual_time
 async def test_stop_before_the_start() -> None:
-    async with world(fleet=queues(5)) as (simulator, bulk):
-        plan = await bulk.plan(EVERYTHING, PAUSE)
+    async with world(fleet=queues(5)) as (simulator, home):
+        plan = await home.plan(EVERYTHING, PAUSE)
         results: list[Result] = []
-        engine = engine_of(bulk)
+        engine = engine_of(home)
         engine.stop(STOP)
         await engine.run(plan.items, results.append)
         check_what_always_holds(plan, results, simulator)
@@ -215,10 +216,10 @@ async def test_stop_before_the_start() -> None:
 @in_virtual_time
 async def test_what_was_throttled_when_the_stop_came_was_not_started() -> None:
     """A throttled update changed nothing: it must not count as sent and not seen."""
-    async with world(fleet=queues(20), faults=Faults(other_caller_share=3.0)) as (simulator, bulk):
-        plan = await bulk.plan(EVERYTHING, PAUSE)
+    async with world(fleet=queues(20), faults=Faults(other_caller_share=3.0)) as (simulator, home):
+        plan = await home.plan(EVERYTHING, PAUSE)
         results: list[Result] = []
-        engine = engine_of(bulk)
+        engine = engine_of(home)
         await anyio.sleep(5)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(later, 30.0, lambda: engine.stop(STOP))
@@ -232,11 +233,11 @@ async def test_what_was_throttled_when_the_stop_came_was_not_started() -> None:
 @pytest.mark.parametrize("seconds", [0.0, 0.04, 1.0, 3.0, 5.0, 7.0, 9.5])
 @in_virtual_time
 async def test_cancelled_at_any_time_every_item_has_its_result(seconds: float) -> None:
-    async with world(fleet=queues(40), faults=Faults(latency_s=0.3, cut_after_share=0.1)) as (simulator, bulk):
-        plan = await bulk.plan(EVERYTHING, PAUSE)
+    async with world(fleet=queues(40), faults=Faults(latency_s=0.3, cut_after_share=0.1)) as (simulator, home):
+        plan = await home.plan(EVERYTHING, PAUSE)
         results: list[Result] = []
         with anyio.move_on_after(seconds) as scope:
-            await engine_of(bulk).run(plan.items, results.append)
+            await engine_of(home).run(plan.items, results.append)
         assert scope.cancelled_caught
         check_what_always_holds(plan, results, simulator)
         counts = outcomes(results)
@@ -251,12 +252,12 @@ async def test_cancelled_at_any_time_every_item_has_its_result(seconds: float) -
 
 @in_virtual_time
 async def test_a_bug_in_one_item_does_not_lose_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with world(fleet=queues(10)) as (simulator, bulk):
-        plan = await bulk.plan(EVERYTHING, PAUSE)
-        engine = engine_of(bulk)
+    async with world(fleet=queues(10)) as (simulator, home):
+        plan = await home.plan(EVERYTHING, PAUSE)
+        engine = engine_of(home)
         settled = Sending.settled
         while_settling, while_sending = plan.items[3].uuid, plan.items[6].uuid
-        update = bulk.control_plane.update
+        update = home.control_plane.update
 
         def broken_settled(sending: Sending, *arguments: Any) -> Any:
             if sending.item.uuid == while_settling:
@@ -269,7 +270,7 @@ async def test_a_bug_in_one_item_does_not_lose_the_others(monkeypatch: pytest.Mo
             return await update(uuid, *arguments, **options)
 
         monkeypatch.setattr(Sending, "settled", broken_settled)
-        monkeypatch.setattr(bulk.control_plane, "update", broken_update)
+        monkeypatch.setattr(home.control_plane, "update", broken_update)
         results: list[Result] = []
         await engine.run(plan.items, results.append)
         check_what_always_holds(plan, results, simulator)
@@ -298,8 +299,8 @@ def disk_full_after(count: int) -> tuple[list[Result], Callable[[Result], None]]
 @pytest.mark.parametrize("mappings", [10, 100])
 @in_virtual_time
 async def test_a_result_that_cannot_be_recorded_stops_all_sending(mappings: int, count: int) -> None:
-    async with world(fleet=queues(mappings)) as (simulator, bulk):
-        plan = await bulk.plan(EVERYTHING, PAUSE)
+    async with world(fleet=queues(mappings)) as (simulator, home):
+        plan = await home.plan(EVERYTHING, PAUSE)
         results, record = disk_full_after(count)
         failed_at: list[int] = []
 
@@ -311,7 +312,7 @@ async def test_a_result_that_cannot_be_recorded_stops_all_sending(mappings: int,
                 raise
 
         with pytest.raises(RunFolderError, match="No space left"):
-            await engine_of(bulk).run(plan.items, watched)
+            await engine_of(home).run(plan.items, watched)
         # It was not tried again: what follows half a line would be lost with it.
         assert len(results) == count
         assert failed_at == [simulator.report().count("update")]
@@ -321,11 +322,11 @@ async def test_a_result_that_cannot_be_recorded_stops_all_sending(mappings: int,
 
 @in_virtual_time
 async def test_a_result_that_cannot_be_recorded_before_anything_was_sent() -> None:
-    async with world(fleet=queues(5)) as (simulator, bulk):
-        plan = await bulk.plan(EVERYTHING, PAUSE)
+    async with world(fleet=queues(5)) as (simulator, home):
+        plan = await home.plan(EVERYTHING, PAUSE)
         _, record = disk_full_after(0)
         with pytest.raises(RunFolderError):
-            await engine_of(bulk).run([unknown_item("0" * 36), *plan.items], record)
+            await engine_of(home).run([unknown_item("0" * 36), *plan.items], record)
         assert simulator.report().count("update") == 0
 
 
@@ -353,11 +354,11 @@ async def test_tasks_fail_with_their_own_error() -> None:
 @in_virtual_time
 async def test_when_all_places_are_taken_looks_make_room() -> None:
     """Updates wait then for what has settled, and not for requests: a look delays none."""
-    async with world(fleet=queues(1000)) as (simulator, bulk):
-        plan = await bulk.plan(EVERYTHING, PAUSE)
+    async with world(fleet=queues(1000)) as (simulator, home):
+        plan = await home.plan(EVERYTHING, PAUSE)
         items = plan.items[:300]
         results: list[Result] = []
-        await engine_of(bulk, most_under_way=100).run(items, results.append)
+        await engine_of(home, most_under_way=100).run(items, results.append)
         check_what_always_holds(Plan(items), results, simulator)
         assert outcomes(results) == {Outcome.UPDATED: 300}
         assert anyio.current_time() < 200

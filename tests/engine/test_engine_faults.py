@@ -8,6 +8,7 @@ import anyio
 import pytest
 from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 from engine_world import (
+    Home,
     a_mapping,
     accepted,
     check_what_always_holds,
@@ -18,7 +19,7 @@ from engine_world import (
     world,
 )
 
-from bulk_esm import AccessError, BulkEsm, Change, Outcome, Plan, Result, Selection
+from bulk_esm import AccessError, Change, Outcome, Plan, Result, Selection
 from bulk_esm.model.resuming import paused_by
 from bulk_esm.simulator import Faults, Simulator
 
@@ -27,20 +28,20 @@ RESIZE = Change({"BatchSize": 5})
 EVERYTHING = Selection(all=True)
 
 
-async def carried_out(bulk: BulkEsm, plan: Plan, simulator: Simulator, **settings: Any) -> dict[str, Result]:
+async def carried_out(home: Home, plan: Plan, simulator: Simulator, **settings: Any) -> dict[str, Result]:
     """The results of a plan that is carried out to its end, by mapping."""
     results: list[Result] = []
-    await engine_of(bulk, **settings).run(plan.items, results.append)
+    await engine_of(home, **settings).run(plan.items, results.append)
     check_what_always_holds(plan, results, simulator)
     return {result.uuid: result for result in results}
 
 
 @in_virtual_time
 async def test_pause_all() -> None:
-    async with world(mappings=60) as (simulator, bulk):
-        plan = await bulk.plan(EVERYTHING, PAUSE)
+    async with world(mappings=60) as (simulator, home):
+        plan = await home.plan(EVERYTHING, PAUSE)
         enabled = {mapping["UUID"] for mapping in simulator.snapshot() if mapping["State"] == "Enabled"}
-        results = await carried_out(bulk, plan, simulator)
+        results = await carried_out(home, plan, simulator)
         assert {uuid for uuid, result in results.items() if result.outcome is Outcome.UPDATED} == enabled
         assert {uuid for uuid, result in results.items() if result.outcome is Outcome.UNCHANGED} == (
             results.keys() - enabled
@@ -49,7 +50,7 @@ async def test_pause_all() -> None:
         assert {results[uuid].update_calls for uuid in enabled} == {1}
         assert {results[uuid].state for uuid in enabled} == {"Disabled"}
         # No request was refused, so none was wasted on asking too often.
-        counts = bulk.control_plane.request_counts()
+        counts = home.control_plane.request_counts()
         assert (counts["throttled"], counts["errors"], counts["update"]) == (0, 0, len(enabled))
         result = results[min(enabled)]
         assert (result.run_id, result.account_id, result.region, result.wave) == (
@@ -64,10 +65,10 @@ async def test_pause_all() -> None:
 
 @in_virtual_time
 async def test_only_what_was_selected_is_touched() -> None:
-    async with world(mappings=60) as (simulator, bulk):
-        plan = await bulk.plan(Selection(source_types=("kinesis", "mq")), RESIZE)  # type: ignore[arg-type]
+    async with world(mappings=60) as (simulator, home):
+        plan = await home.plan(Selection(source_types=("kinesis", "mq")), RESIZE)  # type: ignore[arg-type]
         before = {mapping["UUID"]: mapping for mapping in simulator.snapshot()}
-        await carried_out(bulk, plan, simulator)
+        await carried_out(home, plan, simulator)
         assert 0 < len(accepted(simulator)) < 20
         assert all(
             mapping == before[mapping["UUID"]]
@@ -95,14 +96,14 @@ WRONG = {
 @pytest.mark.parametrize("faults", WRONG.values(), ids=WRONG)
 @in_virtual_time
 async def test_all_are_paused_for_all_that_goes_wrong(faults: Faults) -> None:
-    async with world(fleet=queues(25), faults=faults) as (simulator, bulk):
-        plan = await bulk.plan(EVERYTHING, PAUSE)
-        results = await carried_out(bulk, plan, simulator)
+    async with world(fleet=queues(25), faults=faults) as (simulator, home):
+        plan = await home.plan(EVERYTHING, PAUSE)
+        results = await carried_out(home, plan, simulator)
         assert outcomes(list(results.values())) == {Outcome.UPDATED: 25}
         assert simulator.report().states == {"Disabled": 25}
         # What was cut was counted and, where it was an update, looked at by us and not sent again by the HTTP library.
         report = simulator.report()
-        counts = bulk.control_plane.request_counts()
+        counts = home.control_plane.request_counts()
         assert {kind: counts[kind] for kind in ("list", "get", "update")} == {
             kind: report.count(kind) for kind in ("list", "get", "update")
         }
@@ -111,21 +112,21 @@ async def test_all_are_paused_for_all_that_goes_wrong(faults: Faults) -> None:
 
 @in_virtual_time
 async def test_another_caller_slows_us_down_and_no_more() -> None:
-    async with world(fleet=queues(100), faults=Faults(other_caller_share=0.5)) as (simulator, bulk):
-        plan = await bulk.plan(EVERYTHING, PAUSE)
-        results = await carried_out(bulk, plan, simulator)
+    async with world(fleet=queues(100), faults=Faults(other_caller_share=0.5)) as (simulator, home):
+        plan = await home.plan(EVERYTHING, PAUSE)
+        results = await carried_out(home, plan, simulator)
         assert outcomes(list(results.values())) == {Outcome.UPDATED: 100}
-        statistics = bulk.control_plane.pacer.statistics()
+        statistics = home.control_plane.pacer.statistics()
         assert 0 < statistics.episodes < statistics.granted / 10
         report = simulator.report()
-        assert bulk.control_plane.request_counts()["throttled"] == report.count(status=429) > 0
+        assert home.control_plane.request_counts()["throttled"] == report.count(status=429) > 0
 
 
 @in_virtual_time
 async def test_mappings_that_never_settle_time_out() -> None:
-    async with world(fleet=queues(40), faults=Faults(stuck_share=0.25)) as (simulator, bulk):
-        plan = await bulk.plan(EVERYTHING, PAUSE)
-        results = await carried_out(bulk, plan, simulator, timeout_s=60.0)
+    async with world(fleet=queues(40), faults=Faults(stuck_share=0.25)) as (simulator, home):
+        plan = await home.plan(EVERYTHING, PAUSE)
+        results = await carried_out(home, plan, simulator, timeout_s=60.0)
         stuck = {mapping["UUID"] for mapping in simulator.snapshot() if mapping["State"] == "Disabling"}
         assert 0 < len(stuck) < 40
         for uuid, result in results.items():
@@ -141,9 +142,9 @@ async def test_mappings_that_never_settle_time_out() -> None:
 
 @in_virtual_time
 async def test_lambdas_refusal_is_the_result() -> None:
-    async with world(fleet=queues(40), faults=Faults(refused_share=0.25)) as (simulator, bulk):
-        plan = await bulk.plan(EVERYTHING, PAUSE)
-        results = await carried_out(bulk, plan, simulator)
+    async with world(fleet=queues(40), faults=Faults(refused_share=0.25)) as (simulator, home):
+        plan = await home.plan(EVERYTHING, PAUSE)
+        results = await carried_out(home, plan, simulator)
         counts = outcomes(list(results.values()))
         assert 0 < counts[Outcome.FAILED] < 40
         assert counts[Outcome.UPDATED] == 40 - counts[Outcome.FAILED] == len(accepted(simulator))
@@ -166,12 +167,12 @@ async def test_lambdas_refusal_is_the_result() -> None:
 )
 @in_virtual_time
 async def test_someone_changes_a_mapping_while_it_settles(behind: dict[str, Any], outcome: Outcome, words: str) -> None:
-    async with world(fleet=queues(3)) as (simulator, bulk):
-        plan = await bulk.plan(EVERYTHING, RESIZE)
+    async with world(fleet=queues(3)) as (simulator, home):
+        plan = await home.plan(EVERYTHING, RESIZE)
         uuid = plan.items[1].uuid
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_later, 1.5, lambda: simulator.change_behind(uuid, **behind))
-            results = await carried_out(bulk, plan, simulator)
+            results = await carried_out(home, plan, simulator)
         result = results.pop(uuid)
         assert result.outcome is outcome
         assert words in (result.error.message if result.error else "")
@@ -180,12 +181,12 @@ async def test_someone_changes_a_mapping_while_it_settles(behind: dict[str, Any]
 
 @in_virtual_time
 async def test_someone_deletes_a_mapping_while_it_settles() -> None:
-    async with world(fleet=queues(3)) as (simulator, bulk):
-        plan = await bulk.plan(EVERYTHING, PAUSE)
+    async with world(fleet=queues(3)) as (simulator, home):
+        plan = await home.plan(EVERYTHING, PAUSE)
         uuid = plan.items[1].uuid
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_later, 1.5, lambda: simulator.delete_behind(uuid))
-            result = (await carried_out(bulk, plan, simulator))[uuid]
+            result = (await carried_out(home, plan, simulator))[uuid]
         assert result.outcome is Outcome.CONFLICT
         assert result.accepted_at is not None
         assert result.error is not None
@@ -194,23 +195,23 @@ async def test_someone_deletes_a_mapping_while_it_settles() -> None:
 
 @in_virtual_time
 async def test_someone_deleted_a_mapping_before_its_update() -> None:
-    async with world(fleet=queues(3)) as (simulator, bulk):
-        plan = await bulk.plan(EVERYTHING, PAUSE)
+    async with world(fleet=queues(3)) as (simulator, home):
+        plan = await home.plan(EVERYTHING, PAUSE)
         uuid = plan.items[1].uuid
         simulator.delete_behind(uuid)
-        result = (await carried_out(bulk, plan, simulator))[uuid]
+        result = (await carried_out(home, plan, simulator))[uuid]
         assert (result.outcome, result.update_calls, result.accepted_at) == (Outcome.CONFLICT, 1, None)
         assert result.error is not None
         assert "deleted" in result.error.message
 
 
-def losing_answers(bulk: BulkEsm, then: Callable[[str], None], *, times: int = 1, applied: bool = True) -> None:
+def losing_answers(home: Home, then: Callable[[str], None], *, times: int = 1, applied: bool = True) -> None:
     """Lose the answers of the first updates, whether they were applied or not.
 
     Args:
         then: what happens next, with the mapping's UUID.
     """
-    client = cast("Any", bulk.control_plane._client)
+    client = cast("Any", home.control_plane._client)
     send = client.update_event_source_mapping
     left = [times]
 
@@ -235,10 +236,10 @@ def losing_answers(bulk: BulkEsm, then: Callable[[str], None], *, times: int = 1
 async def test_an_update_whose_answer_was_lost_is_looked_at_before_it_is_sent_again(
     settle_scale: float, times: int, applied: bool  # noqa: FBT001 - parameters of the test
 ) -> None:  # fmt: skip
-    async with world(fleet=queues(1), settle_scale=settle_scale) as (simulator, bulk):
-        plan = await bulk.plan(EVERYTHING, PAUSE)
-        losing_answers(bulk, lambda _: None, times=times, applied=applied)
-        (result,) = (await carried_out(bulk, plan, simulator)).values()
+    async with world(fleet=queues(1), settle_scale=settle_scale) as (simulator, home):
+        plan = await home.plan(EVERYTHING, PAUSE)
+        losing_answers(home, lambda _: None, times=times, applied=applied)
+        (result,) = (await carried_out(home, plan, simulator)).values()
         assert result.outcome is Outcome.UPDATED
         assert result.update_calls == (1 if applied else times + 1)
         assert simulator.report().count("update") == 1
@@ -246,10 +247,10 @@ async def test_an_update_whose_answer_was_lost_is_looked_at_before_it_is_sent_ag
 
 @in_virtual_time
 async def test_an_update_that_never_gets_an_answer_fails_in_the_end() -> None:
-    async with world(fleet=queues(1)) as (simulator, bulk):
-        plan = await bulk.plan(EVERYTHING, PAUSE)
-        losing_answers(bulk, lambda _: None, times=1000, applied=False)
-        (result,) = (await carried_out(bulk, plan, simulator)).values()
+    async with world(fleet=queues(1)) as (simulator, home):
+        plan = await home.plan(EVERYTHING, PAUSE)
+        losing_answers(home, lambda _: None, times=1000, applied=False)
+        (result,) = (await carried_out(home, plan, simulator)).values()
         assert result.error is not None
         # Every look, the last one too, found it as it was planned.
         assert (result.outcome, result.error.code) == (Outcome.FAILED, "ConnectionClosedError")
@@ -261,19 +262,19 @@ async def test_an_update_that_never_gets_an_answer_fails_in_the_end() -> None:
 @pytest.mark.parametrize("applied", [True, False])
 @in_virtual_time
 async def test_someone_deletes_a_mapping_whose_update_is_in_doubt(applied: bool) -> None:  # noqa: FBT001 - a parameter
-    async with world(fleet=queues(1)) as (simulator, bulk):
-        plan = await bulk.plan(EVERYTHING, PAUSE)
-        losing_answers(bulk, simulator.delete_behind, applied=applied)
-        (result,) = (await carried_out(bulk, plan, simulator)).values()
+    async with world(fleet=queues(1)) as (simulator, home):
+        plan = await home.plan(EVERYTHING, PAUSE)
+        losing_answers(home, simulator.delete_behind, applied=applied)
+        (result,) = (await carried_out(home, plan, simulator)).values()
         assert (result.outcome, result.update_calls) == (Outcome.CONFLICT, 1)
 
 
 @in_virtual_time
 async def test_someone_changes_a_mapping_whose_update_is_in_doubt() -> None:
-    async with world(fleet=queues(1)) as (simulator, bulk):
-        plan = await bulk.plan(EVERYTHING, PAUSE)
-        losing_answers(bulk, lambda uuid: simulator.change_behind(uuid, BatchSize=7), applied=False)
-        (result,) = (await carried_out(bulk, plan, simulator)).values()
+    async with world(fleet=queues(1)) as (simulator, home):
+        plan = await home.plan(EVERYTHING, PAUSE)
+        losing_answers(home, lambda uuid: simulator.change_behind(uuid, BatchSize=7), applied=False)
+        (result,) = (await carried_out(home, plan, simulator)).values()
         assert (result.outcome, result.update_calls) == (Outcome.CONFLICT, 1)
         assert simulator.report().count("update") == 0
 
@@ -282,17 +283,17 @@ async def test_someone_changes_a_mapping_whose_update_is_in_doubt() -> None:
 @in_virtual_time
 async def test_a_look_that_fails_for_good_does_not_tell_that_the_update_failed(in_doubt: bool) -> None:  # noqa: FBT001
     """The mapping may well be paused: whoever resumes what was paused must find it among that."""
-    async with world(fleet=queues(2)) as (simulator, bulk):
-        plan = await bulk.plan(EVERYTHING, PAUSE)
+    async with world(fleet=queues(2)) as (simulator, home):
+        plan = await home.plan(EVERYTHING, PAUSE)
         if in_doubt:
-            losing_answers(bulk, lambda _: None, times=2)
-        client = cast("Any", bulk.control_plane._client)
+            losing_answers(home, lambda _: None, times=2)
+        client = cast("Any", home.control_plane._client)
 
         async def no_answer(**_: Any) -> Any:
             raise ReadTimeoutError(endpoint_url="simulated")
 
         client.get_event_source_mapping = client.list_event_source_mappings = no_answer
-        results = await carried_out(bulk, plan, simulator)
+        results = await carried_out(home, plan, simulator)
         assert {result.outcome for result in results.values()} == {Outcome.TIMED_OUT}
         assert {result.error.code for result in results.values() if result.error} == {"ReadTimeoutError"}
         assert paused_by(plan.items, results.values()) == {item.uuid for item in plan.items}
@@ -312,13 +313,13 @@ async def test_a_mapping_in_use_is_waited_for_and_not_hammered(
 ) -> None:
     async with world(fleet=[a_mapping(EventSourceArn="arn:aws:mq:us-east-1:123456789012:broker:b:b-1")]) as (
         simulator,
-        bulk,
+        home,
     ):
-        plan = await bulk.plan(EVERYTHING, PAUSE)
+        plan = await home.plan(EVERYTHING, PAUSE)
         (item,) = plan.items
         simulator._world.of(item.uuid).update(item.uuid, request_of_other, simulator.now)
         results: list[Result] = []
-        await engine_of(bulk).run(plan.items, results.append)
+        await engine_of(home).run(plan.items, results.append)
         (result,) = results
         assert result.outcome is outcome
         report = simulator.report()
@@ -330,12 +331,12 @@ async def test_a_mapping_in_use_is_waited_for_and_not_hammered(
 
 @in_virtual_time
 async def test_a_mapping_that_stays_in_use_times_out() -> None:
-    async with world(fleet=queues(1), faults=Faults(stuck_share=1.0)) as (simulator, bulk):
-        plan = await bulk.plan(EVERYTHING, PAUSE)
+    async with world(fleet=queues(1), faults=Faults(stuck_share=1.0)) as (simulator, home):
+        plan = await home.plan(EVERYTHING, PAUSE)
         (item,) = plan.items
         simulator._world.of(item.uuid).update(item.uuid, {"BatchSize": 7}, simulator.now)
         results: list[Result] = []
-        await engine_of(bulk, timeout_s=60.0).run(plan.items, results.append)
+        await engine_of(home, timeout_s=60.0).run(plan.items, results.append)
         (result,) = results
         assert result.error is not None
         assert (result.outcome, result.error.code) == (Outcome.TIMED_OUT, "ResourceInUseException")
@@ -345,12 +346,12 @@ async def test_a_mapping_that_stays_in_use_times_out() -> None:
 
 @in_virtual_time
 async def test_a_mapping_in_use_at_its_deadline_was_not_deleted() -> None:
-    async with world(fleet=queues(1), faults=Faults(stuck_share=1.0, latency_s=5.0)) as (simulator, bulk):
-        plan = await bulk.plan(EVERYTHING, PAUSE)
+    async with world(fleet=queues(1), faults=Faults(stuck_share=1.0, latency_s=5.0)) as (simulator, home):
+        plan = await home.plan(EVERYTHING, PAUSE)
         (item,) = plan.items
         simulator._world.of(item.uuid).update(item.uuid, {"BatchSize": 7}, simulator.now)
         results: list[Result] = []
-        await engine_of(bulk, timeout_s=3.0).run(plan.items, results.append)
+        await engine_of(home, timeout_s=3.0).run(plan.items, results.append)
         assert [result.outcome for result in results] == [Outcome.TIMED_OUT]
 
 
@@ -366,14 +367,14 @@ async def test_credentials_that_are_refused_in_mid_run_end_it_at_once(expires: b
     denied: set[str] = set()
     # The plan takes one request: the run begins at once.
     faults = Faults(expires_after_s=seconds if expires else None, denied_accounts=mutable(denied))
-    async with world(fleet=queues(100), faults=faults) as (simulator, bulk):
-        plan = await bulk.plan(EVERYTHING, PAUSE)
+    async with world(fleet=queues(100), faults=faults) as (simulator, home):
+        plan = await home.plan(EVERYTHING, PAUSE)
         results: list[Result] = []
         async with anyio.create_task_group() as tasks:
             if not expires:
                 tasks.start_soon(_later, seconds, lambda: denied.add("123456789012"))
             with pytest.raises(AccessError, match="was refused"):
-                await engine_of(bulk).run(plan.items, results.append)
+                await engine_of(home).run(plan.items, results.append)
         check_what_always_holds(plan, results, simulator)
         report = simulator.report()
         assert 1 <= report.count(status=403) <= 3  # not once for each mapping

@@ -6,19 +6,17 @@ from typing import Any, cast
 
 import anyio
 import pytest
-from engine_world import a_mapping, accepted, in_virtual_time, listing, queues, world
+from engine_world import Home, a_mapping, accepted, in_virtual_time, listing, queues, world
 
 from bulk_esm import (
     AccessError,
     Action,
-    BulkEsm,
     Change,
     Plan,
     PlanItem,
     Selection,
     ServiceError,
     SourceType,
-    UsageError,
 )
 from bulk_esm.simulator import Faults, Simulator, make_fleet
 
@@ -48,34 +46,18 @@ def someone_updates(simulator: Simulator, uuid: str, **request: Any) -> None:
 
 @in_virtual_time
 async def test_a_sweep_reads_everything_once() -> None:
-    async with world(mappings=250) as (simulator, bulk):
-        inventory = await bulk.list(Selection())
+    async with world(mappings=250) as (simulator, home):
+        inventory = await home.list(Selection())
         assert [mapping.uuid for mapping in inventory.mappings] == listing(simulator)
         assert (inventory.seen, inventory.unknown) == (250, ())
         assert spent(simulator) == (3, 0)
 
 
 @in_virtual_time
-async def test_a_selection_is_checked_before_anything_is_sent() -> None:
-    async with world(mappings=20) as (simulator, bulk):
-        with pytest.raises(UsageError, match="--where"):
-            await bulk.list(Selection(where=("[",)))
-        with pytest.raises(UsageError, match="nothing is selected"):
-            await bulk.plan(Selection(), PAUSE)
-        with pytest.raises(UsageError, match="--state"):
-            await bulk.plan(Selection(states=("Paused",)), PAUSE)
-        with pytest.raises(UsageError, match="empty change"):
-            await bulk.plan(EVERYTHING, Change({}))
-        with pytest.raises(UsageError, match="BatchSize"):
-            await bulk.plan(EVERYTHING, {UNKNOWN: Change({"BatchSize": 0})})
-        assert spent(simulator) == (0, 0)
-
-
-@in_virtual_time
 async def test_a_few_uuids_do_not_sweep_a_large_fleet() -> None:
-    async with world(fleet=make_fleet(2000)) as (simulator, bulk):
+    async with world(fleet=make_fleet(2000)) as (simulator, home):
         wanted = listing(simulator)[25::100]
-        inventory = await bulk.list(Selection(uuids=frozenset(wanted)))
+        inventory = await home.list(Selection(uuids=frozenset(wanted)))
         assert {mapping.uuid for mapping in inventory.mappings} == set(wanted)
         lists, gets = spent(simulator)
         assert lists == 2  # of 20 pages
@@ -84,56 +66,56 @@ async def test_a_few_uuids_do_not_sweep_a_large_fleet() -> None:
 
 @in_virtual_time
 async def test_uuids_are_looked_for_in_pages_as_long_as_a_page_finds_more_than_a_get_would() -> None:
-    async with world(fleet=make_fleet(2000)) as (simulator, bulk):
+    async with world(fleet=make_fleet(2000)) as (simulator, home):
         wanted = listing(simulator)[25::40]
-        inventory = await bulk.list(Selection(uuids=frozenset(wanted)))
+        inventory = await home.list(Selection(uuids=frozenset(wanted)))
         assert {mapping.uuid for mapping in inventory.mappings} == set(wanted)
         assert spent(simulator) == (20, 0)
 
 
 @in_virtual_time
 async def test_planning_counts_for_the_looks_that_follow() -> None:
-    async with world(fleet=make_fleet(2000)) as (simulator, bulk):
+    async with world(fleet=make_fleet(2000)) as (simulator, home):
         mappings = simulator.snapshot()
         for _ in range(2):
             # Broken off: what was found lets expect how many there are.
-            await bulk.list(Selection(uuids=frozenset(listing(simulator)[25::100])))
-            census = bulk.control_plane.census
+            await home.list(Selection(uuids=frozenset(listing(simulator)[25::100])))
+            census = home.control_plane.census
             assert not census.complete
             assert 1000 < census.total < 4000
-        await bulk.list(Selection(sources=(mappings[0]["EventSourceArn"],)))
-        assert bulk.control_plane.census is census
-        await bulk.list(Selection())
-        await bulk.list(Selection(uuids=frozenset({mappings[0]["UUID"]})))
-        census = bulk.control_plane.census
+        await home.list(Selection(sources=(mappings[0]["EventSourceArn"],)))
+        assert home.control_plane.census is census
+        await home.list(Selection())
+        await home.list(Selection(uuids=frozenset({mappings[0]["UUID"]})))
+        census = home.control_plane.census
         assert (census.total, census.complete) == (2000, True)
         assert census.by_function.total() == 2000
 
 
 @in_virtual_time
 async def test_one_uuid_costs_two_requests_at_most() -> None:
-    async with world(mappings=500) as (simulator, bulk):
+    async with world(mappings=500) as (simulator, home):
         uuid = simulator.snapshot()[-1]["UUID"]
-        inventory = await bulk.list(Selection(uuids=frozenset({uuid})))
+        inventory = await home.list(Selection(uuids=frozenset({uuid})))
         assert [mapping.uuid for mapping in inventory.mappings] == [uuid]
         assert sum(spent(simulator)) <= 2
 
 
 @in_virtual_time
 async def test_uuids_that_the_first_page_has_need_no_get() -> None:
-    async with world(mappings=500) as (simulator, bulk):
+    async with world(mappings=500) as (simulator, home):
         uuids = frozenset(listing(simulator)[:60])
-        assert {mapping.uuid for mapping in (await bulk.list(Selection(uuids=uuids))).mappings} == uuids
+        assert {mapping.uuid for mapping in (await home.list(Selection(uuids=uuids))).mappings} == uuids
         assert spent(simulator) == (1, 0)
 
 
 @in_virtual_time
 async def test_an_unknown_uuid_is_a_blocked_item() -> None:
-    async with world(mappings=30) as (simulator, bulk):
+    async with world(mappings=30) as (simulator, home):
         uuid = next(mapping["UUID"] for mapping in simulator.snapshot() if mapping["State"] == "Enabled")
         selection = Selection(uuids=frozenset({uuid, UNKNOWN}))
-        assert (await bulk.list(selection)).unknown == (UNKNOWN,)
-        plan = await bulk.plan(selection, PAUSE)
+        assert (await home.list(selection)).unknown == (UNKNOWN,)
+        plan = await home.plan(selection, PAUSE)
         known, unknown = plan.items
         assert (known.uuid, known.action) == (uuid, Action.UPDATE)
         assert (unknown.uuid, unknown.action, unknown.state) == (UNKNOWN, Action.BLOCKED, None)
@@ -142,21 +124,21 @@ async def test_an_unknown_uuid_is_a_blocked_item() -> None:
 
 @in_virtual_time
 async def test_a_uuid_that_something_else_excludes_is_neither_selected_nor_unknown() -> None:
-    async with world(fleet=queues(3)) as (_, bulk):
+    async with world(fleet=queues(3)) as (_, home):
         uuids = frozenset(a_mapping(number)["UUID"] for number in range(3))
-        inventory = await bulk.list(Selection(uuids=uuids, functions=("f1",)))
+        inventory = await home.list(Selection(uuids=uuids, functions=("f1",)))
         assert [mapping.uuid for mapping in inventory.mappings] == [a_mapping(1)["UUID"]]
         assert inventory.unknown == ()
 
 
 @in_virtual_time
 async def test_exact_sources_use_lists_own_filter() -> None:
-    async with world(mappings=500) as (simulator, bulk):
+    async with world(mappings=500) as (simulator, home):
         some = [mapping for mapping in simulator.snapshot()[50::150] if "EventSourceArn" in mapping]
-        inventory = await bulk.list(Selection(sources=tuple(mapping["EventSourceArn"] for mapping in some)))
+        inventory = await home.list(Selection(sources=tuple(mapping["EventSourceArn"] for mapping in some)))
         assert [mapping.uuid for mapping in inventory.mappings] == [mapping["UUID"] for mapping in some]
         assert spent(simulator) == (len(some), 0)
-        globbed = await bulk.list(Selection(sources=(some[0]["EventSourceArn"].replace("us-east", "us-[e]ast"),)))
+        globbed = await home.list(Selection(sources=(some[0]["EventSourceArn"].replace("us-east", "us-[e]ast"),)))
         assert [mapping.uuid for mapping in globbed.mappings] == [some[0]["UUID"]]
         assert spent(simulator) == (len(some) + 5, 0)
 
@@ -165,17 +147,17 @@ async def test_exact_sources_use_lists_own_filter() -> None:
 async def test_functions_are_swept_for_as_their_filter_may_miss_aliases() -> None:
     arn = a_mapping()["FunctionArn"]
     fleet = [a_mapping(0), a_mapping(1, FunctionArn=f"{arn}:live"), a_mapping(2)]
-    async with world(fleet=fleet) as (simulator, bulk):
-        inventory = await bulk.list(Selection(functions=("f0",)))
+    async with world(fleet=fleet) as (simulator, home):
+        inventory = await home.list(Selection(functions=("f0",)))
         assert {mapping.uuid for mapping in inventory.mappings} == {a_mapping(0)["UUID"], a_mapping(1)["UUID"]}
         assert spent(simulator) == (1, 0)
 
 
 @in_virtual_time
 async def test_tags_cost_lambda_nothing() -> None:
-    async with world(mappings=300) as (simulator, bulk):
+    async with world(mappings=300) as (simulator, home):
         fleet = make_fleet(300)
-        inventory = await bulk.list(Selection(tags=("team=billing", "team=growth")))
+        inventory = await home.list(Selection(tags=("team=billing", "team=growth")))
         expected = {
             mapping["UUID"]
             for mapping in fleet.mappings
@@ -185,7 +167,7 @@ async def test_tags_cost_lambda_nothing() -> None:
         assert {mapping.uuid for mapping in inventory.mappings} == expected
         assert spent(simulator) == (3, 0)
         assert simulator.report().count("tagging") < 6
-        by_function = await bulk.list(Selection(function_tags=("env=prod",), tags=("team",)))
+        by_function = await home.list(Selection(function_tags=("env=prod",), tags=("team",)))
         assert {mapping.uuid for mapping in by_function.mappings} == {
             mapping["UUID"]
             for mapping in fleet.mappings
@@ -196,14 +178,14 @@ async def test_tags_cost_lambda_nothing() -> None:
 
 @in_virtual_time
 async def test_mappings_in_transition_are_waited_for() -> None:
-    async with world(fleet=queues(10)) as (simulator, bulk):
+    async with world(fleet=queues(10)) as (simulator, home):
         uuids = [mapping["UUID"] for mapping in simulator.snapshot()]
         for uuid in uuids[:3]:
             someone_updates(simulator, uuid, Enabled=False)
         someone_updates(simulator, uuids[3], BatchSize=7)
         told: list[int] = []
         await anyio.sleep(0.5)
-        plan = await bulk.plan(EVERYTHING, PAUSE, waiting=told.append)
+        plan = await home.plan(EVERYTHING, PAUSE, waiting=told.append)
         assert told == [4]
         actions = {item.uuid: item.action for item in plan.items}
         assert [actions[uuid] for uuid in uuids] == [Action.UNCHANGED] * 3 + [Action.UPDATE] * 7
@@ -213,18 +195,18 @@ async def test_mappings_in_transition_are_waited_for() -> None:
 
 @in_virtual_time
 async def test_nobody_is_told_to_wait_for_nothing() -> None:
-    async with world(fleet=queues(3)) as (_, bulk):
+    async with world(fleet=queues(3)) as (_, home):
         told: list[int] = []
-        await bulk.plan(EVERYTHING, PAUSE, waiting=told.append)
+        await home.plan(EVERYTHING, PAUSE, waiting=told.append)
         assert told == []
 
 
 @in_virtual_time
 async def test_what_does_not_come_to_rest_is_blocked() -> None:
     fleet = [*queues(2), a_mapping(2, State="Deleting"), a_mapping(3, State="Pondering"), a_mapping(4, State="")]
-    async with world(fleet=fleet, timeout_s=60.0, faults=Faults(stuck_share=1.0)) as (simulator, bulk):
+    async with world(fleet=fleet, faults=Faults(stuck_share=1.0)) as (simulator, home):
         someone_updates(simulator, a_mapping(1)["UUID"], BatchSize=7)
-        plan = await bulk.plan(EVERYTHING, PAUSE)
+        plan = await home.plan(EVERYTHING, PAUSE, timeout_s=60.0)
         assert 60 <= asyncio.get_running_loop().time() < 61
         items = [item_of(plan, number) for number in range(5)]
         assert [item.action for item in items] == [Action.UPDATE, *[Action.BLOCKED] * 4]
@@ -237,18 +219,18 @@ async def test_what_does_not_come_to_rest_is_blocked() -> None:
 
 @in_virtual_time
 async def test_what_is_being_deleted_is_not_waited_for() -> None:
-    async with world(fleet=[a_mapping(State="Deleting")]) as (simulator, bulk):
+    async with world(fleet=[a_mapping(State="Deleting")]) as (simulator, home):
         told: list[int] = []
-        await bulk.plan(EVERYTHING, PAUSE, waiting=told.append)
+        await home.plan(EVERYTHING, PAUSE, waiting=told.append)
         assert (told, spent(simulator)) == ([], (1, 0))
 
 
 @in_virtual_time
 async def test_one_that_is_deleted_while_it_is_waited_for_is_blocked() -> None:
-    async with world(fleet=queues(2)) as (simulator, bulk):
+    async with world(fleet=queues(2)) as (simulator, home):
         uuid = a_mapping()["UUID"]
         someone_updates(simulator, uuid, BatchSize=7)
-        plan = await bulk.plan(EVERYTHING, PAUSE, waiting=lambda _: simulator.delete_behind(uuid))
+        plan = await home.plan(EVERYTHING, PAUSE, waiting=lambda _: simulator.delete_behind(uuid))
         assert [item_of(plan, number).action for number in range(2)] == [Action.BLOCKED, Action.UPDATE]
 
 
@@ -261,7 +243,7 @@ async def test_one_that_is_deleted_while_it_is_waited_for_is_blocked() -> None:
 )
 @in_virtual_time
 async def test_an_error_while_waiting_is_raised_as_it_is(faults: Faults, error: type[Exception]) -> None:
-    async with world(fleet=queues(5)) as (simulator, bulk):
+    async with world(fleet=queues(5)) as (simulator, home):
         for mapping in simulator.snapshot():
             someone_updates(simulator, mapping["UUID"], BatchSize=7)
 
@@ -270,7 +252,7 @@ async def test_an_error_while_waiting_is_raised_as_it_is(faults: Faults, error: 
             settings.settings = _with(settings.settings, faults)
 
         with pytest.raises(error):
-            await bulk.plan(EVERYTHING, PAUSE, waiting=go_wrong)
+            await home.plan(EVERYTHING, PAUSE, waiting=go_wrong)
 
 
 def _with(settings: Any, faults: Faults) -> Any:
@@ -290,8 +272,8 @@ def _with(settings: Any, faults: Faults) -> Any:
 @in_virtual_time
 async def test_encrypted_filters_are_read_with_get_where_they_are_touched(change: Change, gets: int) -> None:
     fleet = [a_mapping(0, FilterCriteria=FILTERS, KMSKeyArn=KEY), a_mapping(1, FilterCriteria=FILTERS), a_mapping(2)]
-    async with world(fleet=fleet) as (simulator, bulk):
-        plan = await bulk.plan(EVERYTHING, change)
+    async with world(fleet=fleet) as (simulator, home):
+        plan = await home.plan(EVERYTHING, change)
         assert spent(simulator) == (1, gets)
         encrypted = item_of(plan, 0)
         assert encrypted.before.configuration["FilterCriteria"] == (FILTERS if gets else None)
@@ -305,8 +287,8 @@ async def test_encrypted_filters_are_seen_where_a_tumbling_window_excludes_them(
         FilterCriteria=FILTERS,
         KMSKeyArn=KEY,
     )
-    async with world(fleet=[stream]) as (simulator, bulk):
-        plan = await bulk.plan(EVERYTHING, Change({"TumblingWindowInSeconds": 30}))
+    async with world(fleet=[stream]) as (simulator, home):
+        plan = await home.plan(EVERYTHING, Change({"TumblingWindowInSeconds": 30}))
         assert spent(simulator) == (1, 1)
         assert plan.items[0].action is Action.BLOCKED
         assert "tumbling window exclude each other" in plan.items[0].problems[0]
@@ -314,8 +296,8 @@ async def test_encrypted_filters_are_seen_where_a_tumbling_window_excludes_them(
 
 @in_virtual_time
 async def test_encrypted_filters_that_are_as_asked_need_no_update() -> None:
-    async with world(fleet=[a_mapping(FilterCriteria=FILTERS, KMSKeyArn=KEY)]) as (_, bulk):
-        plan = await bulk.plan(EVERYTHING, Change({"FilterCriteria": FILTERS}))
+    async with world(fleet=[a_mapping(FilterCriteria=FILTERS, KMSKeyArn=KEY)]) as (_, home):
+        plan = await home.plan(EVERYTHING, Change({"FilterCriteria": FILTERS}))
         assert plan.items[0].action is Action.UNCHANGED
 
 
@@ -323,19 +305,19 @@ async def test_encrypted_filters_that_are_as_asked_need_no_update() -> None:
 async def test_encrypted_filters_of_a_mapping_that_is_gone_meanwhile() -> None:
     async with world(fleet=[a_mapping(FilterCriteria=FILTERS, KMSKeyArn=KEY)], faults=Faults(list_lag_s=60.0)) as (
         simulator,
-        bulk,
+        home,
     ):
         simulator.delete_behind(a_mapping()["UUID"])
-        plan = await bulk.plan(EVERYTHING, Change({}, unset=("FilterCriteria",)))
+        plan = await home.plan(EVERYTHING, Change({}, unset=("FilterCriteria",)))
         assert len(plan.items) == 1
 
 
 @in_virtual_time
 async def test_every_mapping_its_own_change() -> None:
-    async with world(fleet=queues(3)) as (_, bulk):
+    async with world(fleet=queues(3)) as (_, home):
         uuids = [a_mapping(number)["UUID"] for number in range(3)]
         changes = {uuids[0]: PAUSE, uuids[2]: Change({"BatchSize": 5})}
-        plan = await bulk.plan(Selection(uuids=frozenset(changes)), changes)
+        plan = await home.plan(Selection(uuids=frozenset(changes)), changes)
         assert {item.uuid: item.request for item in plan.items} == {
             uuids[0]: {"Enabled": False},
             uuids[2]: {"BatchSize": 5},
@@ -346,20 +328,20 @@ async def test_every_mapping_its_own_change() -> None:
 async def test_what_cannot_be_taken_back_is_blocked_unless_allowed() -> None:
     kafka = a_mapping(EventSourceArn="arn:aws:kafka:us-east-1:123456789012:cluster/c/1")
     window = Change({"MaximumBatchingWindowInSeconds": 5})
-    async with world(fleet=[kafka]) as (_, bulk):
-        assert (await bulk.plan(EVERYTHING, window)).items[0].action is Action.BLOCKED
-        allowed = await bulk.plan(EVERYTHING, window, allow_irreversible=True)
+    async with world(fleet=[kafka]) as (_, home):
+        assert (await home.plan(EVERYTHING, window)).items[0].action is Action.BLOCKED
+        allowed = await home.plan(EVERYTHING, window, allow_irreversible=True)
         assert allowed.items[0].action is Action.UPDATE
         assert allowed.items[0].source_type is SourceType.MSK
 
 
 async def renewed(
-    bulk: BulkEsm, simulator: Simulator, act: Callable[[], None], change: Change = PAUSE
+    home: Home, simulator: Simulator, act: Callable[[], None], change: Change = PAUSE
 ) -> tuple[Plan, dict[str, Action], set[str]]:
     """What a plan made now finds after `act`: itself, its actions by mapping, and who was changed."""
-    saved = await bulk.plan(EVERYTHING, change)
+    saved = await home.plan(EVERYTHING, change)
     act()
-    plan, changed = await bulk.renew(saved)
+    plan, changed = await home.renew(saved)
     assert [item.uuid for item in plan.items] == [item.uuid for item in saved.items]
     assert not accepted(simulator)
     return saved, {item.uuid: item.action for item in plan.items}, set(changed)
@@ -367,15 +349,15 @@ async def renewed(
 
 @in_virtual_time
 async def test_a_saved_plan_that_still_holds() -> None:
-    async with world(fleet=[*queues(4), a_mapping(4, State="Disabled")]) as (simulator, bulk):
-        saved, actions, changed = await renewed(bulk, simulator, lambda: None)
+    async with world(fleet=[*queues(4), a_mapping(4, State="Disabled")]) as (simulator, home):
+        saved, actions, changed = await renewed(home, simulator, lambda: None)
         assert actions == {item.uuid: item.action for item in saved.items}
         assert not changed
 
 
 @in_virtual_time
 async def test_a_saved_plan_of_which_something_is_done_changed_or_gone() -> None:
-    async with world(fleet=queues(6)) as (simulator, bulk):
+    async with world(fleet=queues(6)) as (simulator, home):
         uuids = [a_mapping(number)["UUID"] for number in range(6)]
 
         def act() -> None:
@@ -385,10 +367,10 @@ async def test_a_saved_plan_of_which_something_is_done_changed_or_gone() -> None
             simulator.change_behind(uuids[3], State="Updating")
             simulator.change_behind(uuids[4], LastProcessingResult="OK")  # Lambda's own doing
 
-        saved, actions, changed = await renewed(bulk, simulator, act)
+        saved, actions, changed = await renewed(home, simulator, act)
         assert changed == {uuids[1], uuids[2], uuids[3]}
         assert actions == dict.fromkeys(uuids, Action.UPDATE) | {uuids[0]: Action.UNCHANGED}
-        plan, _ = await bulk.renew(saved)
+        plan, _ = await home.renew(saved)
         done = item_of(plan, 0)
         assert (done.request, done.diff) == ({}, ())
         assert item_of(plan, 1) == item_of(saved, 1)
@@ -396,9 +378,9 @@ async def test_a_saved_plan_of_which_something_is_done_changed_or_gone() -> None
 
 @in_virtual_time
 async def test_a_saved_plan_with_encrypted_filters_still_holds() -> None:
-    async with world(fleet=[a_mapping(FilterCriteria=FILTERS, KMSKeyArn=KEY)]) as (simulator, bulk):
+    async with world(fleet=[a_mapping(FilterCriteria=FILTERS, KMSKeyArn=KEY)]) as (simulator, home):
         saved, actions, changed = await renewed(
-            bulk, simulator, lambda: None, Change({"FilterCriteria": {"Filters": [{"Pattern": '{"b":[2]}'}]}})
+            home, simulator, lambda: None, Change({"FilterCriteria": {"Filters": [{"Pattern": '{"b":[2]}'}]}})
         )
         assert saved.items[0].before.configuration["FilterCriteria"] == FILTERS
         assert not changed
@@ -407,32 +389,32 @@ async def test_a_saved_plan_with_encrypted_filters_still_holds() -> None:
 
 @in_virtual_time
 async def test_a_saved_plan_without_updates_costs_nothing() -> None:
-    async with world(fleet=queues(3)) as (simulator, bulk):
-        saved = await bulk.plan(EVERYTHING, Change({"Enabled": True}))
+    async with world(fleet=queues(3)) as (simulator, home):
+        saved = await home.plan(EVERYTHING, Change({"Enabled": True}))
         before = spent(simulator)
-        assert await bulk.renew(saved) == (saved, {})
+        assert await home.renew(saved) == (saved, {})
         assert spent(simulator) == before
 
 
 @in_virtual_time
 async def test_the_credentials_are_refused() -> None:
     faults = Faults(denied_accounts=frozenset({"123456789012"}))
-    async with world(mappings=500, faults=faults) as (simulator, bulk):
+    async with world(mappings=500, faults=faults) as (simulator, home):
         with pytest.raises(AccessError):
-            await bulk.plan(EVERYTHING, PAUSE)
+            await home.plan(EVERYTHING, PAUSE)
         with pytest.raises(AccessError):
-            await bulk.plan(Selection(uuids=frozenset({UNKNOWN})), PAUSE)
+            await home.plan(Selection(uuids=frozenset({UNKNOWN})), PAUSE)
         assert simulator.report().count() == 2
 
 
 @pytest.mark.parametrize("error", [AccessError("no"), ServiceError(code="ServiceException", message="", status=500)])
 @in_virtual_time
 async def test_a_get_that_fails_for_good_ends_the_planning(error: Exception) -> None:
-    async with world(mappings=300) as (_, bulk):
+    async with world(mappings=300) as (_, home):
 
         async def fail(_: str, **__: Any) -> Any:
             raise error
 
-        bulk.control_plane.get = fail  # type: ignore[method-assign,assignment]
+        home.control_plane.get = fail  # type: ignore[method-assign,assignment]
         with pytest.raises(type(error)):
-            await bulk.plan(Selection(uuids=frozenset({UNKNOWN})), PAUSE)
+            await home.plan(Selection(uuids=frozenset({UNKNOWN})), PAUSE)

@@ -4,9 +4,9 @@ from typing import Any, cast
 
 import pytest
 from botocore.exceptions import ClientError
-from engine_world import an_item, engine_of, in_virtual_time, queues, world
+from engine_world import Home, an_item, engine_of, in_virtual_time, queues, world
 
-from bulk_esm import BulkEsm, Change, Outcome, Result, Selection
+from bulk_esm import Change, Outcome, Result, Selection
 from bulk_esm.engine.endings import failed
 from bulk_esm.errors import ServiceError
 
@@ -58,7 +58,7 @@ def test_other_refusals_keep_lambdas_words(code: str, words: str) -> None:
     assert message(ServiceError(code=code, message=words, status=400)) == words
 
 
-def refuse(bulk: BulkEsm, error: ServiceError) -> list[str]:
+def refuse(home: Home, error: ServiceError) -> list[str]:
     """Have the client's updates refused; returns to which mappings they go."""
     sent: list[str] = []
     answer = {
@@ -70,18 +70,18 @@ def refuse(bulk: BulkEsm, error: ServiceError) -> list[str]:
         sent.append(parameters["UUID"])
         raise ClientError(cast("Any", answer), "UpdateEventSourceMapping")
 
-    cast("Any", bulk.control_plane)._client.update_event_source_mapping = refused
+    cast("Any", home.control_plane)._client.update_event_source_mapping = refused
     return sent
 
 
 @pytest.mark.parametrize("error", [CONFLICT, GONE])
 @in_virtual_time
 async def test_lambda_msk_mapping_contracts_a_conflict_is_final(error: ServiceError) -> None:
-    async with world(fleet=queues(2)) as (_, bulk):
-        plan = await bulk.plan(Selection(all=True), Change({"BatchSize": 7}))
-        sent = refuse(bulk, error)
+    async with world(fleet=queues(2)) as (_, home):
+        plan = await home.plan(Selection(all=True), Change({"BatchSize": 7}))
+        sent = refuse(home, error)
         results: list[Result] = []
-        await engine_of(bulk).run(plan.items, results.append)
+        await engine_of(home).run(plan.items, results.append)
         assert sorted(sent) == sorted(item.uuid for item in plan.items)
         for result in results:
             assert (result.outcome, result.update_calls) == (Outcome.FAILED, 1)

@@ -4,9 +4,9 @@ import asyncio
 from collections import Counter
 
 import pytest
-from engine_world import check_what_always_holds, engine_of, in_virtual_time, outcomes, world
+from engine_world import Home, check_what_always_holds, engine_of, in_virtual_time, outcomes, world
 
-from bulk_esm import BulkEsm, Change, Outcome, Plan, Result, Selection
+from bulk_esm import Change, Outcome, Plan, Result, Selection
 from bulk_esm.engine.waiter import WaiterStatistics
 from bulk_esm.simulator import Faults, Simulator, make_fleet
 
@@ -14,10 +14,10 @@ PAUSE = Change({"Enabled": False})
 EVERYTHING = Selection(all=True)
 
 
-async def carried_out(bulk: BulkEsm, plan: Plan, simulator: Simulator) -> WaiterStatistics:
+async def carried_out(home: Home, plan: Plan, simulator: Simulator) -> WaiterStatistics:
     """Carry a plan out in which every mapping is paused; returns what the looks were."""
     results: list[Result] = []
-    engine = engine_of(bulk)
+    engine = engine_of(home)
     await engine.run(plan.items, results.append)
     check_what_always_holds(plan, results, simulator)
     assert outcomes(results) == {Outcome.UPDATED: len(plan.items)}
@@ -38,9 +38,9 @@ def last_settled_at(simulator: Simulator) -> float:
 @pytest.mark.parametrize("max_per_second", [12.0, 15.0])
 @in_virtual_time
 async def test_a_plain_pause(max_per_second: float) -> None:
-    async with world(max_per_second=max_per_second, fleet=make_fleet(1000, disabled_share=0.0)) as (simulator, bulk):
-        plan = await bulk.plan(EVERYTHING, PAUSE)
-        statistics = await carried_out(bulk, plan, simulator)
+    async with world(max_per_second=max_per_second, fleet=make_fleet(1000, disabled_share=0.0)) as (simulator, home):
+        plan = await home.plan(EVERYTHING, PAUSE)
+        statistics = await carried_out(home, plan, simulator)
         assert requests_per_mapping(simulator, 1000) <= 1.15
         assert simulator.report().count(status=429) == 0
         assert statistics.found == 1000
@@ -51,9 +51,9 @@ async def test_a_plain_pause(max_per_second: float) -> None:
 
 @in_virtual_time
 async def test_what_settles_slowest_goes_first() -> None:
-    async with world(fleet=make_fleet(200, disabled_share=0.0)) as (simulator, bulk):
-        plan = await bulk.plan(EVERYTHING, PAUSE)
-        await carried_out(bulk, plan, simulator)
+    async with world(fleet=make_fleet(200, disabled_share=0.0)) as (simulator, home):
+        plan = await home.plan(EVERYTHING, PAUSE)
+        await carried_out(home, plan, simulator)
         order = sorted(simulator.report().mappings, key=lambda mapping: mapping.accepted[0].accepted_at)
         kinds = list(dict.fromkeys(mapping.source_type for mapping in order))
         slow = {"documentdb": 0, "msk": 1, "kafka": 1, "mq": 2, "sqs": 3, "sqs-fifo": 3, "kinesis": 4, "dynamodb": 4}
@@ -68,9 +68,9 @@ async def test_what_settles_slowest_goes_first() -> None:
 )
 @in_virtual_time
 async def test_a_list_that_is_no_witness_costs_little(faults: Faults) -> None:
-    async with world(fleet=make_fleet(600, disabled_share=0.0), faults=faults) as (simulator, bulk):
-        plan = await bulk.plan(EVERYTHING, PAUSE)
-        statistics = await carried_out(bulk, plan, simulator)
+    async with world(fleet=make_fleet(600, disabled_share=0.0), faults=faults) as (simulator, home):
+        plan = await home.plan(EVERYTHING, PAUSE)
+        statistics = await carried_out(home, plan, simulator)
         assert requests_per_mapping(simulator, 600) <= 1.5
         assert statistics.list_lag_s <= 30
         # What is found settled has settled, which List shows too early or too late.
@@ -84,10 +84,10 @@ async def test_a_few_by_uuid_in_a_large_account_need_no_sweep() -> None:
     fleet = make_fleet(10_000, disabled_share=0.0)
     wanted = frozenset(mapping["UUID"] for mapping in fleet.mappings[77::200])
     assert len(wanted) == 50
-    async with world(fleet=fleet) as (simulator, bulk):
-        plan = await bulk.plan(Selection(uuids=wanted), PAUSE)
+    async with world(fleet=fleet) as (simulator, home):
+        plan = await home.plan(Selection(uuids=wanted), PAUSE)
         planned = simulator.report()
-        statistics = await carried_out(bulk, plan, simulator)
+        statistics = await carried_out(home, plan, simulator)
         report = simulator.report()
         assert planned.count("list") <= 5  # of 100 pages: a tenth of what Gets cost
         assert planned.count("list") + planned.count("get") <= 55
@@ -102,10 +102,10 @@ async def test_most_of_an_account_by_uuid_is_swept() -> None:
     """As when a pause of most of the account is resumed."""
     fleet = make_fleet(1000, disabled_share=0.0)
     wanted = frozenset(mapping["UUID"] for number, mapping in enumerate(fleet.mappings) if number % 10)
-    async with world(fleet=fleet) as (simulator, bulk):
-        plan = await bulk.plan(Selection(uuids=wanted), PAUSE)
+    async with world(fleet=fleet) as (simulator, home):
+        plan = await home.plan(Selection(uuids=wanted), PAUSE)
         planned = Counter({kind: simulator.report().count(kind) for kind in ("list", "get")})
         assert planned == {"list": 10, "get": 0}
-        statistics = await carried_out(bulk, plan, simulator)
+        statistics = await carried_out(home, plan, simulator)
         assert statistics.looks["sweep"] >= 1
         assert requests_per_mapping(simulator, 900) - planned.total() / 900 <= 1.15

@@ -171,7 +171,8 @@ def test_encrypted_filters_are_null_in_list() -> None:
     ],
 )
 def test_changed_members(before: dict[str, Any], later: dict[str, Any], expected: list[str]) -> None:
-    assert changed_members(before, later) == changed_members(later, before) == expected
+    one, other = EventSourceMapping(before), EventSourceMapping(later)
+    assert changed_members(one, other) == changed_members(other, one) == expected
 
 
 json_values = st.recursive(

@@ -8,6 +8,8 @@ from typing import Any
 
 import boto3
 
+from bulk_esm import MappingEnded, Observer, Plan, Result, RunEvent, RunPlan
+
 REGION = "eu-west-1"
 ACCOUNT_ID = "123456789012"  # moto's, whatever the credentials are
 UNKNOWN_UUID = "00000000-0000-4000-8000-000000000000"
@@ -23,6 +25,21 @@ def queue_arn(name: str) -> str:
 
 def stream_arn(name: str) -> str:
     return f"arn:aws:kinesis:{REGION}:{ACCOUNT_ID}:stream/{name}"
+
+
+def into(results: list[Result]) -> Observer:
+    """An observer that collects results."""
+
+    def observe(event: RunEvent) -> None:
+        if isinstance(event, MappingEnded):
+            results.append(event.result)
+
+    return observe
+
+
+def planned(plan: RunPlan) -> Plan:
+    """The plan of the home shard."""
+    return Plan(tuple(plan.items()))
 
 
 class MotoAccount:

@@ -59,8 +59,8 @@ def fleet(moto: MotoAccount) -> Fleet:
 
 
 @pytest_asyncio.fixture
-async def bulk(moto: MotoAccount) -> AsyncIterator[BulkEsm]:
-    async with connect(max_per_second=FAST, timeout_s=300) as opened:
+async def bulk(moto: MotoAccount, tmp_path: Path) -> AsyncIterator[BulkEsm]:
+    async with connect(max_per_second=FAST, timeout_s=300, runs_dir=tmp_path / "runs") as opened:
         yield opened
 
 

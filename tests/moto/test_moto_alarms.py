@@ -11,7 +11,7 @@ from moto_account import ACCOUNT_ID, REGION, MotoAccount
 from bulk_esm.aws.alarms import AlarmState
 from bulk_esm.aws.session import Connection, ConnectionSettings, connect
 from bulk_esm.errors import UsageError
-from bulk_esm.gates.gates import AlarmGate
+from bulk_esm.gates.alarm import AlarmGate
 
 pytest_plugins = ("moto_fixtures",)
 
@@ -84,12 +84,12 @@ async def test_a_gate(cloudwatch: Any, connection: Connection) -> None:
     put_alarm(cloudwatch, "age", "INSUFFICIENT_DATA", "too early to tell")
     told: list[str] = []
     gate = AlarmGate(("errors", "age"), connection.alarms, told.append)
-    assert [await gate.check(), await gate.check()] == [None, None]
+    assert [await gate.check(None), await gate.check(None)] == [None, None]
     assert told == ["note: alarm age has INSUFFICIENT_DATA, so it says nothing either way"]
     cloudwatch.set_alarm_state(AlarmName="errors", StateValue="ALARM", StateReason="5 datapoints were above 1")
-    assert await gate.check() == "in ALARM: errors (5 datapoints were above 1)"
+    assert await gate.check(None) == "in ALARM: errors (5 datapoints were above 1)"
     cloudwatch.delete_alarms(AlarmNames=["errors"])
-    reason = await gate.check()
+    reason = await gate.check(None)
     assert reason
     assert reason.startswith("the alarms cannot be read: --alarm errors: no CloudWatch alarm of this name")
 

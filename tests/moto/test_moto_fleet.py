@@ -4,7 +4,6 @@ import json
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, closing
-from pathlib import Path
 from typing import Any
 
 import boto3
@@ -16,11 +15,13 @@ from moto_proxy import Proxy, proxy_to
 from bulk_esm.aws.regions import known_regions
 from bulk_esm.aws.session import Connection, ConnectionSettings, connect
 from bulk_esm.aws.sessions import Sessions
-from bulk_esm.bulk import BulkEsm
 from bulk_esm.clock import Clock
+from bulk_esm.engine.engine import Engine
+from bulk_esm.engine.planning import make_plan
 from bulk_esm.engine.settings import EngineSettings
 from bulk_esm.errors import UsageError
 from bulk_esm.model.change import Change
+from bulk_esm.model.result import Outcome, Result
 from bulk_esm.model.selection import Selection
 
 pytest_plugins = ("moto_fixtures",)
@@ -144,8 +145,7 @@ async def test_a_plan_through_a_role_sees_the_other_account_alone(moto: MotoAcco
     for account_id in there:
         async with sessions.connect(in_role(proxy, account_id, external_id="ticket-42")) as connection:
             assert await connection.account_id() == account_id
-            bulk = BulkEsm(connection, settings=EngineSettings(), clock=Clock())
-            plan = await bulk.plan(Selection(all=True), Change({"Enabled": False}))
+            plan = await make_plan(connection, Selection(all=True), Change({"Enabled": False}))
             found[account_id] = {item.uuid for item in plan.items}
     assert found == there
     async with sessions.connect(ConnectionSettings()) as connection:
@@ -163,16 +163,18 @@ async def test_without_an_external_id_none_is_sent(proxy: Proxy) -> None:
     assert "ExternalId" not in form
 
 
-async def test_credentials_that_expire_in_a_run_are_renewed(moto: MotoAccount, proxy: Proxy, tmp_path: Path) -> None:
+async def test_credentials_that_expire_in_a_run_are_renewed(moto: MotoAccount, proxy: Proxy) -> None:
     """The first two last for a minute, which is within the last eighth of the 15 that were asked for."""
     uuids = fill(moto, THERE)
     proxy.life_s = lambda number: 60 if number < 2 else None
     async with connect(in_role(proxy, THERE, role_duration_s=900)) as connection:
-        bulk = BulkEsm(connection, settings=EngineSettings(), clock=Clock())
-        plan = await bulk.plan(Selection(all=True), Change({"Enabled": False}))
-        record = await bulk.apply(plan, runs_dir=tmp_path)
-    assert record.counts == {"updated": len(uuids)}
-    assert record.account_id == THERE
+        plan = await make_plan(connection, Selection(all=True), Change({"Enabled": False}))
+        results: list[Result] = []
+        engine = Engine(
+            connection.control_plane, run_id="a-run", account_id=THERE, settings=EngineSettings(), clock=Clock()
+        )
+        await engine.run(plan.items, results.append)
+    assert {result.uuid: result.outcome for result in results} == dict.fromkeys(uuids, Outcome.UPDATED)
     planned_with, *applied_with = [asked.access_key for asked in proxy.of("lambda")]
     assert len(applied_with) > len(uuids)
     assert set(applied_with) == {applied_with[0]}  # as long as they last they are used by all requests

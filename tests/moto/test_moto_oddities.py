@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from moto_account import Fleet, MotoAccount
+from moto_account import Fleet, MotoAccount, into
 
 from bulk_esm import BulkEsm, Change, Outcome, Result, RunStatus, Selection, connect
 
@@ -21,7 +21,7 @@ Handler = Callable[[web.Request, Forward], Awaitable[web.Response]]
 
 
 @asynccontextmanager
-async def in_front_of(moto: MotoAccount, handler: Handler) -> AsyncIterator[BulkEsm]:
+async def in_front_of(moto: MotoAccount, handler: Handler, runs_dir: Path) -> AsyncIterator[BulkEsm]:
     """Connect to moto through a proxy, in which `handler` answers or asks moto to."""
     async with aiohttp.ClientSession(moto.endpoint_url) as to_moto:
 
@@ -44,27 +44,27 @@ async def in_front_of(moto: MotoAccount, handler: Handler) -> AsyncIterator[Bulk
         app.router.add_route("*", "/{path:.*}", handle)
         async with (
             TestServer(app) as front,
-            connect(endpoint_url=str(front.make_url("")), max_per_second=FAST, timeout_s=300) as bulk,
+            connect(
+                endpoint_url=str(front.make_url("")), max_per_second=FAST, timeout_s=300, runs_dir=runs_dir
+            ) as bulk,
         ):
             yield bulk
 
 
-async def pause(bulk: BulkEsm, uuids: set[str], tmp_path: Path, gone: Callable[[], None]) -> dict[str, Result]:
+async def pause(bulk: BulkEsm, uuids: set[str], gone: Callable[[], None]) -> dict[str, Result]:
     """Plan, let something happen, and carry the plan out."""
     results: list[Result] = []
     plan = await bulk.plan(Selection(uuids=frozenset(uuids)), PAUSE)
     gone()
-    record = await bulk.apply(plan, runs_dir=tmp_path, on_result=results.append)
+    record = await bulk.apply(plan, observers=[into(results)])
     assert record.status is RunStatus.FINISHED
     assert len(results) == len(uuids)
     return {result.uuid: result for result in results}
 
 
-async def test_a_mapping_deleted_after_it_was_planned(
-    moto: MotoAccount, fleet: Fleet, bulk: BulkEsm, tmp_path: Path
-) -> None:
+async def test_a_mapping_deleted_after_it_was_planned(moto: MotoAccount, fleet: Fleet, bulk: BulkEsm) -> None:
     # Lambda answers the update with ResourceNotFoundException; moto with 200 and an empty object, or 404 and one.
-    results = await pause(bulk, {fleet.queue, fleet.fifo}, tmp_path, lambda: moto.delete(fleet.queue))
+    results = await pause(bulk, {fleet.queue, fleet.fifo}, lambda: moto.delete(fleet.queue))
     assert results[fleet.queue].outcome in {Outcome.FAILED, Outcome.CONFLICT}
     assert results[fleet.fifo].outcome is Outcome.UPDATED
     assert moto.get(fleet.fifo, "State") == "Disabled"
@@ -79,8 +79,8 @@ async def test_an_update_of_an_unknown_uuid_however_it_is_answered(
             return web.Response(status=status, text=body)
         return await forward()
 
-    async with in_front_of(moto, answer) as bulk:
-        results = await pause(bulk, {fleet.queue, fleet.fifo}, tmp_path, lambda: None)
+    async with in_front_of(moto, answer, tmp_path) as bulk:
+        results = await pause(bulk, {fleet.queue, fleet.fifo}, lambda: None)
     gone = results[fleet.queue]
     assert gone.outcome in {Outcome.FAILED, Outcome.CONFLICT}
     assert gone.error
@@ -96,8 +96,8 @@ async def test_a_mapping_deleted_after_its_update_was_accepted(moto: MotoAccount
             moto.delete(fleet.queue)
         return accepted
 
-    async with in_front_of(moto, answer) as bulk:
-        results = await pause(bulk, {fleet.queue, fleet.fifo}, tmp_path, lambda: None)
+    async with in_front_of(moto, answer, tmp_path) as bulk:
+        results = await pause(bulk, {fleet.queue, fleet.fifo}, lambda: None)
     assert results[fleet.queue].outcome is Outcome.CONFLICT
     assert results[fleet.fifo].outcome is Outcome.UPDATED
 
@@ -111,8 +111,8 @@ async def test_a_mapping_enabled_again_by_someone_after_its_update_was_accepted(
             moto.update(fleet.queue, Enabled=True)
         return accepted
 
-    async with in_front_of(moto, answer) as bulk:
-        results = await pause(bulk, {fleet.queue}, tmp_path, lambda: None)
+    async with in_front_of(moto, answer, tmp_path) as bulk:
+        results = await pause(bulk, {fleet.queue}, lambda: None)
     assert results[fleet.queue].outcome is Outcome.FAILED
     assert results[fleet.queue].update_calls == 1
 
@@ -132,22 +132,22 @@ async def test_a_page_of_html_in_place_of_an_answer(
             await forward()
         return web.Response(status=500, text="<!doctype html><h1>Internal Server Error</h1>", content_type="text/html")
 
-    async with in_front_of(moto, answer) as bulk:
-        results = await pause(bulk, fleet.enabled, tmp_path, lambda: None)
+    async with in_front_of(moto, answer, tmp_path) as bulk:
+        results = await pause(bulk, fleet.enabled, lambda: None)
     assert {result.outcome for result in results.values()} == {Outcome.UPDATED}
     # What had arrived was not sent again.
     assert {result.update_calls for result in results.values()} == {1 if applied_first else 2}
     assert set(moto.states().values()) == {"Disabled"}
 
 
-async def test_a_list_that_fails_for_a_moment(moto: MotoAccount, fleet: Fleet) -> None:
+async def test_a_list_that_fails_for_a_moment(moto: MotoAccount, fleet: Fleet, tmp_path: Path) -> None:
     answers = iter([500, 503, 429])
 
     async def answer(request: web.Request, forward: Forward) -> web.Response:
         status = next(answers, None)
         return web.Response(status=status, text="not now") if status else await forward()
 
-    async with in_front_of(moto, answer) as bulk:
+    async with in_front_of(moto, answer, tmp_path) as bulk:
         inventory = await bulk.list(Selection(all=True))
-        assert bulk.control_plane.request_counts()["throttled"] == 1
+        assert bulk.home.control_plane.request_counts()["throttled"] == 1
     assert {mapping.uuid for mapping in inventory.mappings} == fleet.everything

@@ -1,7 +1,8 @@
 """The public API as users' programs see it: mypy checks this file, and nothing runs it."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, assert_type
 
@@ -9,30 +10,62 @@ import bulk_esm
 from bulk_esm import (
     AccessError,
     Action,
+    AlarmGate,
+    AlarmState,
     BulkEsm,
     BulkEsmError,
     Change,
+    CommandGate,
+    Difference,
+    Drift,
+    ErrorRecord,
     EventSourceMapping,
+    Executor,
+    FleetFile,
+    FleetSettings,
+    Gate,
     Intent,
     Inventory,
+    MappingEnded,
+    Observer,
     Outcome,
+    PausedShards,
     Plan,
+    PlanContext,
     PlanItem,
+    PlanSummary,
+    Problem,
     RefusedError,
     Result,
+    RolloutSettings,
     Run,
+    RunBegan,
+    RunEnded,
+    RunEvent,
+    RunFiles,
     RunFolderError,
+    RunPlan,
     RunRecord,
+    RunRest,
     RunStatus,
     Selection,
     ServiceError,
+    Shard,
+    ShardEnd,
+    ShardEntry,
+    ShardProgress,
     SourceType,
     State,
     UsageError,
+    Verification,
+    WaveBegan,
+    WaveEnd,
     apply,
     connect,
+    open_dask_executor,
+    paused_by_runs,
+    read_fleet_file,
 )
-from bulk_esm.engine.endings import Ending
 from bulk_esm.simulator import (
     AcceptedUpdate,
     ApiError,
@@ -103,25 +136,136 @@ async def asynchronously(selection: Selection, change: Change) -> RunRecord:
         max_per_second=12.0,
         concurrency=50,
         timeout_s=900.0,
+        runs_dir=Path("runs"),
     ) as bulk:
         assert_type(bulk, BulkEsm)
         assert_type(bulk.region, str)
+        assert_type(bulk.shards, tuple[Shard, ...])
+        assert_type(await bulk.account_id(), str | None)
         inventory = await bulk.list(selection)
         assert_type(inventory, Inventory)
         assert_type(inventory.unknown, tuple[str, ...])
+        assert_type(inventory.problems, dict[str, Problem])
         for mapping in inventory.mappings:
             look_at(mapping)
         plan = await bulk.plan(selection, change, allow_irreversible=False)
+        assert_type(plan, RunPlan)
         each_its_own = await bulk.plan(selection, changes())
-        assert_type(each_its_own, Plan)
-        renewed, known = await bulk.renew(plan)
-        assert_type(known, dict[str, Ending])
-        run = bulk.prepare(renewed, runs_dir="runs", intent=Intent(command="apply"), known=known)
+        look_at_run_plan(each_its_own)
+        plan = await bulk.renew(Plan(tuple(each_its_own.items())))
+        intent = Intent(command="apply", rollout=RolloutSettings(waves=("1", "100%"), soak_s=60.0, most_failures=9))
+        run = bulk.prepare(plan, intent=intent, deadline=datetime.now(UTC) + timedelta(hours=1))
         assert_type(run, Run)
         assert_type(run.record, RunRecord)
-        assert_type(await run.carry_out(print_result), RunRecord)
+        gates: Sequence[Gate] = [
+            AlarmGate(["lag"], bulk.alarms, print),
+            CommandGate("./healthy.sh", run_id=run.record.run_id, folder=run.path),
+            AGate(),
+        ]
+        assert_type(await run.carry_out([observe, Counting()], gates=gates, confirm=confirm), RunRecord)
+        for progress in run.progress:
+            look_at_progress(progress)
         run.stop()
-        return await bulk.apply(plan, runs_dir=Path("runs"), skip_blocked=True, on_result=print_result)
+        assert_type(await bulk.alarms(("lag",)), Sequence[AlarmState])
+        return await bulk.apply(plan, skip_blocked=True, observers=[observe])
+
+
+async def afterwards(bulk: BulkEsm, run: Run) -> None:
+    for name in (run.files, run.path, "last", "20261123T031502Z-pause-5b272f"):
+        found = await bulk.verify(name)
+        assert_type(found, Verification)
+        for drift in found.drifts:
+            assert_type(drift, Drift)
+        rest = await bulk.plan_rest(name, waiting=waiting)
+        assert_type(rest, RunRest)
+        assert_type(rest.left, int)
+        assert_type(rest.to_send, int)
+        assert_type(await rest.begin().carry_out(), RunRecord)
+        assert_type(await bulk.plan_rollback(name, force=True), RunPlan)
+    paused = paused_by_runs([run.files])
+    assert_type(paused, PausedShards)
+    assert_type(await bulk.plan_resuming(paused), RunPlan)
+
+
+def waiting(shard: str, count: int) -> None:
+    """Mappings in transition are waited for."""
+
+
+def look_at_files(files: RunFiles) -> None:
+    assert_type(files.record(), RunRecord)
+    assert_type(files.items(), Iterator[PlanItem])
+    assert_type(files.results(), Iterator[Result])
+
+
+class AGate:
+    """Whatever has `check` is a gate."""
+
+    async def check(self, end: WaveEnd | None) -> str | None:
+        if end is None:
+            return None
+        assert_type(end.wave, int)
+        assert_type(end.outcomes, Mapping[Outcome, int])
+        return "it is on fire" if end.outcomes.get(Outcome.FAILED) else None
+
+
+async def confirm(end: WaveEnd) -> bool:
+    return end.next_updates < 1000
+
+
+class Counting:
+    """An observer may be any callable that takes an event."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, event: RunEvent) -> None:
+        self.count += isinstance(event, MappingEnded)
+
+
+def observe(event: RunEvent) -> None:
+    match event:
+        case RunBegan(record) | RunEnded(record):
+            assert_type(record, RunRecord)
+        case WaveBegan():
+            assert_type((event.wave, event.waves, event.updates), tuple[int, int, int])
+        case MappingEnded(result):
+            print_result(result)
+
+
+an_observer: Observer = observe
+
+
+def look_at_progress(progress: ShardProgress) -> None:
+    assert_type(progress.shard, Shard)
+    assert_type(progress.done, int)
+    assert_type(progress.problem, Problem | None)
+
+
+async def a_fleet(selection: Selection, change: Change) -> RunRecord:
+    fleet = FleetSettings(
+        regions=("eu-west-1", "us-east-1"), accounts=("111111111111", "222222222222"), role_name="bulk-esm"
+    )
+    async with connect(fleet=fleet, executor="process", shards_at_once=40) as bulk:
+
+        def told(shard: Shard, end: ShardEnd) -> None:
+            assert_type((shard.name, end.seen, end.problem), tuple[str, int, Problem | None])
+
+        context = PlanContext(intent=Intent(command="pause"), told=told)
+        plan = await bulk.plan(selection, change, context=context)
+        run = bulk.prepare(plan, groups=[bulk.shards[:1], bulk.shards[1:]], most_failed_shards=3)
+        return await run.carry_out()
+
+
+async def a_fleet_of_a_file_on_a_cluster() -> None:
+    file = read_fleet_file(Path("fleet.toml"))
+    assert_type(file, FleetFile)
+    async with open_dask_executor("tls://host:8786") as executor:
+        of_dask: Executor = executor
+        async with connect(fleet=FleetSettings(file=file, shard_tags=("stage=canary",)), executor=of_dask) as bulk:
+            for name, problem in (await bulk.list(Selection(all=True))).problems.items():
+                assert_type(name, str)
+                assert_type(problem.reason, str)
+                raise problem.error()
 
 
 def look_at(mapping: EventSourceMapping) -> None:
@@ -143,9 +287,24 @@ def look_at_plan(plan: Plan) -> int:
         assert_type(item.request, dict[str, Any])
         assert_type(item.problems, tuple[str, ...])
         for difference in item.diff:
+            assert_type(difference, Difference)
             assert_type(difference.parameter, str)
             assert_type(difference.irreversible, bool)
     return plan.count(Action.UPDATE) + plan.count(Action.UNCHANGED) + plan.count(Action.BLOCKED)
+
+
+def look_at_run_plan(plan: RunPlan) -> int:
+    assert_type(plan.items(), Iterator[PlanItem])
+    assert_type(plan.summary, PlanSummary)
+    assert_type(plan.problems, list[Problem])
+    assert_type(plan.nowhere, list[str])
+    for entry in plan.entries:
+        assert_type(entry, ShardEntry)
+    for of_shard in plan.known.values():  # what these are is only read, so it needs no name
+        for ending in of_shard.values():
+            assert_type(ending.outcome, Outcome)
+            assert_type(ending.error, ErrorRecord | None)
+    return plan.count(Action.UPDATE)
 
 
 def print_result(result: Result) -> None:
@@ -154,6 +313,7 @@ def print_result(result: Result) -> None:
     assert_type(result.accepted_at, str | None)
     assert_type(result.duration_s, float)
     if result.error is not None and result.outcome in {Outcome.FAILED, Outcome.TIMED_OUT, Outcome.CONFLICT}:
+        assert_type(result.error, ErrorRecord)
         assert_type(result.error.code, str)
         assert_type(result.error.request_id, str | None)
 

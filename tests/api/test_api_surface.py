@@ -7,16 +7,18 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
-from engine_world import accepted, in_virtual_time, queues, world
+from api_world import EVERYTHING, PAUSE, connected
+from engine_world import accepted, in_virtual_time, queues
 
 import bulk_esm
 from bulk_esm import (
     AccessError,
     Action,
     Change,
+    MappingEnded,
     Outcome,
     RefusedError,
-    Result,
+    RunEvent,
     RunStatus,
     Selection,
     UsageError,
@@ -25,8 +27,7 @@ from bulk_esm import (
 )
 from bulk_esm.simulator import Faults, Simulator
 
-PAUSE = Change({"Enabled": False})
-EVERYTHING = Selection(all=True)
+UNKNOWN = "ffffffff-0000-4000-8000-000000000000"
 
 
 @pytest.fixture
@@ -44,45 +45,64 @@ def no_aws_set_up(tmp_path: Path) -> Iterator[None]:
 
 @in_virtual_time
 async def test_connect_plan_apply(tmp_path: Path) -> None:
-    async with world(mappings=30) as (simulator, bulk):
+    async with connected(runs_dir=tmp_path, mappings=30) as (simulator, bulk):
         assert bulk.region == "us-east-1"
         inventory = await bulk.list(Selection(states=("Enabled",)))
         plan = await bulk.plan(EVERYTHING, PAUSE)
         assert plan.count(Action.UPDATE) == len(inventory.mappings)
         assert not accepted(simulator)
-        told: list[Result] = []
-        record = await bulk.apply(plan, runs_dir=tmp_path, on_result=told.append)
+        told: list[RunEvent] = []
+        record = await bulk.apply(plan, observers=[told.append])
         assert record.status is RunStatus.FINISHED
         assert record.command == "apply"
         assert record.counts[Outcome.UPDATED] == len(inventory.mappings)
-        assert len(told) == 30
+        assert sum(isinstance(event, MappingEnded) for event in told) == 30
         assert os.listdir(tmp_path) == [record.run_id]  # noqa: PTH208 - there is nothing to block
         assert (await bulk.list(Selection(states=("Enabled",)))).mappings == ()
-        assert bulk.control_plane.request_counts()["update"] == len(inventory.mappings)
+        assert record.requests["update"] == len(inventory.mappings)
 
 
 @in_virtual_time
 async def test_a_plan_with_blocked_mappings_is_refused_or_carried_out_without_them(tmp_path: Path) -> None:
-    async with world(mappings=30) as (simulator, bulk):
+    async with connected(runs_dir=tmp_path, mappings=30) as (simulator, bulk):
         plan = await bulk.plan(EVERYTHING, Change({"ParallelizationFactor": 3}))
         blocked = plan.count(Action.BLOCKED)
         assert 0 < blocked < 30
         with pytest.raises(RefusedError, match=f"^{blocked} mappings are blocked; nothing was sent"):
-            await bulk.apply(plan, runs_dir=tmp_path)
+            await bulk.apply(plan)
         assert not accepted(simulator)
         assert os.listdir(tmp_path) == []  # noqa: PTH208 - likewise
-        record = await bulk.apply(plan, runs_dir=tmp_path, skip_blocked=True)
+        record = await bulk.apply(plan, skip_blocked=True)
         assert record.counts == {"blocked": blocked, "updated": 30 - blocked}
 
 
 @in_virtual_time
 async def test_the_timeout_is_that_of_the_connection(tmp_path: Path) -> None:
-    async with world(fleet=queues(2), timeout_s=45.0, faults=Faults(stuck_share=1.0)) as (_, bulk):
+    async with connected(runs_dir=tmp_path, fleet=queues(2), timeout_s=45.0, faults=Faults(stuck_share=1.0)) as (
+        _,
+        bulk,
+    ):
         plan = await bulk.plan(EVERYTHING, PAUSE)
         before = asyncio.get_running_loop().time()
-        record = await bulk.apply(plan, runs_dir=tmp_path)
+        record = await bulk.apply(plan)
         assert record.counts == {"timed_out": 2}
         assert 45 <= asyncio.get_running_loop().time() - before < 46
+
+
+@in_virtual_time
+async def test_what_is_asked_is_checked_before_anything_is_sent() -> None:
+    async with connected(mappings=20) as (simulator, bulk):
+        with pytest.raises(UsageError, match="--where"):
+            await bulk.list(Selection(where=("[",)))
+        with pytest.raises(UsageError, match="nothing is selected"):
+            await bulk.plan(Selection(), PAUSE)
+        with pytest.raises(UsageError, match="--state"):
+            await bulk.plan(Selection(states=("Paused",)), PAUSE)
+        with pytest.raises(UsageError, match="empty change"):
+            await bulk.plan(EVERYTHING, Change({}))
+        with pytest.raises(UsageError, match="BatchSize"):
+            await bulk.plan(EVERYTHING, {UNKNOWN: Change({"BatchSize": 0})})
+        assert simulator.report().count() == 0
 
 
 async def test_connect_on_a_real_clock(no_aws_set_up: None, tmp_path: Path) -> None:
@@ -94,9 +114,10 @@ async def test_connect_on_a_real_clock(no_aws_set_up: None, tmp_path: Path) -> N
             max_per_second=2400.0,
             concurrency=7,
             timeout_s=30.0,
+            runs_dir=tmp_path,
         ) as bulk:
             plan = await bulk.plan(EVERYTHING, PAUSE)
-            record = await bulk.apply(plan, runs_dir=tmp_path)
+            record = await bulk.apply(plan)
             assert record.counts.keys() == {"updated", "unchanged"}
         assert simulator.report().states == {"Disabled": 20}
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-from engine_world import in_virtual_time, world
+from api_world import connected, planned
+from engine_world import in_virtual_time
 from hypothesis import HealthCheck, currently_in_test_context, event, given, settings
 from hypothesis import strategies as st
 
@@ -23,7 +24,7 @@ from bulk_esm.model.parameters import PARAMETERS, row
 from bulk_esm.model.records import RunRecord
 from bulk_esm.model.rollout import RolloutSettings
 from bulk_esm.simulator import Faults, Simulator
-from bulk_esm.store.folder import RunFolder
+from bulk_esm.store.run_files import RunFiles
 
 MAPPINGS = 12
 # What differs after a rollback although all is as it was.
@@ -161,7 +162,7 @@ faults = st.builds(
 class OneRun:
     """A run, and what the simulator accepted while it was carried out."""
 
-    folder: RunFolder
+    files: RunFiles
     selected: frozenset[str]
     accepted: Counter[str] = field(default_factory=Counter)
     is_rollback: bool = False
@@ -170,10 +171,9 @@ class OneRun:
 class Life:
     """Plays steps, and checks after each."""
 
-    def __init__(self, simulator: Simulator, bulk: BulkEsm, runs_dir: Path) -> None:
+    def __init__(self, simulator: Simulator, bulk: BulkEsm) -> None:
         self.simulator = simulator
         self.bulk = bulk
-        self.runs_dir = runs_dir
         self.uuids = [mapping["UUID"] for mapping in simulator.snapshot()]
         self.first = self.now()
         self.runs: list[OneRun] = []
@@ -217,23 +217,24 @@ class Life:
         selected = frozenset(self.uuids[number] for number in step.numbers)
         plan = await self.bulk.plan(Selection(uuids=selected), step.change)
         intent = Intent(command="apply", rollout=step.rollout)
-        run = self.bulk.prepare(plan, runs_dir=self.runs_dir, intent=intent, skip_blocked=True)
-        self.runs.append(OneRun(run.folder, selected))
+        run = self.bulk.prepare(plan, intent=intent, skip_blocked=True)
+        self.runs.append(OneRun(run.files, selected))
         await self.carry_out(self.runs[-1], run, step.end, step.meddling)
 
     async def go_on(self, one: OneRun, end: End | None = None, meddling: Meddling | None = None) -> None:
-        found = await self.bulk.reopen(one.folder)
-        if found.left.items or found.record.status is not RunStatus.FINISHED:
+        found = await self.bulk.plan_rest(one.files)
+        if found.left or found.record.status is not RunStatus.FINISHED:
             await self.carry_out(one, found.begin(), end or End(), meddling)
 
     async def roll_back(self, one: OneRun, end: End | None = None, meddling: Meddling | None = None) -> None:
-        plan, known = await self.bulk.plan_rollback(one.folder)
-        assert {item.uuid for item in plan.items} <= {item.uuid for item in one.folder.plan().updates}
+        found = await self.bulk.plan_rollback(one.files)
+        plan = planned(found)
+        assert {item.uuid for item in plan.items} <= {item.uuid for item in one.files.items()}
         if not plan.items:
             return
-        intent = Intent(command="rollback", undoes=one.folder.path.name)
-        run = self.bulk.prepare(plan, runs_dir=self.runs_dir, intent=intent, skip_blocked=True, known=known)
-        self.runs.append(OneRun(run.folder, one.selected, is_rollback=True))
+        intent = Intent(command="rollback", undoes=one.files.path.name)
+        run = self.bulk.prepare(found, intent=intent, skip_blocked=True)
+        self.runs.append(OneRun(run.files, one.selected, is_rollback=True))
         # What is no longer there to put back, such as a maximum that has no clear form, the plan says.
         self.troubled |= {item.uuid for item in plan.items if item.problems}
         await self.carry_out(self.runs[-1], run, end or End(), meddling)
@@ -249,7 +250,7 @@ class Life:
                 async def end_it() -> None:
                     await anyio.sleep(end.after_s)
                     if end.crash:
-                        left_by_the_crash.update({path: path.read_bytes() for path in one.folder.path.iterdir()})
+                        left_by_the_crash.update({path: path.read_bytes() for path in one.files.path.iterdir()})
                         running.cancel_scope.cancel()
                     else:
                         run.stop()
@@ -267,14 +268,14 @@ class Life:
         self.check(one, run.record if ended else None)
 
     def check(self, one: OneRun, record: RunRecord | None) -> None:
-        plan, results = one.folder.plan(), list(one.folder.results())
+        plan, results = Plan(tuple(one.files.items())), list(one.files.results())
         self.check_what_was_accepted(one, plan, results)
         if record is None:
-            assert one.folder.record().status is RunStatus.RUNNING
+            assert one.files.record().status is RunStatus.RUNNING
             assert max(Counter(result.uuid for result in results).values(), default=1) == 1
             assert {result.uuid for result in results} <= {item.uuid for item in plan.items}
             return
-        assert one.folder.record() == record
+        assert one.files.record() == record
         assert Counter(result.uuid for result in results) == Counter(item.uuid for item in plan.items)
         assert record.counts == Counter(str(result.outcome) for result in results)
         left = [result for result in results if result.outcome is Outcome.NOT_STARTED]
@@ -290,14 +291,14 @@ class Life:
         for one in list(self.runs):
             for _ in range(MAPPINGS + 1):
                 await self.go_on(one)
-                if one.folder.record().status is RunStatus.FINISHED:
+                if one.files.record().status is RunStatus.FINISHED:
                     break
-            assert one.folder.record().status is RunStatus.FINISHED
+            assert one.files.record().status is RunStatus.FINISHED
         for one in reversed(self.runs.copy()):
             await self.roll_back(one)
             await anyio.sleep(60)
         for one in self.runs:
-            for result in one.folder.results():
+            for result in one.files.results():
                 at_fault = result.outcome in {Outcome.CONFLICT, Outcome.TIMED_OUT, Outcome.FAILED}
                 if at_fault or (one.is_rollback and result.outcome is Outcome.BLOCKED):
                     self.troubled.add(result.uuid)
@@ -331,8 +332,11 @@ def _torn(content: bytes, share: float) -> bytes:
 @in_virtual_time
 async def live(seed: int, trouble: Faults, what_happens: list[Step]) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        async with world(mappings=MAPPINGS, seed=seed, faults=trouble, timeout_s=300.0) as (simulator, bulk):
-            life = Life(simulator, bulk, Path(folder))
+        async with connected(runs_dir=Path(folder), mappings=MAPPINGS, seed=seed, faults=trouble, timeout_s=300.0) as (
+            simulator,
+            bulk,
+        ):
+            life = Life(simulator, bulk)
             for step in what_happens:
                 await life.play(step)
             await life.finish()
@@ -351,8 +355,11 @@ def all_of(change: Change, end: End) -> Start:
 @in_virtual_time
 async def lives_again(trouble: Faults, *what_happens: Step) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        async with world(mappings=MAPPINGS, faults=trouble, timeout_s=300.0) as (simulator, bulk):
-            life = Life(simulator, bulk, Path(folder))
+        async with connected(runs_dir=Path(folder), mappings=MAPPINGS, faults=trouble, timeout_s=300.0) as (
+            simulator,
+            bulk,
+        ):
+            life = Life(simulator, bulk)
             for step in what_happens:
                 await life.play(step)
             assert not life.meddled
@@ -368,8 +375,8 @@ def test_what_a_lagging_list_does_not_show_yet_is_still_this_runs() -> None:
 @in_virtual_time
 async def test_a_rollback_at_once_does_not_believe_a_lagging_list(tmp_path: Path) -> None:
     """What List still showed as before the run was once left as the run made it."""
-    async with world(mappings=MAPPINGS, faults=Faults(list_lag_s=30.0)) as (simulator, bulk):
-        life = Life(simulator, bulk, tmp_path)
+    async with connected(runs_dir=tmp_path, mappings=MAPPINGS, faults=Faults(list_lag_s=30.0)) as (simulator, bulk):
+        life = Life(simulator, bulk)
         types = [mapping.source_type for mapping in simulator.report().mappings]
         resize = Change({"BatchSize": 7})
         await life.play(Start(resize, frozenset({types.index("sqs")}), RolloutSettings(), End(), None))
@@ -380,11 +387,14 @@ async def test_a_rollback_at_once_does_not_believe_a_lagging_list(tmp_path: Path
 
 @in_virtual_time
 async def test_a_stuck_mapping_is_not_not_started_when_a_continued_run_is_interrupted(tmp_path: Path) -> None:
-    async with world(mappings=MAPPINGS, faults=Faults(stuck_share=1.0), timeout_s=300.0) as (simulator, bulk):
-        life = Life(simulator, bulk, tmp_path)
+    async with connected(runs_dir=tmp_path, mappings=MAPPINGS, faults=Faults(stuck_share=1.0), timeout_s=300.0) as (
+        simulator,
+        bulk,
+    ):
+        life = Life(simulator, bulk)
         await life.play(all_of(PAUSE, End(after_s=0.5)))
         await life.play(Continue(0, End(after_s=0.0), None))
-        by_uuid = {result.uuid: result.outcome for result in life.runs[0].folder.results()}
+        by_uuid = {result.uuid: result.outcome for result in life.runs[0].files.results()}
         accepted = {uuid for uuid, count in life.accepted().items() if count}
         assert accepted
         assert {by_uuid[uuid] for uuid in accepted} == {Outcome.TIMED_OUT}
