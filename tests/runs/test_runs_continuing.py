@@ -62,8 +62,8 @@ async def test_what_is_left_is_counted_and_nothing_changed(tmp_path: Path) -> No
     assert (rest.count(Outcome.UPDATED), rest.count(Outcome.CONFLICT)) == (1, 0)
     assert rest.problems == {}
     assert rest.requests == {"list": 2}
-    assert [(each.shard, each.task.items) for each in executor.looked] == [(A, rest.left_in(A)), (C, rest.left_in(C))]
-    assert [item.uuid for item in rest.left_in(A)] == [item_of(A, 2).uuid, item_of(A, 3).uuid]
+    assert [(each.shard, each.task) for each in executor.looked] == [(A, rest.task_of(A)), (C, rest.task_of(C))]
+    assert [item.uuid for item in rest.task_of(A).items] == [item_of(A, 2).uuid, item_of(A, 3).uuid]
     assert {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()} == before
 
 

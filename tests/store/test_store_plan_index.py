@@ -50,9 +50,10 @@ sizes_of_waves = st.lists(st.integers(1, 12), max_size=4).map(
 )
 
 
-def written(folder: Path, items: list[PlanItem]) -> Path:
-    ShardFiles(folder).write_plan(Plan(tuple(items)))
-    return folder / PLAN
+def written(folder: Path, items: list[PlanItem]) -> ShardFiles:
+    files = ShardFiles(folder)
+    files.write_plan(Plan(tuple(items)))
+    return files
 
 
 @given(items=plans, sizes=sizes_of_waves, as_given=st.booleans())
@@ -88,28 +89,31 @@ def test_the_order_that_was_given_is_kept(tmp_path: Path) -> None:
     index = PlanIndex(written(tmp_path, items), as_given=True)
     assert index.items(Slice(SHARD, 0, 5)) == items[:5]
     assert index.items(Slice(SHARD, 5, 20)) == items[5:]
-    assert PlanIndex(tmp_path / PLAN, as_given=False).items(Slice(SHARD, 0, 5)) != items[:5]
+    assert PlanIndex(ShardFiles(tmp_path), as_given=False).items(Slice(SHARD, 0, 5)) != items[:5]
 
 
 def test_empty_lines_are_passed_over(tmp_path: Path) -> None:
-    path = written(tmp_path, [item("a"), item("b")])
+    files = written(tmp_path, [item("a"), item("b")])
+    path = files.path / PLAN
     path.write_bytes(b"\n" + path.read_bytes().replace(b"\n", b"\n \n"))
-    index = PlanIndex(path, as_given=True)
+    index = PlanIndex(files, as_given=True)
     assert [each.uuid for each in (*index.items(Slice(SHARD, 0, 1)), *index.items(Slice(SHARD, 1, 2)))] == ["a", "b"]
 
 
 @pytest.mark.parametrize("damage", [b"what\n", b"{}\n", b"\xff\n", b'{"uuid": "torn'])
 def test_a_line_that_is_damaged_is_named_by_its_number(tmp_path: Path, damage: bytes) -> None:
-    path = written(tmp_path, [item("a")])
+    files = written(tmp_path, [item("a")])
+    path = files.path / PLAN
     path.write_bytes(path.read_bytes() + damage)
     with pytest.raises(RunFolderError) as caught:
-        PlanIndex(path, as_given=True)
+        PlanIndex(files, as_given=True)
     assert str(caught.value).startswith(f"{path}, line 2: ")
 
 
 def test_a_line_that_is_damaged_later_is_named_by_its_place(tmp_path: Path) -> None:
-    path = written(tmp_path, [item("a"), item("b", Action.BLOCKED)])
-    index = PlanIndex(path, as_given=True)
+    files = written(tmp_path, [item("a"), item("b", Action.BLOCKED)])
+    path = files.path / PLAN
+    index = PlanIndex(files, as_given=True)
     first = path.read_bytes().index(b"\n") + 1
     path.write_bytes(path.read_bytes()[:first] + b"what\n")
     assert [each.uuid for each in index.items(Slice(SHARD, 0, 1))] == ["a"]
@@ -121,8 +125,9 @@ def test_a_line_that_is_damaged_later_is_named_by_its_place(tmp_path: Path) -> N
 def test_a_plan_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(RunFolderError, match=r"plan\.jsonl cannot be read: No such file"):
         PlanIndex(tmp_path / PLAN, as_given=True)
-    path = written(tmp_path, [item("a")])
-    index = PlanIndex(path, as_given=True)
+    files = written(tmp_path, [item("a")])
+    path = files.path / PLAN
+    index = PlanIndex(files, as_given=True)
     path.unlink()
     with pytest.raises(RunFolderError, match=r"plan\.jsonl cannot be read: No such file"):
         index.items(Slice(SHARD, 0, 1))

@@ -5,7 +5,6 @@ from typing import Any, cast
 
 import msgspec
 import pytest
-from bulk_esm.store.folder import RunFolder
 
 from bulk_esm.errors import RunFolderError
 from bulk_esm.model.change import Difference
