@@ -51,6 +51,20 @@ class Doubts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 NO_DOUBTS: Final = Doubts()
 
 
+def perhaps_sent(item: PlanItem, result: Result | None, begun: AbstractSet[str] | None) -> bool:
+    """Whether a run may have sent something to a mapping.
+
+    Args:
+        item: the item of its plan.
+        result: its result; None if the run was killed before.
+        begun: to which something may have been sent; None where that is not known, and so may be to all. A result
+            that says more is believed all the same, as this file may have been lost.
+    """
+    if item.action is not Action.UPDATE:
+        return False
+    return begun is None or item.uuid in begun or (result is not None and result.update_calls > 0)
+
+
 def doubts_of(items: Iterable[PlanItem], results: Iterable[Result], begun: AbstractSet[str] | None) -> Doubts:
     """Tell about which mappings of a run List is not believed.
 
@@ -64,7 +78,7 @@ def doubts_of(items: Iterable[PlanItem], results: Iterable[Result], begun: Abstr
     stamps: dict[str, float] = {}
     for item in items:
         result = by_uuid.get(item.uuid)
-        if item.action is not Action.UPDATE or (begun is not None and item.uuid not in begun):
+        if not perhaps_sent(item, result, begun):
             continue
         if result is None or (result.settled_at is None and result.update_calls > 0) or _is_not_known(result):
             by_get.add(item.uuid)

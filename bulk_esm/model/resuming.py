@@ -27,12 +27,13 @@ def paused_by(
         The UUIDs.
     """
     outcomes = {result.uuid: result.outcome for result in results}
+    touched = None if begun is None else begun | outcomes.keys()
     return frozenset(
         item.uuid
         for item in items
         if item.action is Action.UPDATE
         and item.request.get("Enabled") is False
-        and (begun is None or item.uuid in begun)
+        and (touched is None or item.uuid in touched)
         and outcomes.get(item.uuid, Outcome.TIMED_OUT) in {Outcome.UPDATED, Outcome.TIMED_OUT}
     )
 

@@ -14,6 +14,7 @@ import msgspec
 
 from bulk_esm.model.change import Difference
 from bulk_esm.model.combinations import cross_field_problems
+from bulk_esm.model.doubts import perhaps_sent
 from bulk_esm.model.filters import FILTERS, KEY, is_unreadable, unreadable_text
 from bulk_esm.model.mapping import EventSourceMapping, SourceType
 from bulk_esm.model.parameters import row
@@ -65,7 +66,7 @@ def was_touched(item: PlanItem, result: Result | None, begun: AbstractSet[str] |
         result: its result; None if the run was killed before.
         begun: to which mappings something may have been sent; None where that is not known, and so may be to all.
     """
-    if item.action is not Action.UPDATE or (begun is not None and item.uuid not in begun):
+    if not perhaps_sent(item, result, begun):
         return False
     return result is None or result.accepted_at is not None or result.outcome in {Outcome.UPDATED, Outcome.TIMED_OUT}
 

@@ -158,7 +158,13 @@ class ShardFiles:
 
     def begun(self) -> frozenset[str] | None:
         """To which mappings something may have been sent; None where an older version kept no such file."""
-        return read_begun(self.path / BEGUN)
+        try:
+            return read_begun(self.path / BEGUN)
+        except RunFolderError as error:
+            if not self._salvage:
+                raise
+            self._note(f"{error}; so each mapping of it is looked at")
+            return None
 
     def last_sent_at(self) -> float:
         """When an update was last about to be sent, at the latest, in seconds since the epoch; 0 if none was."""

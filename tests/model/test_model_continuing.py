@@ -64,8 +64,9 @@ def test_a_run_continued_before_has_the_last_word() -> None:
     assert left_of([planned("a")], [earlier, later]) == Left((), (later,))
 
 
-def test_what_the_plan_does_not_name_is_no_result_of_it() -> None:
-    assert left_of([planned("a")], [ended("b", Outcome.UPDATED)]) == Left((planned("a"),), ())
+def test_a_result_that_the_plan_lacks_stays_as_a_damaged_plan_may_lack_it() -> None:
+    stray = ended("b", Outcome.UPDATED)
+    assert left_of([planned("a")], [stray]) == Left((planned("a"),), (stray,))
 
 
 fleets = st.dictionaries(

@@ -56,8 +56,10 @@ def a_run(
     groups = (tuple(where.name for where, _ in ended),)
     files.publish(record, None if at_home else FleetRecord(shards=entries, groups=groups))
     for where, outcomes in ended:
-        with files.shard(where).open_results() as results:
-            for item, outcome in zip(files.shard(where).plan().items, outcomes, strict=False):
+        with files.shard(where).open_results() as results, files.shard(where).open_begun() as begun:
+            items = files.shard(where).plan().items
+            begun.begin([item.uuid for item in items], wave=1)
+            for item, outcome in zip(items, outcomes, strict=False):
                 results.append(result_of(item, where, outcome))
     return files
 

@@ -124,7 +124,7 @@ def test_a_line_that_is_damaged_later_is_named_by_its_place(tmp_path: Path) -> N
 
 def test_a_plan_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(RunFolderError, match=r"plan\.jsonl cannot be read: No such file"):
-        PlanIndex(tmp_path / PLAN, as_given=True)
+        PlanIndex(ShardFiles(tmp_path), as_given=True)
     files = written(tmp_path, [item("a")])
     path = files.path / PLAN
     index = PlanIndex(files, as_given=True)

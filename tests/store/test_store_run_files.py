@@ -221,7 +221,10 @@ def test_a_name_that_is_taken_is_refused_and_the_run_that_has_it_stays(tmp_path:
     assert there.shard(HOME).plan() == PLAN
 
 
-@pytest.mark.parametrize(("content", "complaint"), [(b"", "fleet.json is empty"), (b"{}", "fleet.json, line 1: ")])
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [(b"", "it has 0 lines, and 1 were written; --salvage"), (b"{}", "a line is not what was written")],
+)
 def test_a_list_of_shards_that_cannot_be_read(tmp_path: Path, content: bytes, complaint: str) -> None:
     files = fleet_run(tmp_path)
     (files.path / "fleet.json").write_bytes(content)
