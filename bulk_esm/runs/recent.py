@@ -10,6 +10,7 @@ from bulk_esm.model.doubts import NO_DOUBTS, Doubts, doubts_of
 from bulk_esm.model.shard import Shard
 from bulk_esm.store.finding import all_runs
 from bulk_esm.store.run_files import RunFiles
+from bulk_esm.store.shard_files import ShardFiles
 
 # Guess: List lags by less than ten minutes; 1.3 s was captured once (F§0.2), and how long it can be is not documented.
 RECENT_S: Final = 600.0
@@ -57,6 +58,12 @@ def seconds_to_wait(run: RunFiles, *, now_s: float, max_per_second: float) -> fl
     """
     if not run.unfinished():
         return 0.0
-    last_s = max((run.shard(shard).last_sent_at() for shard in run.planned()), default=0.0)
+    shards = (run.shard(shard) for shard in run.planned())
+    last_s = max((files.last_sent_at() for files in shards if _is_something_on_its_way(files)), default=0.0)
     patience_s = ON_ITS_WAY_S * _RATE_OF_LAMBDA / max(_RATE_OF_LAMBDA, max_per_second)
     return max(0.0, last_s + patience_s - now_s)
+
+
+def _is_something_on_its_way(files: ShardFiles) -> bool:
+    begun = files.begun()
+    return begun is None or not begun <= {result.uuid for result in files.results()}

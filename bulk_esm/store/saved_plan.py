@@ -39,6 +39,8 @@ def read_plan(path: Path, *, salvage: bool = False) -> Plan:
         content = path.read_bytes()
     except OSError as error:
         raise RunFolderError(f"{path} cannot be read: {error.strerror}") from error
+    if not content.strip():
+        raise RunFolderError(f"{path}: the plan is empty; make it anew with `bulk-esm plan --save`")
     head, _, last = content.rstrip(b"\n").rpartition(b"\n")
     lines = head + b"\n" if head else b""
     try:

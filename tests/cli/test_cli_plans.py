@@ -1,5 +1,6 @@
 """From selections and changes to a plan, saved or not, and what becomes of it."""
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -225,7 +226,9 @@ def test_blocked_mappings_do_not_touch_the_others(simulated: Simulated, inside: 
 def test_a_saved_plan_is_carried_out(tmp_path: Path, simulated: Simulated, inside: Inside) -> None:
     planned = inside(simulated.environment, "plan", "--all", "--set", "Enabled=false", "--save", "plan.jsonl")
     assert planned.code == 0
-    assert (tmp_path / "plan.jsonl").read_text(encoding="utf-8") == planned.stdout
+    *lines, closing = (tmp_path / "plan.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    assert "".join(lines) == planned.stdout
+    assert json.loads(closing)["lines"] == len(lines)
     assert all(item.keys() >= PLAN for item in planned.records)
 
     states = simulated.states()
