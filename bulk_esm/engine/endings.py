@@ -12,7 +12,7 @@ from bulk_esm.engine.settling import Asked, Verdict, missing_text
 from bulk_esm.engine.waits import Settlement
 from bulk_esm.errors import ServiceError
 from bulk_esm.model.mapping import EventSourceMapping
-from bulk_esm.model.plan import Action, PlanItem, Standing, standing
+from bulk_esm.model.plan import Action, PlanItem, PlanMatch, match_plan
 from bulk_esm.model.result import ErrorRecord, Outcome
 
 _NO_FUNCTION: Final = "Function does not exist"
@@ -157,12 +157,12 @@ def after_doubt(
     if not seen.at_rest:
         what = f"the mapping stayed {seen.state}, so no update was accepted ({failure.message})"
         return Ending(Outcome.TIMED_OUT, ErrorRecord(code=failure.code, message=what, request_id=failure.request_id))
-    match standing(item, seen):
-        case Standing.AS_PLANNED:
+    match match_plan(item, seen):
+        case PlanMatch.AS_PLANNED:
             return None
-        case Standing.DONE:
+        case PlanMatch.DONE:
             return Ending(Outcome.UPDATED if in_doubt else Outcome.UNCHANGED)
-        case Standing.CHANGED:
+        case PlanMatch.CHANGED:
             return changed()
 
 

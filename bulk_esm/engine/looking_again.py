@@ -10,7 +10,7 @@ from bulk_esm.engine.endings import Ending, changed, found_done, gone, still_on_
 from bulk_esm.engine.present import read_present
 from bulk_esm.model.doubts import Doubts
 from bulk_esm.model.mapping import EventSourceMapping, State
-from bulk_esm.model.plan import PlanItem, Standing, standing
+from bulk_esm.model.plan import PlanItem, PlanMatch, match_plan
 from bulk_esm.model.result import Outcome
 
 
@@ -55,11 +55,11 @@ async def look_again(
 def _ending(item: PlanItem, seen: EventSourceMapping | None, *, perhaps_sent: bool) -> Ending | None:
     if seen is None:
         return gone()
-    match standing(item, seen):
-        case Standing.DONE:
+    match match_plan(item, seen):
+        case PlanMatch.DONE:
             # What was never sent has been done by someone else: a rollback must not undo theirs.
             return found_done() if perhaps_sent else Ending(Outcome.UNCHANGED)
-        case Standing.CHANGED if seen.at_rest:
+        case PlanMatch.CHANGED if seen.at_rest:
             return changed()
         case _ if not seen.at_rest and seen.state != State.DELETING:
             return still_on_its_way(seen.state)

@@ -17,7 +17,7 @@ from bulk_esm.engine.resting import all_at_rest
 from bulk_esm.model.change import Change
 from bulk_esm.model.doubts import NO_DOUBTS, Doubts
 from bulk_esm.model.mapping import EventSourceMapping, State
-from bulk_esm.model.plan import Action, Plan, PlanItem, Standing, plan_item, standing, unknown_item
+from bulk_esm.model.plan import Action, Plan, PlanItem, PlanMatch, match_plan, plan_item, unknown_item
 from bulk_esm.model.selection import Selection
 
 # With these it matters whether there are filters: a tumbling window excludes them (F§0.2).
@@ -97,10 +97,10 @@ async def renew_plan(
     known: dict[str, Ending] = {}
     done: set[str] = set()
     for uuid, mapping in (await read_present(connection, updates, doubts=doubts)).items():
-        found = Standing.CHANGED if mapping is None else standing(updates[uuid], mapping)
-        if found is Standing.DONE:
+        found = PlanMatch.CHANGED if mapping is None else match_plan(updates[uuid], mapping)
+        if found is PlanMatch.DONE:
             done.add(uuid)
-        elif found is Standing.CHANGED:
+        elif found is PlanMatch.CHANGED:
             known[uuid] = changed() if mapping else gone()
     items = (
         msgspec.structs.replace(item, action=Action.UNCHANGED, request={}, diff=()) if item.uuid in done else item

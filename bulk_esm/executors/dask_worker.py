@@ -1,4 +1,4 @@
-"""A worker as a task on a Dask worker: its end of the queues to the driver; see `dask_line`."""
+"""A worker as a task on a Dask worker: its end of the queues to the driver; see `dask_cluster`."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class _SocketChannel:
     def __init__(self, reports: str, worker_id: str, patience_s: float) -> None:
         client = get_client()
         self._patience_s = patience_s
-        self._seat = worker_id
+        self._worker_id = worker_id
         self._reports = Queue(reports, client, maxsize=MOST_REPORTS)
         self._orders = Queue(worker_id, client)
 
     async def send(self, message: bytes) -> None:
-        put = partial(self._reports.put, (self._seat, message), timeout=self._patience_s)
+        put = partial(self._reports.put, (self._worker_id, message), timeout=self._patience_s)
         await self._in_thread(put)
 
     async def receive(self) -> bytes:

@@ -190,7 +190,7 @@ def _in_transition(mapping: EventSourceMapping) -> str:
     return f"the mapping is {mapping.state or 'in no state'} and did not come to rest; try again when it has"
 
 
-class Standing(StrEnum):
+class PlanMatch(StrEnum):
     """How a mapping stands to a plan made earlier."""
 
     AS_PLANNED = "as planned"
@@ -198,7 +198,7 @@ class Standing(StrEnum):
     CHANGED = "changed"
 
 
-def standing(item: PlanItem, mapping: EventSourceMapping) -> Standing:
+def match_plan(item: PlanItem, mapping: EventSourceMapping) -> PlanMatch:
     """Tell whether a mapping is still what a saved plan was made for.
 
     Args:
@@ -212,9 +212,9 @@ def standing(item: PlanItem, mapping: EventSourceMapping) -> Standing:
     # Filters that this reading does not show are not known to be gone; to clear them again does no harm.
     hidden = "FilterCriteria" in item.request and mapping.has_hidden_filters
     if mapping.at_rest and not hidden and all(holds(name, value, mapping) for name, value in item.request.items()):
-        return Standing.DONE
+        return PlanMatch.DONE
     changed = changed_members(item.before, mapping)
-    return Standing.CHANGED if changed else Standing.AS_PLANNED
+    return PlanMatch.CHANGED if changed else PlanMatch.AS_PLANNED
 
 
 def changed_members(before: EventSourceMapping, now: EventSourceMapping) -> list[str]:

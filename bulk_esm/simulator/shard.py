@@ -14,9 +14,9 @@ from typing import Any, Final
 
 from bulk_esm.model.mapping import State
 from bulk_esm.simulator.combinations import check_result, check_switch
-from bulk_esm.simulator.course import course_of
 from bulk_esm.simulator.draws import draw
 from bulk_esm.simulator.duplicates import Duplicates
+from bulk_esm.simulator.effects import effect_of
 from bulk_esm.simulator.errors import in_use, throttled
 from bulk_esm.simulator.fleet import Fleet, partition_of
 from bulk_esm.simulator.functions import Functions, full_function_arn, visibility_timeout
@@ -138,7 +138,7 @@ class Shard:
             self.functions.check_exists(function_arn)
             self._duplicates.check(mapping, before, function_arn, now)
             self.functions.check_timeout(before, function_arn, mapping.source_type)
-        course = course_of(
+        effect = effect_of(
             source_type=mapping.source_type,
             request=request,
             before=before,
@@ -148,10 +148,10 @@ class Shard:
             takes_s=self._takes_s(mapping, transition_of(request, before["State"])),
             scale=self._settings.settle_scale,
         )
-        mapping.timeline.record(now, *course.versions(now))
-        self._perhaps_show_wrong(mapping, course.resting, now)
-        mapping.accepted.append(AcceptedUpdate(accepted_at=now, settles_at=course.settles_at))
-        return course.answered
+        mapping.timeline.record(now, *effect.versions(now))
+        self._perhaps_show_wrong(mapping, effect.resting, now)
+        mapping.accepted.append(AcceptedUpdate(accepted_at=now, settles_at=effect.settles_at))
+        return effect.answered
 
     def delete(self, uuid: str, now: float) -> Configuration:
         """Begin to delete a mapping.

@@ -21,7 +21,7 @@ from model_samples import (
 from bulk_esm.errors import UsageError
 from bulk_esm.model.change import Change, Comparison
 from bulk_esm.model.mapping import SourceType
-from bulk_esm.model.plan import Standing, standing
+from bulk_esm.model.plan import PlanMatch, match_plan
 from bulk_esm.model.rollback import inverse_of, rollback_item
 
 NOTHING = Comparison(request={}, differences=(), problems=())
@@ -113,7 +113,7 @@ def test_consumption_mode_is_no_conflict(before: dict[str, Any]) -> None:
     """A newer SDK shows it, an older one does not."""
     item = ran(make_mapping(KAFKA, **before), Enabled=False)
     shown = {KAFKA_CONFIG: {**before.get(KAFKA_CONFIG, {}), "ConsumptionMode": "Stream"}}
-    assert standing(item, make_mapping(KAFKA, **shown)) is Standing.AS_PLANNED
+    assert match_plan(item, make_mapping(KAFKA, **shown)) is PlanMatch.AS_PLANNED
     assert rollback_item(item, make_mapping(KAFKA, State="Disabled", **shown)).conflict is None
 
 

@@ -15,7 +15,7 @@ from bulk_esm.model.drift import drift_of, needs_get
 from bulk_esm.model.filters import is_unreadable
 from bulk_esm.model.losses import loss_of
 from bulk_esm.model.mapping import EventSourceMapping
-from bulk_esm.model.plan import Action, PlanItem, Standing, changed_members, plan_item, standing
+from bulk_esm.model.plan import Action, PlanItem, PlanMatch, changed_members, match_plan, plan_item
 from bulk_esm.model.rollback import inverse_of, rollback_item
 from bulk_esm.model.selection import Selection
 from bulk_esm.simulator.reading import on_the_wire
@@ -77,7 +77,7 @@ def test_null_is_absent_to_plans_rollbacks_and_verifying(data: st.DataObject) ->
         return
     # The plan may have been made from one spelling, and what came of it read in the other.
     assert inverse_of(of_wire) == inverse_of(item)
-    assert {standing(one, seen) for one in (item, of_wire) for seen in (bare, wire)} == {Standing.AS_PLANNED}
+    assert {match_plan(one, seen) for one in (item, of_wire) for seen in (bare, wire)} == {PlanMatch.AS_PLANNED}
     after = applied(bare, item.request)
     looks = (after, with_nulls(after))
     assert len({str(drift_of(item, seen)) for seen in looks}) == 1

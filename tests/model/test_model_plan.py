@@ -13,10 +13,10 @@ from bulk_esm.model.plan import (
     Action,
     Plan,
     PlanItem,
-    Standing,
+    PlanMatch,
     changed_members,
+    match_plan,
     plan_item,
-    standing,
     unknown_item,
 )
 from bulk_esm.model.result import TROUBLE, ErrorRecord, Outcome, Result
@@ -130,13 +130,13 @@ def now(**members: Any) -> EventSourceMapping:
     ],
 )
 def test_standing(members: dict[str, Any], expected: str) -> None:
-    assert standing(ITEM, now(**members)) is Standing(expected)
+    assert match_plan(ITEM, now(**members)) is PlanMatch(expected)
 
 
 def test_standing_is_done_only_with_all_that_was_asked() -> None:
     item = plan_item(Change({"BatchSize": 7, "Enabled": False}), BEFORE)
-    assert standing(item, now(BatchSize=7)) is Standing.CHANGED
-    assert standing(item, now(BatchSize=7, State="Disabled")) is Standing.DONE
+    assert match_plan(item, now(BatchSize=7)) is PlanMatch.CHANGED
+    assert match_plan(item, now(BatchSize=7, State="Disabled")) is PlanMatch.DONE
 
 
 def test_encrypted_filters_are_null_in_list() -> None:
@@ -147,12 +147,12 @@ def test_encrypted_filters_are_null_in_list() -> None:
         item = plan_item(change, read_with_get)
         assert item.action is Action.UPDATE
         for reading in (read_with_get, listed, without):
-            assert standing(item, reading) is Standing.AS_PLANNED
+            assert match_plan(item, reading) is PlanMatch.AS_PLANNED
     for reading in (read_with_get, listed):
-        assert standing(plan_item(PAUSE, listed), reading) is Standing.AS_PLANNED
+        assert match_plan(plan_item(PAUSE, listed), reading) is PlanMatch.AS_PLANNED
     cleared = plan_item(Change({}, ("FilterCriteria", "KMSKeyArn")), read_with_get)
-    assert standing(cleared, make_mapping()) is Standing.DONE
-    assert standing(plan_item(PAUSE, listed), make_mapping(KMSKeyArn=KEY, State="Disabled")) is Standing.DONE
+    assert match_plan(cleared, make_mapping()) is PlanMatch.DONE
+    assert match_plan(plan_item(PAUSE, listed), make_mapping(KMSKeyArn=KEY, State="Disabled")) is PlanMatch.DONE
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ from test_model_compare import REGISTRY, changes, mappings, read_backs
 from bulk_esm.model.change import Change, Difference
 from bulk_esm.model.mapping import EventSourceMapping, SourceType
 from bulk_esm.model.parameters import row
-from bulk_esm.model.plan import Action, PlanItem, Standing, plan_for, plan_item, standing, unknown_item
+from bulk_esm.model.plan import Action, PlanItem, PlanMatch, match_plan, plan_for, plan_item, unknown_item
 from bulk_esm.model.result import Outcome, Result
 from bulk_esm.model.rollback import Reversal, inverse_of, irreversible, rollback_item, was_touched
 from bulk_esm.model.values import current_value, holds, is_empty
@@ -345,7 +345,7 @@ def test_a_run_and_its_rollback_come_to_nothing(
     # With the rules that the small Lambda has: nothing that an update may not hold.
     final = applied(there, back.item.request, merges_members=merges_members, read_back=read_back)
     if back.item.request:
-        assert standing(back.item, final) is Standing.DONE or final.has_hidden_filters
+        assert match_plan(back.item, final) is PlanMatch.DONE or final.has_hidden_filters
     impossible = {path.partition(".")[0] for path in inverse_of(item).problems}
     for name in item.request.keys() - impossible:
         assert same(name, final, mapping), name

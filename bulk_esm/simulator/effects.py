@@ -1,4 +1,4 @@
-"""The course of an accepted update: what the 202 shows, what comes to rest, and when (F§0.2, F§3.2)."""
+"""What an accepted update leads to: what the 202 shows, what comes to rest, and when (F§0.2, F§3.2)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bulk_esm.simulator.settle import passing_of, rest_of
 from bulk_esm.simulator.timeline import Configuration, Version
 
 
-class Course(msgspec.Struct, frozen=True, kw_only=True):
+class Effect(msgspec.Struct, frozen=True, kw_only=True):
     """What becomes of a mapping.
 
     Attributes:
@@ -33,7 +33,7 @@ class Course(msgspec.Struct, frozen=True, kw_only=True):
         return versions
 
 
-def course_of(
+def effect_of(
     *,
     source_type: SourceType,
     request: dict[str, Any],
@@ -43,8 +43,8 @@ def course_of(
     now: float,
     takes_s: float | None,
     scale: float,
-) -> Course:
-    """Tell the course of an update.
+) -> Effect:
+    """Tell what an update leads to.
 
     Args:
         source_type: the mapping's.
@@ -62,4 +62,4 @@ def course_of(
     if takes_s != 0:
         shown = before if source_type in HIDES_VALUES_UNTIL_SETTLED else after
         answered = {**shown, "State": str(passing_of(before["State"], rest)), "LastModified": stamp}
-    return Course(answered=answered, resting=resting, settles_at=None if takes_s is None else now + takes_s * scale)
+    return Effect(answered=answered, resting=resting, settles_at=None if takes_s is None else now + takes_s * scale)
