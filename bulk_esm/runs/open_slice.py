@@ -39,9 +39,10 @@ class OpenSlice:
         self.part = part
         self.losses = 0
         self._record = record
-        self._files = ExitStack()
-        self._writer = self._files.enter_context(files.open_results())
-        self._begun = self._files.enter_context(files.open_begun())
+        with ExitStack() as opened:
+            self._writer = opened.enter_context(files.open_results())
+            self._begun = opened.enter_context(files.open_begun())
+            self._files = opened.pop_all()
 
     @property
     def name(self) -> str:

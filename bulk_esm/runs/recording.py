@@ -62,6 +62,7 @@ class Recording:
         Returns:
             The slice; None if it cannot be read, or written.
         """
+        opened: OpenSlice | None = None
         try:
             opened = self._opened(slice_.shard, self.items(slice_), part=len(slice_))
             if others is not None:
@@ -69,6 +70,8 @@ class Recording:
                 opened.begin(tuple(opened.left), wave=self.wave)
         except RunFolderError as error:
             self._give_in(error)
+            if opened is not None:
+                self.close(opened)
             return None
         return opened
 
