@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -201,7 +202,7 @@ class ControlPlane:
             may_repeat=may_repeat,
             base_s=self._backoff_base_s,
             jitter=self._jitter,
-            out_of_time=lambda: self._clock.monotonic() >= deadline,
+            out_of_time=(lambda: self._clock.monotonic() >= deadline) if math.isfinite(deadline) else None,
             sleep=self._clock.sleep,
         )
         async for attempt in policy:

@@ -25,6 +25,9 @@ _DECREASE: Final = 0.6
 # Of the full rate, for each answer at the full rate: 9 % a second at 15 requests/s, and in the same number of requests
 # at any other.
 _RECOVERY: Final = 0.006
+# Guess: Lambda never means a longer pause, as no capture shows a Retry-After at all; were it longer, the next answer
+# would ask for it again. It also keeps a proxy's nonsense (1e9, inf) from stopping a run for ever.
+_LONGEST_HOLD_S: Final = 60.0
 _FLOOR: Final = 0.05  # of the full rate: another caller may leave almost nothing, but not nothing for ever
 
 
@@ -137,7 +140,7 @@ class Pacer:
         self._throttles += 1
         now = self._refill()
         if retry_after_s is not None:
-            self._held_until = max(self._held_until, now + retry_after_s)
+            self._held_until = max(self._held_until, now + min(retry_after_s, _LONGEST_HOLD_S))
         if granted_at <= self._episode_at:
             return
         self._episodes += 1

@@ -23,6 +23,7 @@ class Treatment(StrEnum):
 
     THROTTLED = "throttled"
     TRANSIENT = "transient"
+    UNCONNECTED = "unconnected"  # nothing was sent, as no connection came
     IN_USE = "in use"
     DENIED = "denied"
     FINAL = "final"
@@ -54,7 +55,10 @@ _BY_STATUS: Final[dict[int, Treatment]] = {
 _MOST_ATTEMPTS: Final[dict[Treatment, float]] = {
     Treatment.THROTTLED: float("inf"),  # a throttle only ever delays
     Treatment.TRANSIENT: 8,
+    Treatment.UNCONNECTED: 8,
 }
+# The network may be away for minutes: what has a time to end by is tried until then.
+_MOST_ATTEMPTS_UNTIL_ITS_TIME: Final[dict[Treatment, float]] = {**_MOST_ATTEMPTS, Treatment.UNCONNECTED: float("inf")}
 _LONGEST_WAIT_S: Final = 20.0
 
 
@@ -65,8 +69,11 @@ def treatment_of(error: ServiceError) -> Treatment:
         error: an answer of the control plane, or the lack of one.
 
     Returns:
-        The treatment by code, else by HTTP status; no answer at all and all of 5xx are transient; the rest is final.
+        The treatment by code, else by HTTP status; no answer at all and all of 5xx are transient, unless no connection
+        came at all; the rest is final.
     """
+    if error.status == 0 and not error.sent:
+        return Treatment.UNCONNECTED
     found = _BY_CODE.get(error.code) or _BY_STATUS.get(error.status)
     if found is not None:
         return found
@@ -87,18 +94,19 @@ def backoff_s(attempt: int, *, base_s: float, jitter: random.Random) -> float:
 class _Attempts:
     """The failures of one call by treatment: throttles do not use up the attempts of anything else."""
 
-    def __init__(self, base_s: float, jitter: random.Random, out_of_time: Callable[[], bool]) -> None:
+    def __init__(self, base_s: float, jitter: random.Random, out_of_time: Callable[[], bool] | None) -> None:
         self._failed: Counter[Treatment] = Counter()
         self._base_s = base_s
         self._jitter = jitter
-        self._out_of_time = out_of_time
+        self._out_of_time = out_of_time or (lambda: False)
+        self._most = _MOST_ATTEMPTS_UNTIL_ITS_TIME if out_of_time else _MOST_ATTEMPTS
 
     def failed(self, state: tenacity.RetryCallState) -> None:
         self._failed[_treatment(state)] += 1
 
     def stop(self, state: tenacity.RetryCallState) -> bool:
         treatment = _treatment(state)
-        return self._failed[treatment] >= _MOST_ATTEMPTS[treatment] or self._out_of_time()
+        return self._failed[treatment] >= self._most[treatment] or self._out_of_time()
 
     def wait(self, state: tenacity.RetryCallState) -> float:
         treatment = _treatment(state)
@@ -117,7 +125,7 @@ def retrying(
     may_repeat: Callable[[ServiceError], bool],
     base_s: float,
     jitter: random.Random,
-    out_of_time: Callable[[], bool],
+    out_of_time: Callable[[], bool] | None = None,
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
 ) -> tenacity.AsyncRetrying:
     """The policy for one call.
@@ -126,7 +134,8 @@ def retrying(
         may_repeat: whether this call may be sent again after an error of a retried treatment.
         base_s: the longest wait after the first failure, in seconds.
         jitter: where the randomness comes from.
-        out_of_time: whether to give up on what would be retried for ever.
+        out_of_time: whether to give up on what would be retried for ever; None if the call has no time to end by, and
+            then a connection that does not come is tried as often as a transient error.
         sleep: waits for so many seconds.
     """
     attempts = _Attempts(base_s, jitter, out_of_time)

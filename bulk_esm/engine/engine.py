@@ -12,6 +12,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from bulk_esm.aws.control_plane import ControlPlane
+from bulk_esm.aws.retrying import Treatment, treatment_of
 from bulk_esm.clock import Clock
 from bulk_esm.engine.budget import Budget
 from bulk_esm.engine.endings import Ending, cut_short, failed, internal_error, without_sending
@@ -196,6 +197,10 @@ class Engine:
                 except BaseException:
                     self._make_place(updates[-1].uuid)
                     raise
+                if self._would_be_late(updates[-1]):  # the pacer may have been held for long
+                    self._make_place(updates[-1].uuid)
+                    self._under_way.release()
+                    continue
                 self._begun += 1
                 self._sent += 1
                 tasks.start_soon(self._send, self._sending_of(updates.pop()), granted_at)
@@ -259,7 +264,10 @@ class Engine:
             self._note_refused(refused)
             raise
         except ServiceError as error:
-            found = failed(error, sending.item, perhaps_applied=sending.perhaps_applied)
+            if treatment_of(error) is Treatment.UNCONNECTED and not sending.perhaps_applied:
+                found = self._unconnected(error)
+            else:
+                found = failed(error, sending.item, perhaps_applied=sending.perhaps_applied)
         except Exception as bug:
             # One mapping's bug must not lose the others.
             log.exception("internal_error", uuid=sending.item.uuid)
@@ -273,6 +281,13 @@ class Engine:
                 self._waiter.wait_for(found, deadline=self._deadline(), ended=ended)
             else:
                 self._end_begun(sending, found or self._cut_short(sending))
+
+    def _unconnected(self, error: ServiceError) -> Ending:
+        """For all the time that a mapping has, no connection came; for the others none would come either."""
+        what = f"no connection to Lambda came in the time that a mapping has ({error.message})"
+        is_late = self._clock.monotonic() >= self._settings.deadline
+        self.stop(Stop(RunStatus.DEADLINE if is_late else RunStatus.HALTED, what))
+        return cut_short(perhaps_applied=False, accepted=False, why=ErrorRecord(code=error.code, message=what))
 
     def _make_place(self, uuid: str) -> None:
         self._budget.leave((self, uuid))

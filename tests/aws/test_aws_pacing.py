@@ -184,6 +184,21 @@ async def test_a_throttle_takes_away_what_was_saved_up() -> None:
         assert callers.granted[1] == pytest.approx(5 + 1 / 60)
 
 
+@pytest.mark.parametrize("asked_for_s", [1e9, float("inf")])
+async def test_a_throttle_holds_a_minute_at_the_most(asked_for_s: float) -> None:
+    hand = HandClock()
+    callers = Callers(hand, 10.0)
+    async with anyio.create_task_group() as tasks:
+        await callers.ask(tasks)
+        await hand.tick(1)
+        callers.pacer.throttled(callers.granted[0], asked_for_s)
+        await callers.ask(tasks)
+        await hand.tick(59)
+        assert 1 not in callers.granted
+        await hand.tick(2)
+        assert 1 in callers.granted
+
+
 async def test_the_rate_has_a_floor() -> None:
     hand = HandClock()
     pacer = Pacer(max_per_second=20.0, clock=hand.clock)

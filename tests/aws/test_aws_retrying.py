@@ -31,7 +31,6 @@ class Call:
             "may_repeat": lambda _: True,
             "base_s": 1.0,
             "jitter": Longest(),
-            "out_of_time": lambda: False,
             "sleep": self.hasty.clock.sleep,
         }
         async for attempt in retrying(**(defaults | policy)):
@@ -48,6 +47,7 @@ def error(code: str, status: int = 400) -> ServiceError:
 
 
 THROTTLE = error("TooManyRequestsException", 429)
+UNCONNECTED = ServiceError(code="EndpointConnectionError", message="", sent=False)
 BROKEN = error("ServiceException", 500)
 CONFLICT = error("ResourceConflictException", 409)
 
@@ -96,6 +96,7 @@ def test_the_table(code: str, status: int, treatment: Treatment) -> None:
     [
         (BROKEN, 8),
         (CONFLICT, 1),
+        (UNCONNECTED, 8),
         (error("ResourceInUseException"), 1),
         (error("ValidationException"), 1),
         (error("ExpiredTokenException", 403), 1),
@@ -117,6 +118,15 @@ async def test_a_throttle_only_delays_and_the_pacer_is_what_waits() -> None:
     call = Call([THROTTLE] * 500)
     assert await call.run() == "done"
     assert call.hasty.time == 0
+
+
+async def test_a_connection_is_waited_for_as_long_as_the_call_has_time() -> None:
+    call = Call([UNCONNECTED] * 500)
+    assert await call.run(out_of_time=lambda: False) == "done"
+    late = Call([UNCONNECTED] * 500)
+    with pytest.raises(ServiceError):
+        await late.run(out_of_time=lambda: late.hasty.time > 120)
+    assert 120 < late.hasty.time <= 140
 
 
 async def test_throttles_use_up_no_attempts_of_other_errors() -> None:

@@ -1,12 +1,13 @@
 """The engine against the simulator with one thing going wrong after another, in virtual time."""
 
 import asyncio
+import math
 from collections.abc import Callable
 from typing import Any, cast
 
 import anyio
 import pytest
-from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
+from botocore.exceptions import ConnectionClosedError, EndpointConnectionError, ReadTimeoutError
 from engine_world import (
     Home,
     a_mapping,
@@ -20,6 +21,7 @@ from engine_world import (
 )
 
 from bulk_esm import AccessError, Change, Outcome, Plan, Result, Selection
+from bulk_esm.model.records import RunStatus
 from bulk_esm.model.resuming import paused_by
 from bulk_esm.simulator import Faults, Simulator
 
@@ -397,3 +399,65 @@ async def test_credentials_that_are_refused_in_mid_run_end_it_at_once(expires: b
 async def _later(seconds: float, act: Callable[[], Any]) -> None:
     await anyio.sleep(seconds)
     act()
+
+
+def cut_off(home: Home, *, until_s: float) -> None:
+    """No connection to Lambda comes up to a moment."""
+
+    def refuse(**_: Any) -> None:
+        if home.clock.monotonic() < until_s:
+            raise EndpointConnectionError(endpoint_url="there")
+
+    home.control_plane._client.meta.events.register("before-send.lambda", refuse)
+
+
+@in_virtual_time
+async def test_minutes_without_a_connection_fail_nothing() -> None:
+    async with world(fleet=queues(25)) as (simulator, home):
+        plan = await home.plan(EVERYTHING, PAUSE)
+        cut_off(home, until_s=home.clock.monotonic() + 240)
+        results = await carried_out(home, plan, simulator, most_failures=0)
+        assert outcomes(list(results.values())) == {Outcome.UPDATED: 25}
+
+
+@in_virtual_time
+async def test_without_a_connection_in_all_its_time_nothing_was_started() -> None:
+    async with world(fleet=queues(60)) as (simulator, home):
+        plan = await home.plan(EVERYTHING, PAUSE)
+        cut_off(home, until_s=math.inf)
+        results: list[Result] = []
+        engine = engine_of(home, most_failures=0)
+        await engine.run(plan.items, results.append)
+        check_what_always_holds(plan, results, simulator)
+        assert outcomes(results) == {Outcome.NOT_STARTED: 60}
+        assert engine.stopped_by is not None
+        assert engine.stopped_by.status is RunStatus.HALTED
+        assert "no connection to Lambda came" in str(engine.stopped_by.reason)
+
+
+@in_virtual_time
+async def test_a_deadline_holds_without_a_connection() -> None:
+    async with world(fleet=queues(60)) as (simulator, home):
+        plan = await home.plan(EVERYTHING, PAUSE)
+        cut_off(home, until_s=math.inf)
+        results: list[Result] = []
+        engine = engine_of(home, deadline=home.clock.monotonic() + 200)
+        await engine.run(plan.items, results.append)
+        check_what_always_holds(plan, results, simulator)
+        assert outcomes(results) == {Outcome.NOT_STARTED: 60}
+        assert engine.stopped_by is not None
+        assert engine.stopped_by.status is RunStatus.DEADLINE
+        assert home.clock.monotonic() < 400
+
+
+@in_virtual_time
+async def test_a_pause_that_no_service_means_is_bounded() -> None:
+    """Each throttle holds a minute at the most, and none longer than the deadline."""
+    faults = Faults(other_caller_share=0.5, retry_after_s=10**9)
+    async with world(fleet=queues(25), faults=faults) as (simulator, home):
+        plan = await home.plan(EVERYTHING, PAUSE)
+        results: list[Result] = []
+        began_s = home.clock.monotonic()
+        await engine_of(home, deadline=began_s + 300).run(plan.items, results.append)
+        check_what_always_holds(plan, results, simulator)
+        assert home.clock.monotonic() - began_s < 400
