@@ -20,11 +20,12 @@ from bulk_esm.cli.job import (
     refuse_without_terminal,
 )
 from bulk_esm.cli.opening import held_locks, lock_shards, set_up_logs, with_bulk
-from bulk_esm.cli.options import RUN, AwsOptions, GuardOptions, OutputOptions, RunName, RunOptions, RunsOptions
+from bulk_esm.cli.options import ROLLOUT, RUN, AwsOptions, GuardOptions, OutputOptions, RunName, RunOptions, RunsOptions
 from bulk_esm.cli.running import ask, run_and_report
 from bulk_esm.cli.shards_text import shard_problem_lines, shards_text
 from bulk_esm.cli.streams import say
 from bulk_esm.errors import RefusedError, RunFolderError, UsageError
+from bulk_esm.model.amounts import Amount
 from bulk_esm.model.records import RunRecord, RunStatus
 from bulk_esm.model.result import Outcome
 from bulk_esm.runs.continuing import RunRest, put_back_since
@@ -38,6 +39,10 @@ def continue_command(
     *,
     yes: Annotated[bool, Parameter(group=RUN, help="Do not ask.")] = False,
     dry_run: Annotated[bool, Parameter(group=RUN, help="Look at what is left, and change nothing.")] = False,
+    max_failures: Annotated[
+        str | None,
+        Parameter(group=ROLLOUT, help="How many may fail in all of the run, instead of what it said: 10 or 2%."),
+    ] = None,
     guards: GuardOptions = GuardOptions(),
     fleet: FleetOptions = FleetOptions(),
     aws: AwsOptions = AwsOptions(),
@@ -46,8 +51,8 @@ def continue_command(
 ) -> int:
     """Finish a run that was interrupted, halted or killed. What it had applied by then is found, and not sent again.
 
-    Waves, gates and budget are those of the run; failures are counted anew. What failed or was changed by someone else
-    has its result already, and keeps it.
+    Waves, gates and budget are those of the run, and what failed before counts. What failed or was changed by someone
+    else has its result already, and keeps it.
 
     Example: bulk-esm continue last
     """
@@ -57,6 +62,7 @@ def continue_command(
         raise UsageError(f"that is one shard of a run; continue the whole of it: bulk-esm continue {files.path}")
     record = files.record()
     deadline = deadline_of(guards)
+    budget = None if max_failures is None else Amount.parse(max_failures, "--max-failures")
     _refuse_what_makes_no_sense(files, record, guards, yes=yes, dry_run=dry_run)
     fleet.check_for_run(aws, record.run_id, has_shards=files.has_shards)
     fleet.refuse_groups()
@@ -78,11 +84,13 @@ def continue_command(
                 return exit_code(None, problems)
             if not rest.left and record.status is RunStatus.FINISHED:
                 return exit_code(record, problems)
+            most_failures = None if budget is None else budget.of(rest.updates)
+            rest.rollout(most_failures)  # refused before one is asked
             await check_alarms(bulk, record.rollout.alarms)
             if rest.to_send and not yes and not await ask(_question(bulk, record, rest)):
                 say("nothing was changed")
                 return 0
-            return await run_and_report(bulk, rest.begin(deadline=deadline), output)
+            return await run_and_report(bulk, rest.begin(deadline=deadline, most_failures=most_failures), output)
 
     return with_bulk(aws, fleet, work, runs_dir=runs.runs_dir, files=files)
 

@@ -12,6 +12,7 @@ from typing import Final
 from bulk_esm.cli.durations import format_duration
 from bulk_esm.cli.output import tail_of
 from bulk_esm.cli.shards_text import afterwards, by_reason, general_reason, name_of, unplanned
+from bulk_esm.model.budget import is_exceeded
 from bulk_esm.model.records import RunRecord, RunStatus
 from bulk_esm.model.result import TROUBLE, ErrorRecord, Outcome, Result
 from bulk_esm.model.shard import Shard
@@ -79,7 +80,9 @@ def ending_lines(record: RunRecord, *, folder: Path, is_left: bool) -> Iterator[
     yield f"  folder: {folder}"
     if is_left:
         if record.status is not RunStatus.HALTED or record.rollout.on_halt != "rollback":
-            yield f"  to finish it: bulk-esm continue {folder}"
+            failures = sum(record.counts.get(outcome, 0) for outcome in TROUBLE)
+            more = f" --max-failures {failures * 2}" if is_exceeded(record.rollout.most_failures, failures) else ""
+            yield f"  to finish it: bulk-esm continue {folder}{more}"
         if record.command != "rollback":
             yield f"  to put back what it changed: bulk-esm rollback {folder}"
 

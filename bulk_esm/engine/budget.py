@@ -19,15 +19,16 @@ class Budget:
         failures: how many have failed so far.
     """
 
-    def __init__(self, most: int | None) -> None:
-        """Start with no failure.
+    def __init__(self, most: int | None, *, failures: int = 0) -> None:
+        """Start.
 
         Args:
             most: how many mappings may fail; None for any number.
+            failures: how many have failed before.
         """
         self.most = most
-        self.failures = 0
-        self._places = anyio.CapacityLimiter(places_left(most, 0))
+        self.failures = failures
+        self._places = anyio.CapacityLimiter(places_left(most, failures))
         self._watching: list[Callable[[], None]] = []
 
     @property
@@ -75,7 +76,7 @@ class Budget:
 
     @contextmanager
     def watched(self, tell: Callable[[], None]) -> Iterator[None]:
-        """Slice the budget meanwhile.
+        """Watch the budget meanwhile.
 
         Args:
             tell: called when it is exceeded.

@@ -10,12 +10,15 @@ import msgspec
 
 from bulk_esm.clock import iso
 from bulk_esm.engine.endings import Ending
-from bulk_esm.errors import BulkEsmError
+from bulk_esm.errors import BulkEsmError, RefusedError
 from bulk_esm.executors.tasks import LookAgain, ShardEnd
+from bulk_esm.model.budget import is_exceeded
 from bulk_esm.model.continuing import Left, left_of
 from bulk_esm.model.doubts import Doubts
+from bulk_esm.model.plan import Plan
 from bulk_esm.model.records import FleetRecord, RunRecord, RunStatus
-from bulk_esm.model.result import Outcome
+from bulk_esm.model.result import TROUBLE, Outcome
+from bulk_esm.model.rollout import RolloutSettings
 from bulk_esm.model.shard import Problem, Shard
 from bulk_esm.runs.each_shard import nobody
 from bulk_esm.runs.fleet import Fleet
@@ -32,6 +35,8 @@ class RunRest:
         problems: why some shards could not be looked at, by name.
         total: how many mappings the run has.
         ended: how many have ended.
+        failures: how many of these count against the failure budget.
+        updates: how many the run's plan updates.
         perhaps_sent: how many have not, and may have been sent something: each is looked at with Get, as List lags.
     """
 
@@ -39,7 +44,7 @@ class RunRest:
         """Read what is on disk; see `plan_rest`."""
         self.record = files.record()
         self.problems: dict[str, Problem] = {}
-        self.total = self.ended = self.perhaps_sent = 0
+        self.total = self.ended = self.failures = self.updates = self.perhaps_sent = 0
         self._fleet = fleet
         self._files = files
         self._shards: FleetRecord = files.fleet()
@@ -69,14 +74,15 @@ class RunRest:
 
     def task_of(self, shard: Shard) -> LookAgain:
         """What is to be looked at in a shard, read from disk."""
-        left, begun = self._left(shard)
+        _, left, begun = self._left(shard)
         updates = left.updates
         perhaps_sent = frozenset(item.uuid for item in updates if begun is None or item.uuid in begun)
         return LookAgain(updates, doubts=Doubts(by_get=perhaps_sent))
 
-    def _left(self, shard: Shard) -> tuple[Left, frozenset[str] | None]:
+    def _left(self, shard: Shard) -> tuple[Plan, Left, frozenset[str] | None]:
         files = self._files.shard(shard)
-        return left_of(files.plan().items, files.results()), files.begun()
+        plan = files.plan()
+        return plan, left_of(plan.items, files.results()), files.begun()
 
     def read(self) -> list[Shard]:
         """Count what is left.
@@ -86,9 +92,11 @@ class RunRest:
         """
         shards = []
         for shard in self._files.planned():
-            left, begun = self._left(shard)
+            plan, left, begun = self._left(shard)
+            self.updates += len(plan.updates)
             self.total += len(left.items) + len(left.kept)
             self.ended += len(left.kept)
+            self.failures += sum(result.outcome in TROUBLE for result in left.kept)
             self._updates[shard.name] = len(left.updates)
             self.perhaps_sent += sum(begun is None or item.uuid in begun for item in left.updates)
             if left.updates:
@@ -103,12 +111,36 @@ class RunRest:
         else:
             self._known[shard.name] = dict(end.known)
 
-    def begin(self, *, deadline: datetime | None = None) -> Run:
+    def rollout(self, most_failures: int | None) -> RolloutSettings:
+        """How the run goes on.
+
+        Args:
+            most_failures: see `begin`.
+
+        Raises:
+            RefusedError: more have failed already.
+        """
+        rollout = self.record.rollout
+        if most_failures is not None:
+            rollout = msgspec.structs.replace(rollout, most_failures=most_failures)
+        if self.left and is_exceeded(rollout.most_failures, self.failures):
+            raise RefusedError(
+                f"{self.failures:,} mappings of this run have failed, and at most {rollout.most_failures:,} may: "
+                "allow more for all of it with --max-failures, or plan the rest anew"
+            )
+        return rollout
+
+    def begin(self, *, deadline: datetime | None = None, most_failures: int | None = None) -> Run:
         """Open the run again: what has no final result loses the one that it has, so that each has one at its end.
 
         Args:
             deadline: when all should have ended now.
+            most_failures: how many mappings may fail in all of the run; as many as it said if left out.
+
+        Raises:
+            RefusedError: more have failed already.
         """
+        rollout = self.rollout(most_failures)
         ended: dict[str, dict[str, Outcome]] = {}
         for shard in self._files.planned():
             files = self._files.shard(shard)
@@ -118,6 +150,7 @@ class RunRest:
         record = msgspec.structs.replace(
             self.record,
             status=RunStatus.RUNNING,
+            rollout=rollout,
             reason=None,
             ended_at=None,
             continued_at=iso(self._fleet.clock.now()),

@@ -76,7 +76,7 @@ class Run:
             self.record,
             reach=fleet.reach,
             known=known or {},
-            ended={name: of_shard.keys() for name, of_shard in self._ended.items()},
+            ended=self._ended,
             unseen=unseen,
             deadline=iso(deadline),
         )

@@ -14,7 +14,7 @@ from bulk_esm.executors.protocols import Executor
 from bulk_esm.executors.tasks import Assignment, CarryOut, Event, Reach, Resulted, ShardEnd
 from bulk_esm.logs import get_logger
 from bulk_esm.model.records import FleetRecord, RunRecord, RunStatus
-from bulk_esm.model.result import ErrorRecord, Outcome, Result
+from bulk_esm.model.result import TROUBLE, ErrorRecord, Outcome, Result
 from bulk_esm.model.shard import Problem
 from bulk_esm.model.slices import Slice
 from bulk_esm.model.stopping import Stop
@@ -44,7 +44,7 @@ class WaveTasks:
         *,
         reach: Reach,
         known: Mapping[str, Mapping[str, Ending]],
-        ended: Mapping[str, AbstractSet[str]],
+        ended: Mapping[str, Mapping[str, Outcome]],
         unseen: AbstractSet[str] = frozenset(),
         deadline: str | None = None,
     ) -> None:
@@ -60,12 +60,13 @@ class WaveTasks:
             record,
             self.progress,
             known=known,
-            ended=ended,
+            ended={name: of_shard.keys() for name, of_shard in ended.items()},
             cannot=lambda why: self.stop(Stop(RunStatus.HALTED, why)),
         )
         self._deadline = deadline
         self._unseen = unseen
-        self._budget = Budget(record.rollout.most_failures)
+        failures = sum(outcome in TROUBLE for of_shard in ended.values() for outcome in of_shard.values())
+        self._budget = Budget(record.rollout.most_failures, failures=failures)
         self._as_given = False
         self._late: Stop | None = None
         self._todo: deque[Slice] = deque()

@@ -224,7 +224,8 @@ class Life:
     async def go_on(self, one: OneRun, end: End | None = None, meddling: Meddling | None = None) -> None:
         found = await self.bulk.plan_rest(one.files)
         if found.left or found.record.status is not RunStatus.FINISHED:
-            await self.carry_out(one, found.begin(), end or End(), meddling)
+            going_on = found.begin(most_failures=1_000 if found.failures else None)
+            await self.carry_out(one, going_on, end or End(), meddling)
 
     async def roll_back(self, one: OneRun, end: End | None = None, meddling: Meddling | None = None) -> None:
         found = await self.bulk.plan_rollback(one.files)

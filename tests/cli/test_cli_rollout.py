@@ -91,7 +91,15 @@ def test_the_budget_holds_however_many_updates_wait_for_their_answer(most: int, 
 def test_what_is_halted_can_be_finished_within_its_budget(tmp_path: Path, inside: Inside) -> None:
     with Simulated(mappings=60, faults=Faults(refused_share=0.1)) as simulated:
         assert inside(simulated.environment, "pause", "--all", *YES, "--max-failures", "1").code == 3
-        again = inside(simulated.environment, "continue", "last", *YES)
+        before = simulated.report().count(Kind.UPDATE)
+        refused = inside(simulated.environment, "continue", "last", *YES)
+        assert refused.code == 2
+        assert "2 mappings of this run have failed, and at most 1 may" in refused.stderr
+        assert simulated.report().count(Kind.UPDATE) == before
+        run = Cli(tmp_path).last_run()
+        assert run.record["status"] == "halted"
+
+        again = inside(simulated.environment, "continue", "last", *YES, "--max-failures", "100%")
         run = Cli(tmp_path).last_run()
         assert again.code == 1
         assert run.record["status"] == "finished"

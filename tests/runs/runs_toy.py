@@ -182,7 +182,7 @@ async def planned(fleet: Fleet, runs_dir: Path, intent: Intent | None = None) ->
 
 async def continued(fleet: Fleet, files: RunFiles) -> Run:
     """Take a run up again: each shard with something left is looked at, and nothing is sent yet."""
-    return (await plan_rest(fleet, files)).begin()
+    return (await plan_rest(fleet, files)).begin(most_failures=1_000)  # whatever failed before
 
 
 class Seen:
