@@ -69,7 +69,7 @@ def translated(action: str) -> Iterator[None]:
     except _NOT_SENT as error:
         what = f"{error}; check the network, the Region and --endpoint-url"
         raise ServiceError(code=type(error).__name__, message=what, sent=False) from error
-    except (botocore_errors.BotoCoreError, msgspec.DecodeError, OSError, TimeoutError) as error:
+    except (botocore_errors.BotoCoreError, msgspec.DecodeError, RecursionError, OSError, TimeoutError) as error:
         raise ServiceError(code=type(error).__name__, message=str(error) or "the connection failed") from error
 
 
