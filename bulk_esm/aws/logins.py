@@ -12,7 +12,7 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
 
 from bulk_esm.aws.errors import translated
-from bulk_esm.aws.http import HttpSession
+from bulk_esm.aws.http import HttpSession, hold_to_their_place
 from bulk_esm.aws.regions import partition_of
 from bulk_esm.aws.roles import Role, with_role
 from bulk_esm.errors import BulkEsmError, NoCredentialsError, ServiceError
@@ -124,6 +124,7 @@ class Logins:
 async def _find_credentials(session: AioSession) -> None:
     try:
         with translated("sts:GetCallerIdentity"):
+            hold_to_their_place(session.get_component("credential_provider"))
             credentials = await session.get_credentials()
     except ServiceError as error:  # a source of credentials that does not answer, or a program that is not there
         raise NoCredentialsError(f"no usable credentials: {error}") from error

@@ -1,17 +1,19 @@
 """A request goes where it was sent, and nowhere else: a redirect is the error of the request that it answers."""
 
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from aiohttp import web
 from aws_hand_clock import HastyClock
-from aws_reach import a_mapping, answering, connected
+from aws_reach import a_mapping, answering, clean_environment, connected
 
 from bulk_esm.aws.session import Connection, ConnectionSettings, connect
-from bulk_esm.errors import AccessError, BulkEsmError, ServiceError
+from bulk_esm.errors import AccessError, BulkEsmError, NoCredentialsError, ServiceError
 from bulk_esm.simulator import Simulator
 
 UUID = a_mapping()["UUID"]
@@ -89,4 +91,24 @@ async def test_nor_is_that_of_a_profile(tmp_path: Path) -> None:
         with pytest.raises(BulkEsmError, match="Redirected"):
             async with connect(ConnectionSettings(profile="r")) as connection:
                 await connection.control_plane.get(UUID)
+        assert seen == []
+
+
+async def test_nor_are_credentials_had_elsewhere() -> None:
+    async with (
+        redirected(307, "CONTAINER") as (environment, seen),
+        Simulator(fleet=[a_mapping()]) as simulator,
+    ):
+        container = {
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI": environment["AWS_ENDPOINT_URL_CONTAINER"],
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN": "secret",
+            "AWS_REGION": "us-east-1",
+            "AWS_ENDPOINT_URL": simulator.endpoint_url,
+        }
+        with (
+            patch.dict(os.environ, clean_environment() | container, clear=True),
+            pytest.raises(NoCredentialsError, match="Redirected"),
+        ):
+            async with connect(ConnectionSettings()):
+                pass
         assert seen == []
