@@ -11,6 +11,8 @@ from typing import Any, Final
 
 import structlog
 
+from bulk_esm.escaping import escaped
+
 _ROOT: Final = "bulk_esm"
 _SHARED: Final[list[Any]] = [
     structlog.stdlib.add_log_level,
@@ -94,7 +96,14 @@ class _LogFile(logging.FileHandler):
 def _formatter(renderer: Any, *, tracebacks: bool) -> logging.Formatter:
     processors: list[Any] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
     processors.append(structlog.processors.format_exc_info if tracebacks else _drop_traceback)
+    if not isinstance(renderer, structlog.processors.JSONRenderer):  # JSON escapes by itself
+        processors.append(_escape)
     return structlog.stdlib.ProcessorFormatter(processors=[*processors, renderer], foreign_pre_chain=_SHARED)
+
+
+def _escape(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
+    """For a terminal. What is no string is shown by its `repr`, which escapes likewise."""
+    return {name: escaped(value) if isinstance(value, str) else value for name, value in event.items()}
 
 
 def _drop_traceback(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import bulk_esm
 
 PACKAGE = Path(bulk_esm.__file__).parent
 ROOMS = (
-    ("errors", "clock", "logs", "_version"),
+    ("errors", "clock", "logs", "escaping", "_version"),
     ("model",),
     ("aws",),
     ("store",),

@@ -10,9 +10,11 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import urlsplit
 
+import anyio
 import msgspec
 
 from bulk_esm.aws.errors import translated
+from bulk_esm.aws.listing import Listing, checked
 from bulk_esm.aws.pacing import Pacer
 from bulk_esm.aws.retrying import Treatment, backoff_s, retrying, treatment_of
 from bulk_esm.clock import Clock
@@ -35,6 +37,10 @@ _NOT_FOUND: Final = "ResourceNotFoundException"
 # The first wait after a failure is that of so many requests, so that a control plane at 20 times speed is not waited
 # for 20 times too long: half a second at 12 requests/s.
 _BACKOFF_REQUESTS: Final = 6.0
+
+_LONGEST_ANSWER_S: Final = 90.0  # real seconds, for a page: the client's own timeout begins anew with each byte
+
+_MOST_SHOWN: Final = 500  # bytes of an error that is not Lambda's
 
 
 class ControlPlane:
@@ -104,18 +110,26 @@ class ControlPlane:
 
         Raises:
             AccessError: the credentials are refused.
-            ServiceError: an answer that retrying did not mend.
+            ServiceError: an answer that retrying did not mend, or a listing that does not end.
         """
         arguments: dict[str, Any] = {"MaxItems": PAGE_SIZE}
         if function_name:
             arguments["FunctionName"] = function_name
         if event_source_arn:
             arguments["EventSourceArn"] = event_source_arn
-        seen = Census()
+        seen, listing = Census(), Listing(self._clock.monotonic)
+
+        async def ask() -> dict[str, Any]:
+            asked_at = self._clock.monotonic()
+            try:
+                with anyio.fail_after(_LONGEST_ANSWER_S):
+                    return checked(await self._client.list_event_source_mappings(**arguments))
+            finally:
+                listing.answered(asked_at)
+
         while True:
-            answer = await self._call("list", lambda: self._client.list_event_source_mappings(**arguments))
-            page = [EventSourceMapping(item) for item in answer.get("EventSourceMappings") or []]
-            is_last = not answer.get("NextMarker")
+            page = listing.page(await self._call("list", ask))
+            is_last = listing.marker is None
             seen.add(page)
             seen.complete = is_last
             counts_more = not self.census.complete and seen.total > self.census.total
@@ -125,7 +139,7 @@ class ControlPlane:
             yield page
             if is_last:
                 return
-            arguments["Marker"] = answer["NextMarker"]
+            arguments["Marker"] = listing.marker
 
     async def account_id(self) -> str | None:
         """The account as its mappings name it, for one request at most; None if it has none.
@@ -264,11 +278,29 @@ class ControlPlane:
         return new
 
 
+class _Fault(msgspec.Struct):
+    """The members of an error's body that botocore reads."""
+
+    type_: str | None = msgspec.field(name="__type", default=None)
+    code: str | None = None
+    Code: str | None = None
+    Type: str | None = None
+    message: str | None = None
+    Message: str | None = None
+
+
 def _keep_as_sent(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
     """Take the answer's JSON as it came: botocore's parser drops the members that its model does not know."""
     if response_dict["status_code"] < 300:  # noqa: PLR2004 - HTTP's success
         customized_response_dict.update(msgspec.json.decode(response_dict["body"] or b"{}", type=dict[str, Any]))
         response_dict["body"] = b"{}"  # parsed: once is enough
+        return
+    try:
+        msgspec.json.decode(response_dict["body"] or b"{}", type=_Fault)
+    except (msgspec.DecodeError, RecursionError):
+        # A proxy's page, or no text at all: botocore's parser takes what is JSON to be of the right types.
+        shown = response_dict["body"][:_MOST_SHOWN].decode("utf-8", "replace")
+        response_dict["body"] = msgspec.json.encode({"message": shown})
 
 
 def _mapping(answer: dict[str, Any]) -> EventSourceMapping:

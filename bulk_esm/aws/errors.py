@@ -8,6 +8,7 @@ from typing import Any
 
 import botocore.exceptions as botocore_errors
 import msgspec
+from botocore.parsers import ResponseParserError
 
 from bulk_esm.aws.retrying import Treatment, treatment_of
 from bulk_esm.errors import AccessError, NoCredentialsError, ServiceError, UsageError
@@ -32,6 +33,16 @@ _NO_CREDENTIALS = (
     botocore_errors.InvalidConfigError,
     botocore_errors.ConfigNotFound,
     botocore_errors.InfiniteLoopConfigError,
+)
+
+# The connection broke, or what came is no answer.
+_NO_ANSWER = (
+    botocore_errors.BotoCoreError,
+    ResponseParserError,
+    msgspec.DecodeError,
+    RecursionError,
+    OSError,
+    TimeoutError,
 )
 
 
@@ -69,7 +80,7 @@ def translated(action: str) -> Iterator[None]:
     except _NOT_SENT as error:
         what = f"{error}; check the network, the Region and --endpoint-url"
         raise ServiceError(code=type(error).__name__, message=what, sent=False) from error
-    except (botocore_errors.BotoCoreError, msgspec.DecodeError, OSError, TimeoutError) as error:
+    except _NO_ANSWER as error:
         raise ServiceError(code=type(error).__name__, message=str(error) or "the connection failed") from error
 
 

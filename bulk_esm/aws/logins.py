@@ -12,6 +12,7 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
 
 from bulk_esm.aws.errors import translated
+from bulk_esm.aws.http import HttpSession, hold_to_their_place
 from bulk_esm.aws.regions import partition_of
 from bulk_esm.aws.roles import Role, with_role
 from bulk_esm.errors import BulkEsmError, NoCredentialsError, ServiceError
@@ -41,7 +42,10 @@ class Logins:
         """
         if profile not in self._bases:
             with translated("sts:GetCallerIdentity"):
-                self._bases[profile] = AioSession(profile=profile)
+                session = AioSession(profile=profile)
+            # For what botocore asks by itself: STS for a profile's role, and the services of a single sign-on.
+            session.set_default_client_config(AioConfig(http_session_cls=HttpSession))
+            self._bases[profile] = session
         return self._bases[profile]
 
     def home_region(self, profile: str | None) -> str | None:
@@ -120,6 +124,7 @@ class Logins:
 async def _find_credentials(session: AioSession) -> None:
     try:
         with translated("sts:GetCallerIdentity"):
+            hold_to_their_place(session.get_component("credential_provider"))
             credentials = await session.get_credentials()
     except ServiceError as error:  # a source of credentials that does not answer, or a program that is not there
         raise NoCredentialsError(f"no usable credentials: {error}") from error

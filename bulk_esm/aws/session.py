@@ -131,7 +131,10 @@ class Connection:
                 endpoint_url=self._settings.endpoint_url,
                 config=_for_questions(),
             ) as client:
-                yield client
+                try:
+                    yield client
+                except KeyError as error:  # botocore's parser leaves out what did not come
+                    raise ServiceError(code="DamagedAnswer", message=f"{action} answered without {error}") from error
 
 
 @asynccontextmanager

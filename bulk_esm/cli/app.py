@@ -55,6 +55,9 @@ def run(arguments: list[str]) -> int:
         The exit code; see the README.
     """
     used = next((word for word in arguments[:1] if word in _COMMANDS), None)
+    for argument in arguments:
+        if any("\ud800" <= each <= "\udfff" for each in argument):  # how Python passes on bytes that are no UTF-8
+            return _complain(UsageError(f"{argument!r} is not text in UTF-8; give it another name"))
     try:
         code = make_app(used)(arguments, result_action="return_value", exit_on_error=False, print_error=False)
     except CycloptsError as error:

@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 
 import anyio
 import msgspec
-from rich.console import Console
 
 from bulk_esm.bulk import BulkEsm
 from bulk_esm.cli.exit_codes import exit_code
@@ -21,6 +20,7 @@ from bulk_esm.cli.options import OutputOptions
 from bulk_esm.cli.output import Results, form_for, with_place
 from bulk_esm.cli.planning_display import planning_progress
 from bulk_esm.cli.running import ask, run_and_report
+from bulk_esm.cli.screen import Screen
 from bulk_esm.cli.shards_text import groups_lines, shard_problem_lines, shards_text
 from bulk_esm.cli.streams import say
 from bulk_esm.cli.summary import PLAN_COLUMNS, how_it_goes, pace_of, plan_row, plan_summary
@@ -122,7 +122,7 @@ async def _progress(bulk: BulkEsm, intent: Intent, output: OutputOptions) -> Asy
     if not bulk.fleet.is_named:
         yield PlanContext(intent=intent, waiting=tell_of_transition)
         return
-    console = Console(stderr=True, highlight=False, quiet=output.quiet)
+    console = Screen(stderr=True, quiet=output.quiet)
     async with planning_progress(total, clock=time.monotonic, console=console) as progress:
 
         def told(shard: Shard, end: ShardEnd) -> None:

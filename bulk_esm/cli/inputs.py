@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 import sys
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-import yaml
 
 from bulk_esm.bulk import BulkEsm
 from bulk_esm.cli.options import SOURCE_TYPES, ChangeOptions, SelectOptions
@@ -19,6 +17,7 @@ from bulk_esm.model.change import Change
 from bulk_esm.model.mapping import State
 from bulk_esm.model.records import RunRecord
 from bulk_esm.model.selection import Selection
+from bulk_esm.shards.document import read_document, read_text
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
@@ -142,25 +141,23 @@ def _uuids_from(name: str) -> list[str]:
 
 
 def _lines(name: str, flag: str) -> Iterator[tuple[int, str]]:
-    text = sys.stdin.read() if name == "-" else _read_text(Path(name), flag)
+    text = _read_stdin(flag) if name == "-" else read_text(Path(name), f"{flag} {name}")
     for number, line in enumerate(text.splitlines(), start=1):
         if line.strip() and not line.lstrip().startswith("#"):
             yield number, line.strip()
 
 
-def _read_text(path: Path, flag: str) -> str:
+def _read_stdin(flag: str) -> str:
     try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"{flag} {path}: {error.strerror or error}") from error
+        return sys.stdin.read()
     except UnicodeDecodeError as error:
-        raise UsageError(f"{flag} {path}: it is not text in UTF-8") from error
+        raise UsageError(f"{flag} -: standard input is not text in UTF-8") from error
 
 
 def _object(line: str, where: str) -> dict[str, Any]:
     try:
         found = msgspec.json.decode(line)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
         raise UsageError(f"{where}: not JSON ({error})") from error
     if not isinstance(found, dict):
         raise UsageError(f"{where}: not a JSON object")
@@ -169,11 +166,7 @@ def _object(line: str, where: str) -> dict[str, Any]:
 
 def _read_document(path: Path) -> dict[str, Any]:
     """Read a file of parameters; JSON is YAML too, so only TOML needs telling apart."""
-    text = _read_text(path, "--change")
-    try:
-        found = tomllib.loads(text) if path.suffix.casefold() == ".toml" else yaml.safe_load(text)
-    except (tomllib.TOMLDecodeError, yaml.YAMLError) as error:
-        raise UsageError(f"--change {path}: not JSON, YAML or TOML ({' '.join(str(error).split())})") from error
+    found = read_document(path, f"--change {path}")
     if not isinstance(found, dict) or not all(isinstance(name, str) for name in found):
         raise UsageError(f"--change {path}: not an object of parameters, such as BatchSize: 100")
     return found

@@ -5,17 +5,19 @@ from __future__ import annotations
 import csv
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Literal, TextIO
+from typing import Any, Final, Literal, TextIO
 
 import msgspec
-from rich.console import Console
 from rich.table import Table
 
+from bulk_esm.cli.screen import Screen
 from bulk_esm.cli.streams import give_up
 from bulk_esm.errors import BulkEsmError
+from bulk_esm.escaping import escaped, escaped_line
 
 Form = Literal["table", "jsonl", "csv"]
 Row = tuple[str, ...]
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # and their wide forms
 _WIDE = 10_000  # a table that is not on a terminal is never folded
 
 
@@ -43,9 +45,9 @@ class Results:
         if self._form == "table":
             self._rows.append(self._row_of(record))
         elif self._form == "csv":
-            self._write(lambda: self._csv.writerow(self._row_of(record)))
+            self._write(lambda: self._csv.writerow(_cells(self._row_of(record))))
         else:
-            line = msgspec.json.encode(record).decode()
+            line = escaped(msgspec.json.encode(record).decode())  # to JSON the same
             self._write(lambda: print(line))  # noqa: T201 - stdout is where results go
 
     def add_all(self, records: Iterable[Any]) -> None:
@@ -77,14 +79,23 @@ class Results:
             give_up(sys.stdout)
 
 
+def _cells(row: Row) -> list[str]:
+    """What a spreadsheet would take for a formula gets an apostrophe before it: https://owasp.org/www-community/attacks/CSV_Injection.
+
+    A lone hyphen is none: it stands for what is not there.
+    """
+    cells = [f"'{cell}" if cell.startswith(_FORMULA) and cell != "-" else cell for cell in row]
+    return [escaped(cell) for cell in cells] if sys.stdout.isatty() else cells
+
+
 def _table(columns: Sequence[str], rows: Iterable[Row]) -> str:
     table = Table(box=None, pad_edge=False)
     for number, column in enumerate(columns):
         # What names a line is there to be copied, so it is never folded.
         table.add_column(column, overflow="fold", no_wrap=number == 0)
     for row in rows:
-        table.add_row(*row)
-    console = Console(width=None if sys.stdout.isatty() else _WIDE, markup=False, highlight=False)
+        table.add_row(*map(escaped_line, row))  # before the widths are measured
+    console = Screen(width=None if sys.stdout.isatty() else _WIDE)
     with console.capture() as captured:  # rich itself exits the process where a pipe is broken
         console.print(table)
     return captured.get()

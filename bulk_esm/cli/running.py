@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Final
 
 import anyio
-from rich.console import Console
 
 from bulk_esm.bulk import BulkEsm
 from bulk_esm.cli.display import run_progress
@@ -20,6 +19,7 @@ from bulk_esm.cli.live import Display
 from bulk_esm.cli.options import OutputOptions
 from bulk_esm.cli.output import Results, form_for, with_place
 from bulk_esm.cli.run_text import run_summary, unplanned_lines
+from bulk_esm.cli.screen import Screen
 from bulk_esm.cli.streams import say
 from bulk_esm.cli.summary import RESULT_COLUMNS, result_row
 from bulk_esm.errors import BulkEsmError
@@ -111,7 +111,7 @@ async def run_to_the_end(
     Raises:
         BulkEsmError: whatever ended the run; its summary has been shown.
     """
-    console = Console(stderr=True, highlight=False, quiet=quiet)
+    console = Screen(stderr=True, quiet=quiet)
     failure: BulkEsmError | None = None
     # What is there now stays to the end: to search it for garbage again and again would stop the sending meanwhile.
     gc.collect()
@@ -148,8 +148,7 @@ def _confirming(display: Display) -> Callable[[WaveEnd], Awaitable[bool]]:
 
 async def ask(question: str) -> bool:
     """Ask on the terminal; anything but yes is no."""
-    sys.stderr.write(f"{question} [y/N] ")
-    sys.stderr.flush()
+    say(f"{question} [y/N] ", end="")
     await anyio.wait_readable(sys.stdin)  # a thread that reads would outlive Ctrl-C, until Enter is pressed
     return sys.stdin.readline().strip().casefold() in {"y", "yes"}
 

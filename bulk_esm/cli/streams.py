@@ -6,13 +6,18 @@ import os
 import sys
 from typing import TextIO
 
+from bulk_esm.escaping import escaped
 
-def say(text: str, *, quiet: bool = False) -> None:
-    """Tell the user something. That nobody listens any more (`2>&1 | head -1`, a full disk) ends no run."""
+
+def say(text: str, *, quiet: bool = False, end: str = "\n") -> None:
+    """Tell the user something; control characters in it are shown, and not obeyed.
+
+    That nobody listens any more (`2>&1 | head -1`, a full disk) ends no run.
+    """
     if quiet:
         return
     try:
-        sys.stderr.write(f"{text}\n")
+        sys.stderr.write(f"{escaped(text)}{end}")
         sys.stderr.flush()
     except OSError:
         give_up(sys.stderr)

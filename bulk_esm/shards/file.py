@@ -16,15 +16,14 @@ A shard without an account is in that of its role's ARN, else of its profile's c
 from __future__ import annotations
 
 import re
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
-import yaml
 
 from bulk_esm.errors import UsageError
 from bulk_esm.model.parameters import nearest
+from bulk_esm.shards.document import read_document
 from bulk_esm.shards.spec import ShardSpec, names_of, refuse_duplicates
 
 _Rate = Annotated[float, msgspec.Meta(gt=0, le=1_000_000)]
@@ -73,17 +72,7 @@ def read_fleet_file(path: Path) -> FleetFile:
         UsageError: it cannot be read, or is malformed; the message has the file, the shard and the key.
     """
     name = f"--fleet {path}"
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"{name}: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{name}: it is not text in UTF-8") from error
-    try:
-        found = tomllib.loads(text) if path.suffix.casefold() == ".toml" else yaml.safe_load(text)
-    except (tomllib.TOMLDecodeError, yaml.YAMLError, ValueError) as error:
-        raise UsageError(f"{name}: not TOML, YAML or JSON ({' '.join(str(error).split())})") from error
-    return _read(found, name)
+    return _read(read_document(path, name), name)
 
 
 def _read(found: Any, name: str) -> FleetFile:

@@ -301,7 +301,6 @@ async def test_an_update_answered_with_nothing() -> None:
     ):
         error = await failure(connection.control_plane.update(UUID, {"Enabled": True}))
         assert (error.code, error.status) == ("ResourceNotFoundException", 404)
-        assert [len(page) async for page in connection.control_plane.list()] == [0]
 
 
 @pytest.mark.parametrize("body", ["<html>log in here</html>", "[1]", '"ok"'])
@@ -350,3 +349,34 @@ async def test_tags_refused() -> None:
         with pytest.raises(AccessError, match="tag:GetResources was refused"):
             await connection.tags(["lambda:function"], ("env",))
         assert simulator.report().count("tagging") == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b'{"a":' * 100_000,
+        b"[1]",
+        b"null",
+        b'{"message": 5}',
+        b'{"Message": [1], "__type": {"a": 1}}',
+        b'{"code": 7}',
+        b'{"message": "\\ud800"}',
+    ],
+    ids=lambda body: str(body[:20]),
+)
+@pytest.mark.parametrize("status", [200, 400, 500])
+async def test_no_answer_is_beyond_understanding(body: bytes, status: int) -> None:
+    hasty = HastyClock()
+    async with (
+        answering(lambda _: web.Response(body=body, status=status, content_type="application/json")) as url,
+        simulated(hasty) as simulator,
+        connected(simulator, clock=hasty.clock, AWS_ENDPOINT_URL_LAMBDA=url) as connection,
+    ):
+        error = await failure(connection.control_plane.update(UUID, {"Enabled": True}))
+        assert isinstance(error.code, str)
+        assert isinstance(error.message, str)
+        assert error.sent
+        if status != 200:
+            assert error.status == status

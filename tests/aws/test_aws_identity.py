@@ -50,3 +50,14 @@ async def test_the_simulator_has_no_alarms() -> None:
     async with Simulator(mappings=2) as simulator, connected(simulator) as connection:
         with pytest.raises(ServiceError, match="404: The simulator has no operation POST /"):
             await connection.alarms(("errors",))
+
+
+@pytest.mark.parametrize("body", ['{"message": "Internal failure"}', "", "<html></html>", "\x00"])
+async def test_an_answer_that_names_no_account(body: str) -> None:
+    async with (
+        answering(lambda _: web.Response(text=body)) as url,
+        Simulator(fleet=[]) as simulator,
+        connected(simulator, AWS_ENDPOINT_URL_STS=url) as connection,
+    ):
+        with pytest.raises(ServiceError, match=r"DamagedAnswer|ResponseParserError"):
+            await connection.account_id()

@@ -33,10 +33,17 @@ FILES = {
     "broken-plan.jsonl": '{"uuid": "x"}\n',
     "empty-plan.jsonl": "",
     "a-file": "",
+    "cycle.yaml": "BatchSize: &a [*a]",
+    "deep.jsonl": '{"a":' * 5000,
 }
 
 # the command line, and what the message must say
 CASES: list[tuple[tuple[str, ...], tuple[str, ...]]] = [
+    # what no program can read
+    (("pause", "--function", "\udcff", "--yes"), ("\\udcff", "not text in UTF-8")),
+    (("apply", *ALL, "--change", "cycle.yaml"), ("cycle.yaml", "contains itself")),
+    (("apply", "--yes", "--requests", "deep.jsonl"), ("deep.jsonl, line 1", "not JSON")),
+    (("apply", "--yes", "--plan", "deep.jsonl"), ("deep.jsonl, line 1",)),
     # no selection
     (("pause", "--yes"), ("nothing is selected", "--all")),
     (("resume", "--yes"), ("nothing is selected", "--all")),

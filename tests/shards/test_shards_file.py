@@ -127,7 +127,7 @@ def test_what_holds_for_all_gives_way_to_a_shards_own(tmp_path: Path) -> None:
         ("shards = []", "it has no shards"),
         ("shards = [1]", "shard 1: it is no object"),
         ("shards = 1", "shards: expected array"),
-        ("shards = [", "not TOML"),
+        ("shards = [", "not JSON, YAML or TOML"),
     ],
 )
 def test_bad_files_are_refused_with_their_place(tmp_path: Path, document: str, said: str) -> None:
@@ -142,7 +142,7 @@ def test_bad_files_are_refused_with_their_place(tmp_path: Path, document: str, s
     [
         ("shards: [{account: 012345670123, region: eu-west-1}]", "shard 1, account: .*quote it"),
         ("- account: x", "no object"),
-        ("shards: [", "not TOML, YAML"),
+        ("shards: [", "not JSON, YAML or TOML"),
         ("{1: 2}", "unknown key 1"),
     ],
 )
