@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import urlsplit
 
 import anyio
-import msgspec
 
+from bulk_esm.aws.answers import keep_as_sent
 from bulk_esm.aws.errors import translated
 from bulk_esm.aws.listing import Listing, checked
 from bulk_esm.aws.pacing import Pacer
@@ -39,8 +39,6 @@ _NOT_FOUND: Final = "ResourceNotFoundException"
 _BACKOFF_REQUESTS: Final = 6.0
 
 _LONGEST_ANSWER_S: Final = 90.0  # real seconds, for a page: the client's own timeout begins anew with each byte
-
-_MOST_SHOWN: Final = 500  # bytes of an error that is not Lambda's
 
 
 class ControlPlane:
@@ -83,7 +81,7 @@ class ControlPlane:
         self._clock = clock or Clock()
         self._jitter = jitter or random.Random()  # noqa: S311 - jitter is no secret
         for operation in ("ListEventSourceMappings", "GetEventSourceMapping", "UpdateEventSourceMapping"):
-            client.meta.events.register(f"before-parse.lambda.{operation}", _keep_as_sent)
+            client.meta.events.register(f"before-parse.lambda.{operation}", keep_as_sent)
 
     @property
     def endpoint_url(self) -> str:
@@ -276,31 +274,6 @@ class ControlPlane:
         new = self.new_request_counts()
         self._taken = self.request_counts()
         return new
-
-
-class _Fault(msgspec.Struct):
-    """The members of an error's body that botocore reads."""
-
-    type_: str | None = msgspec.field(name="__type", default=None)
-    code: str | None = None
-    Code: str | None = None
-    Type: str | None = None
-    message: str | None = None
-    Message: str | None = None
-
-
-def _keep_as_sent(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
-    """Take the answer's JSON as it came: botocore's parser drops the members that its model does not know."""
-    if response_dict["status_code"] < 300:  # noqa: PLR2004 - HTTP's success
-        customized_response_dict.update(msgspec.json.decode(response_dict["body"] or b"{}", type=dict[str, Any]))
-        response_dict["body"] = b"{}"  # parsed: once is enough
-        return
-    try:
-        msgspec.json.decode(response_dict["body"] or b"{}", type=_Fault)
-    except (msgspec.DecodeError, RecursionError):
-        # A proxy's page, or no text at all: botocore's parser takes what is JSON to be of the right types.
-        shown = response_dict["body"][:_MOST_SHOWN].decode("utf-8", "replace")
-        response_dict["body"] = msgspec.json.encode({"message": shown})
 
 
 def _mapping(answer: dict[str, Any]) -> EventSourceMapping:
