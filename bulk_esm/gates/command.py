@@ -1,8 +1,8 @@
 """A gate that runs a command.
 
-It has the whole environment, the AWS variables too: a gate that asks CloudWatch needs them, and who typed it at the shell
-could read them there. A command that this user did not type comes only from a run folder, and one that others can write
-is refused (`bulk_esm/store/ownership.py`), while `continue` shows the gates before it asks.
+It has the whole environment, the AWS variables too: a gate that asks CloudWatch needs them, and who typed it at the
+shell could read them there. A command that was not typed comes from a run folder; one that others can write is refused
+(`bulk_esm/store/ownership.py`), and `continue` shows the gates before it asks.
 """
 
 from __future__ import annotations
