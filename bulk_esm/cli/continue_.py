@@ -63,7 +63,7 @@ def continue_command(
 
     async def work(bulk: BulkEsm) -> int:
         await check_account(bulk, guards)
-        locks = [] if dry_run else await lock_shards(bulk, "continue", guards)
+        locks = [] if dry_run else await lock_shards(bulk, "continue", guards, taken_up=[files])
         with held_locks(locks):
             for lock in locks:
                 lock.tell(str(files.path.absolute()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import resource
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Final, Literal
@@ -102,19 +102,28 @@ def held_locks(locks: list[RunLock]) -> Iterator[list[RunLock]]:
         yield locks
 
 
-async def lock_shards(bulk: BulkEsm, command: str, guards: GuardOptions) -> list[RunLock]:
+async def lock_shards(
+    bulk: BulkEsm, command: str, guards: GuardOptions, *, taken_up: Sequence[RunFiles] = ()
+) -> list[RunLock]:
     """Take the locks of all shards on this machine; none with `--no-lock`.
+
+    Args:
+        bulk: the shards.
+        command: what for.
+        guards: whether to.
+        taken_up: the runs that are continued, put back or resumed, wherever they are kept.
 
     Raises:
         RefusedError: another run holds one.
     """
     locks: list[RunLock] = []
+    runs_dirs = [bulk.runs_dir, *(files.path.absolute().parent for files in taken_up)]
     try:
         for shard in () if guards.no_lock else bulk.shards:
             account_id = shard.account_id or await bulk.account_id()
-            locks.append(take_lock(bulk.home.control_plane, account_id, shard.region, command))
+            locks.append(take_lock(bulk.home.control_plane, account_id, shard.region, command, runs_dirs))
     except BaseException:
-        for lock in locks:
+        for lock in reversed(locks):  # the first has made the folders
             lock.release()
         raise
     return locks
