@@ -46,7 +46,7 @@ class ForeignRunError(RunFolderError):
 
 
 class RecordingError(RunFolderError):
-    """A result of a run that is under way cannot be written, so that nothing more is sent."""
+    """A file of a run that is under way cannot be written or read, so that nothing more is sent."""
 
     exit_code = 3
 

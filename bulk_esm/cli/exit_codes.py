@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from bulk_esm.errors import AccessError
+from bulk_esm.errors import AccessError, RecordingError
 from bulk_esm.model.records import RunRecord, RunStatus
 from bulk_esm.model.result import TROUBLE
 from bulk_esm.model.shard import Problem
@@ -17,6 +17,8 @@ _BY_STATUS: Final = {RunStatus.HALTED: 3, RunStatus.DEADLINE: 4, RunStatus.INTER
 def exit_code(record: RunRecord | None, problems: Sequence[Problem | None] = ()) -> int:
     """The exit code of a command; see the README."""
     failed = [problem for problem in problems if problem is not None]
+    if any(problem.kind == RecordingError.__name__ for problem in failed):
+        return RecordingError.exit_code  # it ended the others' work too
     if failed and len(failed) == len(problems):
         return _of_all(failed)
     if record is not None:

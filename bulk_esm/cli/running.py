@@ -131,6 +131,8 @@ async def run_to_the_end(
     if not quiet:
         for line in (*run_summary(run.record, run.files), *unplanned_lines(run.record, run.unplanned)):
             say(line)
+    if (on_disk := run.on_disk()) is not None:
+        say(f"  {on_disk}")
     if failure is not None:
         raise failure
     return run.record
