@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from bulk_esm.cli.signals import INTERRUPTED
 from bulk_esm.errors import AccessError, RecordingError
 from bulk_esm.model.records import RunRecord, RunStatus
 from bulk_esm.model.result import TROUBLE
 from bulk_esm.model.shard import Problem
 
-INTERRUPTED: Final = 130
 _BY_STATUS: Final = {RunStatus.HALTED: 3, RunStatus.DEADLINE: 4, RunStatus.INTERRUPTED: INTERRUPTED}
 
 
