@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from cli_harness import FAST, LONGEST_S, Cli, Done, Inside, Simulated
 
+from bulk_esm.simulator import Faults
+
 INSTANTS = 16
 # Sends itself the signals when it imports, opens or renames for the n-th time.
 COMMAND = """
@@ -81,3 +83,14 @@ def test_signals_at_every_instant(tmp_path: Path, inside: Inside, more: tuple[st
 def test_signals_at_the_first_import(tmp_path: Path, command: tuple[str, ...]) -> None:
     for number in (1, 2, 10, 30):
         assert signalled(Cli(tmp_path), number, *command).code == 130
+
+
+def test_a_killed_run_with_processes_leaves_no_folder(tmp_path: Path) -> None:
+    with Simulated(mappings=10, faults=Faults(stuck_share=1)) as simulated:
+        (tmp_path / "tmp").mkdir()
+        cli = Cli(tmp_path, simulated.environment | {"TMPDIR": str(tmp_path / "tmp")})
+        pause = ("pause", "--all", "--yes", *FAST, "--regions", "us-east-1", "--executor", "process")
+        with cli.start(*pause) as process:
+            simulated.wait_until(lambda report: any(mapping.accepted_count for mapping in report.mappings))
+            process.kill()
+        assert list((tmp_path / "tmp").iterdir()) == []
