@@ -41,8 +41,12 @@ class RunFolderError(BulkEsmError):
     exit_code = 2
 
 
+class ForeignRunError(RunFolderError):
+    """A run folder is of another user, or others can write it, so that nothing in it is believed."""
+
+
 class RecordingError(RunFolderError):
-    """A result of a run that is under way cannot be written, so that nothing more is sent."""
+    """A file of a run that is under way cannot be written or read, so that nothing more is sent."""
 
     exit_code = 3
 

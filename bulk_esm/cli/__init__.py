@@ -6,17 +6,21 @@ import os
 import sys
 
 from bulk_esm._version import __version__
+from bulk_esm.cli.signals import ignore_signals, leave_on_signal
 
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    leave_on_signal()
     _open_what_is_closed()
     if sys.argv[1:] == ["--version"]:
         print(__version__)  # noqa: T201 - before anything is imported, so that it is instant
         return
     from bulk_esm.cli.app import run  # noqa: PLC0415 - likewise
 
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    ignore_signals()
+    sys.exit(code)
 
 
 def _open_what_is_closed() -> None:

@@ -7,10 +7,9 @@ from typing import Any, Final
 from cyclopts import App, CycloptsError, Parameter
 
 from bulk_esm._version import __version__
+from bulk_esm.cli.signals import INTERRUPTED
 from bulk_esm.cli.streams import say
 from bulk_esm.errors import BulkEsmError, UsageError
-
-INTERRUPTED: Final = 130
 
 _COMMANDS: Final = {
     "list": "Show the mappings that are there.",

@@ -63,7 +63,7 @@ async def change(
     # Before anything is sent: names that no shard has.
     groups = parse_shard_order(fleet.shard_order, bulk.shards)
     # A plan made while another run changes the fleet would be of what is no longer there.
-    locks = [] if job.run.dry_run else await lock_shards(bulk, job.command, job.guards)
+    locks = [] if job.run.dry_run else await lock_shards(bulk, job.command, job.guards, taken_up=after)
     with held_locks(locks):
         if job.run.dry_run:
             bulk = bulk.looking_only()

@@ -24,12 +24,12 @@ from bulk_esm.cli.options import ROLLOUT, RUN, AwsOptions, GuardOptions, OutputO
 from bulk_esm.cli.running import ask, run_and_report
 from bulk_esm.cli.shards_text import shard_problem_lines, shards_text
 from bulk_esm.cli.streams import say
-from bulk_esm.errors import RefusedError, RunFolderError, UsageError
+from bulk_esm.errors import RefusedError, UsageError
 from bulk_esm.model.amounts import Amount
 from bulk_esm.model.records import RunRecord, RunStatus
 from bulk_esm.model.result import Outcome
 from bulk_esm.runs.continuing import RunRest, put_back_since
-from bulk_esm.store.finding import all_runs, find_run
+from bulk_esm.store.finding import find_run, readable_runs
 from bulk_esm.store.run_files import RunFiles
 
 
@@ -69,7 +69,7 @@ def continue_command(
 
     async def work(bulk: BulkEsm) -> int:
         await check_account(bulk, guards)
-        locks = [] if dry_run else await lock_shards(bulk, "continue", guards)
+        locks = [] if dry_run else await lock_shards(bulk, "continue", guards, taken_up=[files])
         with held_locks(locks):
             for lock in locks:
                 lock.tell(str(files.path.absolute()))
@@ -80,6 +80,8 @@ def continue_command(
             problems = [rest.problems.get(entry.shard.name, entry.problem) for entry in files.fleet().shards]
             for line in (*_summary(rest, files), *shard_problem_lines(files.fleet().shards)):
                 say(line, quiet=output.quiet)
+            for gate in record.rollout.gates:  # of a folder, not of this command line
+                say(f"gate: {gate!r} will be run here", quiet=output.quiet and yes)
             if dry_run:
                 return exit_code(None, problems)
             if not rest.left and record.status is RunStatus.FINISHED:
@@ -101,7 +103,8 @@ def _refuse_what_makes_no_sense(
     refuse_no_account(guards)
     if guards.max_targets is not None:
         raise UsageError("--max-targets: a run that is continued has its targets; leave it out")
-    if (other := put_back_since(record, _records_beside(files))) is not None:
+    beside = [other for _, other in readable_runs(files.path.absolute().parent)]
+    if (other := put_back_since(record, beside)) is not None:
         raise RefusedError(f"{record.run_id} was put back by {other.run_id} since: plan the change anew")
     if not dry_run:
         refuse_without_terminal(RunOptions(yes=yes))
@@ -112,16 +115,6 @@ def _refuse_what_makes_no_sense(
 def _tell_of_looks(max_per_second: float, count: int) -> None:
     took = format_duration(count / max_per_second)
     say(f"to {count:,} mappings something may have been sent: each is looked at with Get, as List lags: about {took}")
-
-
-def _records_beside(files: RunFiles) -> list[RunRecord]:
-    found = []
-    for other in all_runs(files.path.absolute().parent):
-        try:
-            found.append(other.record())
-        except RunFolderError:
-            continue  # another run's files are not what this is about
-    return found
 
 
 def _summary(rest: RunRest, files: RunFiles) -> list[str]:

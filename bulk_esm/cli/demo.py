@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from cyclopts import Parameter
 
 from bulk_esm.api import connect
 from bulk_esm.bulk import BulkEsm
+from bulk_esm.cli.opening import interruptible
 from bulk_esm.cli.running import run_to_the_end
 from bulk_esm.cli.streams import say
 from bulk_esm.cli.summary import pace_of, plan_summary
@@ -37,7 +39,7 @@ def demo_command(*, mappings: Annotated[int, Parameter(help="Mappings in the sim
     """
     if mappings < 1:
         raise UsageError(f"--mappings is at least 1, not {mappings}")
-    return anyio.run(_demo, mappings)
+    return anyio.run(interruptible, partial(_demo, mappings))
 
 
 async def _demo(mappings: int) -> int:

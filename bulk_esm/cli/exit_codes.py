@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from bulk_esm.errors import AccessError
+from bulk_esm.cli.signals import INTERRUPTED
+from bulk_esm.errors import AccessError, RecordingError
 from bulk_esm.model.records import RunRecord, RunStatus
 from bulk_esm.model.result import TROUBLE
 from bulk_esm.model.shard import Problem
 
-INTERRUPTED: Final = 130
 _BY_STATUS: Final = {RunStatus.HALTED: 3, RunStatus.DEADLINE: 4, RunStatus.INTERRUPTED: INTERRUPTED}
 
 
 def exit_code(record: RunRecord | None, problems: Sequence[Problem | None] = ()) -> int:
     """The exit code of a command; see the README."""
     failed = [problem for problem in problems if problem is not None]
+    if any(problem.kind == RecordingError.__name__ for problem in failed):
+        return RecordingError.exit_code  # it ended the others' work too
     if failed and len(failed) == len(problems):
         return _of_all(failed)
     if record is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from pathlib import Path
 
 from bulk_esm.aws.control_plane import ControlPlane
 from bulk_esm.bulk import BulkEsm
@@ -86,7 +87,9 @@ def check_losses(items: Iterable[PlanItem], job: Job) -> None:
         )
 
 
-def take_lock(control_plane: ControlPlane, account_id: str | None, region: str, command: str) -> RunLock:
+def take_lock(
+    control_plane: ControlPlane, account_id: str | None, region: str, command: str, runs_dirs: Iterable[Path]
+) -> RunLock:
     """Take the lock of an account and Region on this machine, where these requests go.
 
     Raises:
@@ -94,4 +97,4 @@ def take_lock(control_plane: ControlPlane, account_id: str | None, region: str, 
     """
     endpoint_url = None if control_plane.is_aws else control_plane.endpoint_url
     holder = Holder(pid=os.getpid(), command=command, started_at=iso(datetime.now(UTC)) or "")
-    return RunLock.take(account_id, region, endpoint_url=endpoint_url, holder=holder)
+    return RunLock.take(account_id, region, endpoint_url=endpoint_url, holder=holder, runs_dirs=runs_dirs)

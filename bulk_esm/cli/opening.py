@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 import resource
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Final, Literal
@@ -16,6 +18,7 @@ from bulk_esm.bulk import DEFAULT_RUNS_DIR, BulkEsm
 from bulk_esm.cli.fleet_options import FleetOptions
 from bulk_esm.cli.guards import take_lock
 from bulk_esm.cli.options import AwsOptions, GuardOptions, OutputOptions
+from bulk_esm.cli.signals import INTERRUPTED, heard, leave
 from bulk_esm.cli.streams import say
 from bulk_esm.executors.protocols import Executor
 from bulk_esm.logs import log_to_stderr
@@ -64,7 +67,25 @@ def with_bulk(
                 say(f"warning: --rate {aws.rate:g} is above the {QUOTA_PER_SECOND} requests/s that Lambda gives")
             return await work(bulk if files is None else bulk.of_run(files))
 
-    return anyio.run(main)
+    return anyio.run(interruptible, main)
+
+
+async def interruptible(work: Callable[[], Awaitable[int]]) -> int:
+    """Do something that a signal cancels, so that it tidies up; another one leaves at once.
+
+    Args:
+        work: does it, and gives the exit code; a run within it hears signals itself.
+    """
+    loop, signals = asyncio.get_running_loop(), itertools.count(1)
+
+    def on_signal() -> None:
+        if next(signals) > 1:
+            leave()
+        loop.call_soon_threadsafe(scope.cancel)
+
+    with anyio.CancelScope() as scope, heard(on_signal):
+        return await work()
+    return INTERRUPTED
 
 
 @asynccontextmanager
@@ -102,19 +123,28 @@ def held_locks(locks: list[RunLock]) -> Iterator[list[RunLock]]:
         yield locks
 
 
-async def lock_shards(bulk: BulkEsm, command: str, guards: GuardOptions) -> list[RunLock]:
+async def lock_shards(
+    bulk: BulkEsm, command: str, guards: GuardOptions, *, taken_up: Sequence[RunFiles] = ()
+) -> list[RunLock]:
     """Take the locks of all shards on this machine; none with `--no-lock`.
+
+    Args:
+        bulk: the shards.
+        command: what for.
+        guards: whether to.
+        taken_up: the runs that are continued, put back or resumed, wherever they are kept.
 
     Raises:
         RefusedError: another run holds one.
     """
     locks: list[RunLock] = []
+    runs_dirs = [bulk.runs_dir, *(files.path.absolute().parent for files in taken_up)]
     try:
         for shard in () if guards.no_lock else bulk.shards:
             account_id = shard.account_id or await bulk.account_id()
-            locks.append(take_lock(bulk.home.control_plane, account_id, shard.region, command))
+            locks.append(take_lock(bulk.home.control_plane, account_id, shard.region, command, runs_dirs))
     except BaseException:
-        for lock in locks:
+        for lock in reversed(locks):  # the first has made the folders
             lock.release()
         raise
     return locks

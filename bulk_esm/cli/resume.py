@@ -31,7 +31,7 @@ from bulk_esm.model.plan import Action, PlanItem
 from bulk_esm.model.result import Outcome, Result
 from bulk_esm.runs.planning import PlanContext, RunPlan
 from bulk_esm.runs.resuming import PausedShards, paused_by_runs, runs_still_pausing
-from bulk_esm.store.finding import all_runs, find_run
+from bulk_esm.store.finding import find_run, readable_runs
 from bulk_esm.store.run_files import RunFiles
 
 _ENABLED = Change({"Enabled": True})
@@ -127,6 +127,6 @@ def _tell_of_enabled(items: Iterable[PlanItem], results: Iterable[Result]) -> No
 def _tell_of_others(files: Sequence[RunFiles], paused: PausedShards, job: Job) -> None:
     """Say which other runs paused mappings in these shards that neither a later run nor this one resumes."""
     named = {one.path.name for one in files}
-    for name in runs_still_pausing(all_runs(job.runs.runs_dir), paused):
+    for name in runs_still_pausing((run for run, _ in readable_runs(job.runs.runs_dir)), paused):
         if name not in named:
             say(f"note: {name} paused more, and nothing has resumed that: add --run {name}")

@@ -26,6 +26,8 @@ _EXPLAINED: Final = TROUBLE | {Outcome.BLOCKED}
 def run_summary(record: RunRecord, files: RunFiles) -> Iterator[str]:
     """What a run came to, its trouble grouped by cause, and by shard where there are several, and how to go on."""
     yield from heading_lines(record)
+    if not files.path.is_dir():
+        return  # it was removed meanwhile
     if not files.has_shards:
         yield from cause_lines(files.results())
         yield from ending_lines(record, folder=files.path, is_left=record.status is not RunStatus.FINISHED)

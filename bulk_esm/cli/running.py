@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
-import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -20,6 +20,7 @@ from bulk_esm.cli.options import OutputOptions
 from bulk_esm.cli.output import Results, form_for, with_place
 from bulk_esm.cli.run_text import run_summary, unplanned_lines
 from bulk_esm.cli.screen import Screen
+from bulk_esm.cli.signals import heard
 from bulk_esm.cli.streams import say
 from bulk_esm.cli.summary import RESULT_COLUMNS, result_row
 from bulk_esm.errors import BulkEsmError
@@ -112,28 +113,44 @@ async def run_to_the_end(
         BulkEsmError: whatever ended the run; its summary has been shown.
     """
     console = Screen(stderr=True, quiet=quiet)
-    failure: BulkEsmError | None = None
     # What is there now stays to the end: to search it for garbage again and again would stop the sending meanwhile.
     gc.collect()
     gc.freeze()
+    signals, loop = asyncio.Queue[None](), asyncio.get_running_loop()
+
+    def on_signal() -> None:
+        loop.call_soon_threadsafe(signals.put_nowait, None)
+
+    with heard(on_signal):  # to the last word of its record, which a third signal does not stop
+        failure = await _carried_out(bulk, run, observers, console, signals)
+        at_the_end()
+    if not quiet:
+        for line in (*run_summary(run.record, run.files), *unplanned_lines(run.record, run.unplanned)):
+            say(line)
+    if (on_disk := run.on_disk()) is not None:
+        say(f"  {on_disk}")
+    if failure is not None:
+        raise failure
+    return run.record
+
+
+async def _carried_out(
+    bulk: BulkEsm, run: Run, observers: Sequence[Observer], console: Screen, signals: asyncio.Queue[None]
+) -> BulkEsmError | None:
+    """Carry it out, and hand over what ended it: carried past the task groups, which would wrap it."""
+    failure: BulkEsmError | None = None
     record = run.record
     context = GateContext(run_id=record.run_id, folder=run.path, read_alarms=bulk.alarms, tell=say)
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_stop_on_signal, run, tasks.cancel_scope)
+        tasks.start_soon(_stop_on_signal, run, tasks.cancel_scope, signals)
         async with run_progress(run, clock=time.monotonic, console=console) as display:
             confirm = _confirming(display) if record.rollout.confirm_waves else None
             try:
                 await run.carry_out([display, *observers], gates=open_gates(record.rollout, context), confirm=confirm)
-            except BulkEsmError as error:  # carried past the task groups, which would wrap it
+            except BulkEsmError as error:
                 failure = error
         tasks.cancel_scope.cancel()
-    at_the_end()
-    if not quiet:
-        for line in (*run_summary(run.record, run.files), *unplanned_lines(run.record, run.unplanned)):
-            say(line)
-    if failure is not None:
-        raise failure
-    return run.record
+    return failure
 
 
 def _confirming(display: Display) -> Callable[[WaveEnd], Awaitable[bool]]:
@@ -153,18 +170,15 @@ async def ask(question: str) -> bool:
     return sys.stdin.readline().strip().casefold() in {"y", "yes"}
 
 
-async def _stop_on_signal(run: Run, scope: anyio.CancelScope) -> None:
+async def _stop_on_signal(run: Run, scope: anyio.CancelScope, signals: asyncio.Queue[None]) -> None:
     """The first signal stops sending and waits for what is in flight; a second one, or a long wait, ends it."""
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
-        async for _ in signals:
+    await signals.get()
+    run.stop()
+    say(f"\nstopping: nothing more is sent; waiting up to {_GRACE_S:g} s for what was. Again to leave at once")
+    for _ in range(_LAST_LOOKS):
+        with anyio.move_on_after(_GRACE_S / _LAST_LOOKS):
+            await signals.get()
+            say(f"left at once; to finish it: bulk-esm continue {run.path}")
             break
-        run.stop()
-        say(f"\nstopping: nothing more is sent; waiting up to {_GRACE_S:g} s for what was. Again to leave at once")
-        for _ in range(_LAST_LOOKS):
-            with anyio.move_on_after(_GRACE_S / _LAST_LOOKS):
-                async for _signal in signals:
-                    say(f"left at once; to finish it: bulk-esm continue {run.path}")
-                    scope.cancel()
-                    return
-            run.stop()  # looks once more at all that was accepted
-        scope.cancel()
+        run.stop()  # looks once more at all that was accepted
+    scope.cancel()

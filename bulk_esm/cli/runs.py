@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from bulk_esm.cli.options import OutputOptions, RunsOptions
 from bulk_esm.cli.output import Results, Row, form_for
 from bulk_esm.cli.streams import say
 from bulk_esm.model.records import RunRecord
-from bulk_esm.store.finding import all_runs
+from bulk_esm.store.finding import all_runs, records_of
 
 _COLUMNS = ("run", "command", "region", "started", "status", "counts")
 
 
+class _Unreadable(msgspec.Struct, frozen=True, kw_only=True):
+    """A run of which nothing is known but its name."""
+
+    run_id: str
+    reason: str
+    status: str = "unreadable"
+
+
 def runs_command(*, runs: RunsOptions = RunsOptions(), output: OutputOptions = OutputOptions()) -> int:
-    """List what was done before, the oldest first.
+    """List what was done before, the oldest first; a run that cannot be read or believed as `unreadable`, with why.
 
     Example: bulk-esm runs
     """
     results = Results(form_for(output.output), _COLUMNS, _row)
     folders = all_runs(runs.runs_dir)
-    results.add_all(folder.record() for folder in folders)
+    for run, found in records_of(folders):
+        is_known = isinstance(found, RunRecord)
+        results.add(found if is_known else _Unreadable(run_id=run.path.name, reason=str(found)))
     results.finish()
     if not folders:
         say(f"there are no runs in {runs.runs_dir}; see --runs-dir", quiet=output.quiet)
     return 0
 
 
-def _row(record: RunRecord) -> Row:
+def _row(record: RunRecord | _Unreadable) -> Row:
+    if isinstance(record, _Unreadable):
+        return (record.run_id, "-", "-", "-", record.status, record.reason)
     counts = ", ".join(f"{count:,} {outcome}" for outcome, count in record.counts.items())
     return (record.run_id, record.command, record.region, record.started_at, record.status, counts)

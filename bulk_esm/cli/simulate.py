@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import signal
+import asyncio
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -10,6 +10,7 @@ import anyio
 from cyclopts import Group, Parameter
 
 from bulk_esm.cli.options import Duration
+from bulk_esm.cli.signals import heard
 from bulk_esm.cli.streams import say
 from bulk_esm.errors import UsageError
 from bulk_esm.simulator import Faults, Report, Simulator
@@ -70,13 +71,17 @@ async def _serve(mappings: int, speed: float, seed: int, port: int, faults: Faul
     except OSError as error:
         raise UsageError(f"port {port} of 127.0.0.1 cannot be had: {error.strerror}") from error
     try:
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        loop, stopped = asyncio.get_running_loop(), anyio.Event()
+
+        def stop() -> None:
+            loop.call_soon_threadsafe(stopped.set)
+
+        with heard(stop):
             exports = [f"export {name}={value}" for name, value in simulator.environment.items()]
             print("\n".join(exports), flush=True)  # noqa: T201 - for the shell
             say(f"{mappings:,} mappings at {simulator.endpoint_url}, {speed:g} times as fast as Lambda: {15 * speed:g}")
             say("requests/s. Paste the lines above into another terminal; stop with Ctrl-C")
-            async for _ in signals:
-                break
+            await stopped.wait()
     finally:
         for line in _summary(simulator.report()):
             say(line)

@@ -6,13 +6,15 @@ import asyncio
 import multiprocessing
 import os
 import signal
+import socket
+import struct
+import sys
 import tempfile
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
-from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
@@ -29,6 +31,7 @@ from bulk_esm.logs import get_logger
 
 log: Final = get_logger("processes")
 
+_CREDENTIALS: Final = struct.Struct("3i")  # pid, uid, gid
 _LENGTH_BYTES: Final = 8  # before each message
 _MOST_FALSE_STARTS: Final = 3  # what ends three processes before they have said a word ends a fourth
 _LEAVING_S: Final = 10.0
@@ -74,10 +77,10 @@ class Processes:
         places: how many.
     """
 
-    def __init__(self, places: int, folder: Path, open_worker: Callable[[], Worker]) -> None:
+    def __init__(self, places: int, address: str, open_worker: Callable[[], Worker]) -> None:
         """Start none yet; see `open_processes`."""
         self.places = places
-        self._socket = folder / "channel"
+        self._socket = address
         self._open_worker = open_worker
         self._executors: dict[str, ProcessPoolExecutor] = {}
         self._false_starts = 0
@@ -91,6 +94,9 @@ class Processes:
         async with task_group() as listening:
 
             def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                if not _is_of_this_user(writer):
+                    writer.close()
+                    return
                 listening.start_soon(self._listen, dispatcher, _SocketChannel(reader, writer))
 
             server = await asyncio.start_unix_server(connected, self._socket)
@@ -134,7 +140,7 @@ class Processes:
         # what is blocked, so that it never hears of it, however early.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
-            return executor.submit(_work, str(self._socket), place, self._open_worker)
+            return executor.submit(_work, self._socket, place, self._open_worker)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
@@ -165,24 +171,46 @@ async def open_processes(places: int, *, open_worker: Callable[[], Worker]) -> A
         places: how many at the most.
         open_worker: makes what does the work; travels as its name.
     """
-    with tempfile.TemporaryDirectory(prefix="bulk-esm-") as folder:  # which nobody else may enter
-        processes = Processes(places, Path(folder), open_worker)
+    with _address() as address:
+        processes = Processes(places, address, open_worker)
         try:
             yield processes
         finally:
             processes.close()
 
 
-def _work(socket: str, place: str, open_worker: Callable[[], Worker]) -> None:
+@contextmanager
+def _address() -> Iterator[str]:
+    """Where workers find the driver. On Linux a name outside of all folders: a kill leaves none behind."""
+    if sys.platform == "linux":
+        yield f"\0bulk-esm-{uuid4().hex}"
+    else:
+        with tempfile.TemporaryDirectory(prefix="bulk-esm-") as folder:  # which nobody else may enter
+            yield f"{folder}/channel"
+
+
+def _is_of_this_user(writer: asyncio.StreamWriter) -> bool:
+    """Whether the other end is a process of this user: a name outside of all folders is open to all."""
+    if sys.platform != "linux":
+        return True
+    found = writer.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    return bool(_CREDENTIALS.unpack(found)[1] == os.geteuid())
+
+
+def _work(address: str, place: str, open_worker: Callable[[], Worker]) -> None:
     """Work for the driver, in a process of the executor."""
-    anyio.run(_serve, socket, place, open_worker)
+    anyio.run(_serve, address, place, open_worker)
 
 
-async def _serve(socket: str, place: str, open_worker: Callable[[], Worker]) -> None:
+async def _serve(address: str, place: str, open_worker: Callable[[], Worker]) -> None:
     try:
-        channel = _SocketChannel(*await asyncio.open_unix_connection(socket))
+        reader, writer = await asyncio.open_unix_connection(address)
     except OSError:
         return  # the driver gave up meanwhile
+    channel = _SocketChannel(reader, writer)
+    if not _is_of_this_user(writer):
+        await channel.close()
+        return
     try:
         await serve(channel, Here(place=place, worker_id=uuid4().hex), open_worker)
     finally:

@@ -1,16 +1,29 @@
-"""A gate that runs a command."""
+"""A gate that runs a command.
+
+It has the whole environment, the AWS variables too: a gate that asks CloudWatch needs them, and who typed it at the
+shell could read them there. A command that was not typed comes from a run folder; one that others can write is refused
+(`bulk_esm/store/ownership.py`), and `continue` shows the gates before it asks.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
 import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Final
 
 import anyio
+import anyio.abc
 
 from bulk_esm.gates.gate import WaveEnd
 from bulk_esm.model.result import Outcome
+
+_GATE: Final = 'read -r _ || exit; exec /bin/sh -c "$1" </dev/null'  # not before it is watched
+# A line comes when the gate has ended; the end of the file without one when this process has, killed perhaps.
+_WATCH: Final = 'read -r _ || kill -s KILL -- "-$1"'
 
 
 class CommandGate:
@@ -39,18 +52,45 @@ class CommandGate:
         names = {"BULK_ESM_RUN_ID": self._run_id, "BULK_ESM_RUN_FOLDER": str(self._folder.absolute())}
         waves = {"BULK_ESM_WAVE": str(end.wave), "BULK_ESM_WAVES": str(end.waves)}
         process = await anyio.open_process(
-            self._command,
-            stdin=subprocess.DEVNULL,
+            ["/bin/sh", "-c", _GATE, "sh", self._command],
+            stdin=subprocess.PIPE,
             stdout=self._stderr,
             stderr=self._stderr,
             env={**os.environ, **names, **waves, **counts},
             start_new_session=True,
         )
         try:
-            code = await process.wait()
+            async with _ending_with_this_process(process.pid):
+                await _say_go(process)
+                code = await process.wait()
         finally:
             if process.returncode is None:
                 os.killpg(process.pid, signal.SIGKILL)  # what it has started too
                 with anyio.CancelScope(shield=True):
                     await process.aclose()
         return f"gate {self._command!r} exited with {code}" if code else None
+
+
+@asynccontextmanager
+async def _ending_with_this_process(group: int) -> AsyncIterator[None]:
+    """Have a process group killed if this process is: a gate that outlives its run would be asked beside the next."""
+    watch = await anyio.open_process(
+        ["/bin/sh", "-c", _WATCH, "sh", str(group)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,  # what kills this process's group must not kill it
+    )
+    try:
+        yield
+    finally:
+        with anyio.CancelScope(shield=True):
+            await _say_go(watch)
+            await watch.aclose()
+
+
+async def _say_go(process: anyio.abc.Process) -> None:
+    if process.stdin is not None:
+        with suppress(anyio.BrokenResourceError):  # somebody killed it
+            await process.stdin.send(b"\n")
+            await process.stdin.aclose()

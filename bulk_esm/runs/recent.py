@@ -8,7 +8,7 @@ from typing import Final
 from bulk_esm.errors import RunFolderError
 from bulk_esm.model.doubts import NO_DOUBTS, Doubts, doubts_of
 from bulk_esm.model.shard import Shard
-from bulk_esm.store.finding import all_runs
+from bulk_esm.store.finding import readable_runs
 from bulk_esm.store.run_files import RunFiles
 from bulk_esm.store.shard_files import ShardFiles
 
@@ -28,7 +28,7 @@ def recent_doubts(runs_dir: Path, shard: Shard, *, now_s: float) -> Doubts:
         now_s: seconds since the epoch.
     """
     found = NO_DOUBTS
-    for run in all_runs(runs_dir):
+    for run, _ in readable_runs(runs_dir):
         try:
             found |= _of_run(run, shard, since_s=now_s - RECENT_S)
         except RunFolderError:

@@ -23,7 +23,7 @@ class Recording:
     Attributes:
         on_result: called with each result, once it is on disk.
         wave: the wave that is under way, from 1.
-        is_full: whether something could not be written, so that results may be missing.
+        failure: the first that could not be written, so that results may be missing; None if all could.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Recording:
         self._known = known
         self._ended = ended
         self._cannot = cannot
-        self.is_full = False
+        self.failure: RunFolderError | None = None
         self._indices: dict[str, PlanIndex] = {}
 
     def items(self, slice_: Slice) -> list[PlanItem]:
@@ -106,7 +106,7 @@ class Recording:
         known = self.known(slice_)
         try:
             for item in list(slice_.left.values()):
-                if self.is_full and ending.outcome is not Outcome.NOT_STARTED:
+                if self.failure is not None and ending.outcome is not Outcome.NOT_STARTED:
                     break  # what has no line is looked at by `continue`
                 self.end(slice_, slice_.result(item, known.get(item.uuid, ending), wave=self.wave))
         except RecordingError:
@@ -137,5 +137,5 @@ class Recording:
         return self._indices[name]
 
     def _give_in(self, error: RunFolderError) -> None:
-        self.is_full = True
+        self.failure = self.failure or error
         self._cannot(str(error))

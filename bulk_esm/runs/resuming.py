@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from bulk_esm.errors import UsageError
+from bulk_esm.errors import RunFolderError, UsageError
+from bulk_esm.model.result import Result
 from bulk_esm.model.resuming import paused_by, still_paused
 from bulk_esm.model.shard import Shard
 from bulk_esm.store.run_files import RunFiles
@@ -66,6 +67,8 @@ def paused_by_runs(runs: Sequence[RunFiles]) -> PausedShards:
 def runs_still_pausing(runs: Iterable[RunFiles], resumed: PausedShards) -> list[str]:
     """Tell which runs paused mappings in some shards that neither a later run nor another one resumes.
 
+    A run that cannot be read is left out: what it did is told where it is asked for.
+
     Args:
         runs: all runs, the oldest first.
         resumed: what is about to be resumed, and in which shards.
@@ -74,12 +77,23 @@ def runs_still_pausing(runs: Iterable[RunFiles], resumed: PausedShards) -> list[
         The names of the runs.
     """
     found: dict[str, None] = {}
-    here = [(run, shard) for run in runs for shard in run.planned() if _place(shard) in resumed.by_place]
+    here = [one for run in runs for one in _read(run, resumed)]
     for place, uuids in resumed.by_place.items():
-        of_place = [(run, shard) for run, shard in here if _place(shard) == place]
-        left = still_paused((run.path.name, _paused(run, shard), run.shard(shard).results()) for run, shard in of_place)
-        found |= dict.fromkeys(run.path.name for run, _ in of_place if left.get(run.path.name, frozenset()) - uuids)
+        of_place = [(name, paused, results) for there, name, paused, results in here if there == place]
+        left = still_paused(of_place)
+        found |= dict.fromkeys(name for name, *_ in of_place if left.get(name, frozenset()) - uuids)
     return list(found)
+
+
+def _read(run: RunFiles, resumed: PausedShards) -> list[tuple[Place, str, frozenset[str], list[Result]]]:
+    """What a run paused and its results, in the shards that matter; nothing where it cannot be read."""
+    try:
+        shards = [shard for shard in run.planned() if _place(shard) in resumed.by_place]
+        return [
+            (_place(shard), run.path.name, _paused(run, shard), list(run.shard(shard).results())) for shard in shards
+        ]
+    except RunFolderError:
+        return []
 
 
 def _paused(run: RunFiles, shard: Shard) -> frozenset[str]:

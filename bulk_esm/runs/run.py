@@ -13,7 +13,7 @@ import msgspec
 
 from bulk_esm.clock import iso
 from bulk_esm.engine.endings import Ending
-from bulk_esm.errors import BulkEsmError, RunFolderError
+from bulk_esm.errors import BulkEsmError, RecordingError, RunFolderError
 from bulk_esm.gates.gate import Gate, WaveEnd
 from bulk_esm.logs import get_logger, logging_to_file
 from bulk_esm.model.events import MappingEnded, RunBegan, RunEnded
@@ -83,6 +83,7 @@ class Run:
         for name, of_shard in self._ended.items():
             self._tasks.progress[name].outcomes.update(of_shard.values())
         self._rollout: Rollout | None = None
+        self._unwritten: RunFolderError | None = None
 
     @property
     def path(self) -> Path:
@@ -150,6 +151,9 @@ class Run:
                 status = status_of(stop, self._tasks.outcomes, cut_short=self._tasks.cut_short)
                 reason = stop.reason if stop and status is not RunStatus.FINISHED else None
                 self._raise_problem_of_only_shard()
+            except RunFolderError as error:
+                status, reason = RunStatus.HALTED, str(error)
+                raise RecordingError(reason) from error
             except BulkEsmError as error:
                 status, reason = RunStatus.HALTED, str(error)
                 raise
@@ -196,6 +200,7 @@ class Run:
         return self._clock.monotonic() + (self._deadline - self._clock.now()).total_seconds()
 
     def _end(self, status: RunStatus, reason: str | None) -> None:
+        self._unwritten = self._tasks.recording.failure
         shards: Counter[str] = Counter()
         if self.files.has_shards:
             for progress in self._tasks.progress.values():
@@ -210,6 +215,21 @@ class Run:
             shards=dict(shards),
         )
         self._written(lambda: self.files.write_record(self.record))
+        if self._unwritten is not None:
+            reason = self.record.reason or str(self._unwritten)
+            self.record = msgspec.structs.replace(self.record, status=RunStatus.HALTED, reason=reason)
+
+    def on_disk(self) -> str | None:
+        """What is on disk of it, as far as that can be read; None if all is."""
+        if self._unwritten is None:
+            return None
+        if not self.path.is_dir():
+            return "the run folder is gone, and what became of each mapping with it"
+        try:
+            there = len({result.uuid for result in self.files.results()})
+        except RunFolderError as error:
+            return f"what is on disk cannot be read: {error}"
+        return f"of {sum(self._tasks.outcomes.values()):,} results {there:,} are on disk"
 
     def _end_shard(self, progress: ShardProgress) -> RunStatus:
         """Write a shard's own record, and tell how it stands."""
@@ -242,7 +262,7 @@ class Run:
         try:
             write()
         except RunFolderError as error:
-            # Plans and results are what a run is continued from; this says no more than they do.
+            self._unwritten = self._unwritten or error
             log.error("record_not_written", error=str(error))  # noqa: TRY400 - the user needs no traceback
 
 

@@ -207,7 +207,7 @@ class WaveTasks:
         progress.rest()
         if end.problem is not None:
             self._fail(slice_, end.problem, Ending(Outcome.NOT_STARTED, _left_alone(end.problem.reason)))
-        elif slice_.left and not self.recording.is_full:
+        elif slice_.left and self.recording.failure is None:
             self._open[end.shard] = slice_
             self.on_lost(end.shard, "not all that it told has arrived")
         else:

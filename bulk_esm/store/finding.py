@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import secrets
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 
-from bulk_esm.errors import RunFolderError
+from bulk_esm.errors import ForeignRunError, RunFolderError
+from bulk_esm.model.records import RunRecord
+from bulk_esm.store.ownership import refuse_foreign
 from bulk_esm.store.run_files import RunFiles
 from bulk_esm.store.shard_files import RECORD
+
+_A_NAME: Final = re.compile(r"\d{8}T\d{6}Z-[a-z]+-[0-9a-f]{6}")
 
 
 def new_run_id(command: str, started_at: datetime) -> str:
@@ -22,20 +29,55 @@ def new_run_id(command: str, started_at: datetime) -> str:
 
 
 def all_runs(runs_dir: Path, *, salvage: bool = False) -> list[RunFiles]:
-    """All runs in a folder, the oldest first.
+    """All runs in a folder, the oldest first; nothing of them is read or believed yet.
 
     Args:
         runs_dir: where runs are kept; it need not be there.
         salvage: whether to work with what is whole of damaged files.
+
+    Raises:
+        RunFolderError: the folder cannot be read.
     """
     if not runs_dir.is_dir():
         return []
-    paths = (path for path in sorted(runs_dir.iterdir()) if not path.name.startswith("."))  # being planned
-    return [RunFiles(path, salvage=salvage) for path in paths if (path / RECORD).is_file()]
+    try:
+        paths = sorted(path for path in runs_dir.iterdir() if not path.name.startswith("."))  # being planned; locks
+    except OSError as error:
+        raise RunFolderError(f"{runs_dir} cannot be read: {error.strerror}; see --runs-dir") from error
+    return [RunFiles(path, salvage=salvage) for path in paths if _may_be_a_run(path)]
+
+
+def records_of(runs: list[RunFiles]) -> Iterator[tuple[RunFiles, RunRecord | RunFolderError]]:
+    """The record of each run, or why it has none that can be read and believed: it hides none but itself.
+
+    Args:
+        runs: the runs.
+
+    Yields:
+        Each run, in the order given, with its record or the error.
+    """
+    for run in runs:
+        try:
+            refuse_foreign(run.path, throughout=False)
+            yield run, run.record()
+        except RunFolderError as error:
+            yield run, error
+
+
+def readable_runs(runs_dir: Path) -> list[tuple[RunFiles, RunRecord]]:
+    """The runs in a folder whose records can be read and believed, the oldest first.
+
+    Args:
+        runs_dir: where runs are kept; it need not be there.
+
+    Raises:
+        RunFolderError: the folder cannot be read.
+    """
+    return [(run, record) for run, record in records_of(all_runs(runs_dir)) if isinstance(record, RunRecord)]
 
 
 def find_run(runs_dir: Path, wanted: str, *, salvage: bool = False) -> RunFiles:
-    """Find a run as a user names it.
+    """Find a run as a user names it, and refuse one that is not this user's own.
 
     Args:
         runs_dir: where runs are kept.
@@ -44,14 +86,21 @@ def find_run(runs_dir: Path, wanted: str, *, salvage: bool = False) -> RunFiles:
 
     Raises:
         RunFolderError: there is no such run, or the prefix fits several.
+        ForeignRunError: it is another user's, or others can write it.
     """
-    if (Path(wanted) / RECORD).is_file():
+    found = _find(runs_dir, wanted, salvage=salvage)
+    refuse_foreign(found.path)
+    return found
+
+
+def _find(runs_dir: Path, wanted: str, *, salvage: bool) -> RunFiles:
+    if wanted and _may_be_a_run(Path(wanted)):
         return RunFiles.of(Path(wanted), salvage=salvage)
     folders = all_runs(runs_dir, salvage=salvage)
     if not folders:
         raise RunFolderError(f"there are no runs in {runs_dir}; see --runs-dir")
     if wanted == "last":
-        return max(folders, key=lambda folder: (folder.record().started_at, folder.path.name))
+        return _last(folders)
     found = [folder for folder in folders if folder.path.name.startswith(wanted)] if wanted else []
     exact = [folder for folder in found if folder.path.name == wanted]
     if len(exact or found) == 1:
@@ -60,3 +109,30 @@ def find_run(runs_dir: Path, wanted: str, *, salvage: bool = False) -> RunFiles:
         raise RunFolderError(f"there is no run {wanted!r} in {runs_dir}; `bulk-esm runs` lists them")
     names = ", ".join(folder.path.name for folder in found[:5])
     raise RunFolderError(f"{wanted!r} fits {len(found)} runs: {names}; give more of the id")
+
+
+def _last(runs: list[RunFiles]) -> RunFiles:
+    """The run that was the last to start.
+
+    Raises:
+        RunFolderError: none can be read; or by its name one that cannot was the last, so that another is not meant.
+    """
+    records = list(records_of(runs))
+    readable = [(record.started_at, run.path.name, run) for run, record in records if isinstance(record, RunRecord)]
+    _, last, found = max(readable, key=lambda one: one[:2], default=("", "", None))
+    for run, error in reversed(records):
+        # A folder that a stranger put there was never this user's last run.
+        is_ours = isinstance(error, RunFolderError) and not isinstance(error, ForeignRunError)
+        if found is None or (is_ours and _A_NAME.fullmatch(run.path.name) and run.path.name > last):
+            raise RunFolderError(f"the last run may be {run.path.name}, and {error}; name the run that is meant")
+    return found or runs[-1]
+
+
+def _may_be_a_run(path: Path) -> bool:
+    """Whether it has a record, as far as this user may look."""
+    try:
+        return (path / RECORD).is_file()
+    except PermissionError:  # another user's
+        return True
+    except (OSError, ValueError):  # a name that none can have
+        return False

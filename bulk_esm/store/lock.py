@@ -7,7 +7,7 @@ import fcntl
 import hashlib
 import os
 import re
-import tempfile
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -16,11 +16,9 @@ from typing import Final, Self
 import msgspec
 
 from bulk_esm.errors import RefusedError, RunFolderError
+from bulk_esm.store.lock_places import lock_folders, make_folder, open_file, open_folder
 
-_FOLDER: Final = "bulk-esm-locks"  # in the machine's folder for temporary files, so that all its users share it
-_MODE_FOLDER: Final = 0o1777
-_MODE_FILE: Final = 0o666
-_TRIES: Final = 5
+_TRIES: Final = 50
 
 
 class Holder(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,9 +40,10 @@ class Holder(msgspec.Struct, frozen=True, kw_only=True):
 class RunLock:
     """A lock that is held. The kernel frees it when the process ends, however it ends, so it is never stale."""
 
-    def __init__(self, descriptor: int, holder: Holder) -> None:
-        """Take over a file that is locked; see `take`."""
-        self._descriptor: int | None = descriptor
+    def __init__(self, holder: Holder) -> None:
+        """Hold nothing yet; see `take`."""
+        self._held: list[tuple[Path, int]] = []
+        self._made: list[Path] = []
         self._holder = holder
 
     @classmethod
@@ -55,28 +54,29 @@ class RunLock:
         *,
         endpoint_url: str | None,
         holder: Holder,
-        folder: Path | None = None,
+        runs_dirs: Iterable[Path],
     ) -> Self:
-        """Take the lock, or refuse.
+        """Take the lock in each of its places, or refuse.
+
+        Args:
+            account_id: the account; None if it is not known.
+            region: the Region.
+            endpoint_url: where requests go; None for AWS.
+            holder: who takes it.
+            runs_dirs: where the runs are kept that it makes or takes up.
 
         Raises:
             RefusedError: another run holds it.
             RunFolderError: no lock can be kept there.
         """
-        folder = folder or Path(tempfile.gettempdir()) / _FOLDER
-        path = folder / _file_name(account_id, region, endpoint_url)
+        lock = cls(holder)
+        name = _file_name(account_id, region, endpoint_url)
         try:
-            descriptor = _locked(path)
-        except BlockingIOError as error:
-            where = f"account {account_id}, {region}" if account_id else region
-            raise RefusedError(
-                f"another run holds {where}: {_who(path)}; wait for it, or go on all the same with --no-lock"
-            ) from error
-        except OSError as error:
-            raise RunFolderError(
-                f"the lock {path} cannot be made: {error.strerror}; mend that, or go on without it with --no-lock"
-            ) from error
-        lock = cls(descriptor, holder)
+            for folder in lock_folders(runs_dirs):
+                lock._take_in(folder / name, f"account {account_id}, {region}" if account_id else region)
+        except BaseException:
+            lock.release()
+            raise
         lock._write()
         return lock
 
@@ -86,12 +86,19 @@ class RunLock:
         self._write()
 
     def release(self) -> None:
-        """Let it go. The file stays: to remove it could remove one that another has just locked."""
-        if self._descriptor is not None:
+        """Let it go, and leave nothing behind.
+
+        The file is removed while it is locked, so that it is nobody else's: who has opened it meanwhile sees, once it
+        is free, that it has lost its name, and begins anew.
+        """
+        while self._held:
+            path, descriptor = self._held.pop()
             with suppress(OSError):
-                os.ftruncate(self._descriptor, 0)
-            os.close(self._descriptor)
-            self._descriptor = None
+                path.unlink()
+            os.close(descriptor)
+        while self._made:
+            with suppress(OSError):  # others are in it
+                self._made.pop().rmdir()
 
     def __enter__(self) -> Self:
         return self
@@ -101,87 +108,53 @@ class RunLock:
     ) -> None:
         self.release()
 
+    def _take_in(self, path: Path, where: str) -> None:
+        try:
+            self._held.append((path, self._locked(path)))
+        except BlockingIOError as error:
+            raise RefusedError(
+                f"another run holds {where}: {_who(path)}; wait for it, or go on all the same with --no-lock"
+            ) from error
+        except OSError as error:
+            raise RunFolderError(
+                f"the lock {path} cannot be made: {error.strerror}; mend that, or go on without it with --no-lock"
+            ) from error
+
+    def _locked(self, path: Path) -> int:
+        """Open and lock the file.
+
+        Raises:
+            BlockingIOError: another has locked it.
+            OSError: it cannot be opened or locked.
+        """
+        for _ in range(_TRIES):
+            with suppress(FileNotFoundError):  # its folder has just been removed
+                self._made += make_folder(path.parent)
+                folder = open_folder(path.parent)
+                try:
+                    descriptor = open_file(path.name, folder=folder)
+                finally:
+                    os.close(folder)
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    if os.path.samestat(os.fstat(descriptor), path.lstat()):
+                        return descriptor
+                except BaseException:
+                    os.close(descriptor)
+                    raise
+                os.close(descriptor)  # it was removed meanwhile: who comes next would lock another
+        raise OSError(errno.ENOENT, "it is removed again and again", str(path))
+
     def _write(self) -> None:
-        if self._descriptor is None:
-            return
-        with suppress(OSError):  # a full disk: it is locked all the same, and only its name is missing
-            os.ftruncate(self._descriptor, 0)
-            os.pwrite(self._descriptor, msgspec.json.encode(self._holder) + b"\n", 0)
+        for _, descriptor in self._held:
+            with suppress(OSError):  # a full disk: it is locked all the same, and only its name is missing
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, msgspec.json.encode(self._holder) + b"\n", 0)
 
 
 def _file_name(account_id: str | None, region: str, endpoint_url: str | None) -> str:
     world = f"-{hashlib.sha256(endpoint_url.rstrip('/').encode()).hexdigest()[:12]}" if endpoint_url is not None else ""
     return re.sub(r"[^A-Za-z0-9-]", "_", f"{account_id or 'unknown'}-{region}{world}") + ".lock"
-
-
-def _locked(path: Path) -> int:
-    """Open and lock the file.
-
-    Raises:
-        BlockingIOError: another has locked it.
-        OSError: it cannot be opened or locked.
-    """
-    for _ in range(_TRIES):
-        descriptor = _open(path)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.path.samestat(os.fstat(descriptor), path.stat()):
-                return descriptor
-        except FileNotFoundError:
-            pass
-        except OSError:
-            os.close(descriptor)
-            raise
-        os.close(descriptor)  # a cleaner of temporary files removed it: who comes next would lock another
-    raise _comes_and_goes(path)
-
-
-def _open(path: Path) -> int:
-    """Open the file, for whoever comes first and for all others: other users, other umasks.
-
-    Raises:
-        OSError: it cannot be opened or made.
-    """
-    for _ in range(_TRIES):
-        # No O_CREAT for a file that is there: in a folder that all may write, Linux refuses that to any but its owner.
-        with suppress(FileNotFoundError):
-            return os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-        with suppress(FileNotFoundError):
-            _make_folder(path.parent)
-            _make_file(path)
-    raise _comes_and_goes(path)
-
-
-def _make_folder(folder: Path) -> None:
-    """Make it under another name first, as the umask is in the way until its mode is set."""
-    if folder.is_dir():
-        return
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=folder.parent))
-    try:
-        made.chmod(_MODE_FOLDER)
-        made.rename(folder)
-    except OSError:
-        made.rmdir()
-        if not folder.is_dir():  # else another was faster
-            raise
-
-
-def _make_file(path: Path) -> None:
-    """Likewise, and a link never replaces the file of another who was faster."""
-    descriptor, made = tempfile.mkstemp(prefix=f"{path.name}-", dir=path.parent)
-    try:
-        os.fchmod(descriptor, _MODE_FILE)
-        with suppress(FileExistsError):
-            os.link(made, path)
-    finally:
-        os.close(descriptor)
-        with suppress(FileNotFoundError):
-            Path(made).unlink()
-
-
-def _comes_and_goes(path: Path) -> OSError:
-    return OSError(errno.ENOENT, "it is removed again and again", str(path))
 
 
 def _who(path: Path) -> str:
@@ -192,4 +165,4 @@ def _who(path: Path) -> str:
         return "it does not say who it is"
     run = f", in {holder.run}" if holder.run else ""
     said = f"{holder.command} since {holder.started_at}, process {holder.pid}{run}"
-    return "".join(letter for letter in said if letter.isprintable())  # any user of the machine may write it
+    return "".join(letter for letter in said if letter.isprintable())  # as any file of this user may say

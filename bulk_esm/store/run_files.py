@@ -198,8 +198,15 @@ class RunFiles:
             yield from self.shard(shard).results()
 
     def touched_at(self) -> float:
-        """When its record was last written, or something in its folder came or went, in seconds since the epoch."""
-        return max((self.path / name).stat().st_mtime for name in (RECORD, "."))
+        """When its record was last written, or something in its folder came or went, in seconds since the epoch.
+
+        Raises:
+            RunFolderError: it is gone, or cannot be looked at.
+        """
+        try:
+            return max((self.path / name).stat().st_mtime for name in (RECORD, "."))
+        except OSError as error:
+            raise RunFolderError(f"{self.path} cannot be read: {error.strerror}") from error
 
     def unfinished(self) -> bool:
         """Whether it did not end: it was killed, or is still running."""

@@ -207,8 +207,10 @@ class ResultWriter:
         """Make sure that so many more results can be written, so that no update is sent that could not be recorded.
 
         Raises:
-            RecordingError: there is no room for them.
+            RecordingError: there is no room for them, or the file is gone.
         """
+        if os.fstat(self._file.fileno()).st_nlink == 0:
+            raise RecordingError(f"{self._path} was removed, so nothing more was sent")
         needed = results * self._longest + _FOR_THE_RECORD
         disk = os.fstatvfs(self._file.fileno())
         limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)

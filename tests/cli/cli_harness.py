@@ -124,7 +124,8 @@ class Cli:
 
     def run_folders(self) -> list[Path]:
         """The folders of all runs, the oldest first."""
-        return sorted(self.runs_dir.iterdir()) if self.runs_dir.is_dir() else []
+        there = self.runs_dir.iterdir() if self.runs_dir.is_dir() else ()
+        return sorted(path for path in there if path.name != f".bulk-esm-locks-{os.geteuid()}")  # a killed run's
 
     def last_run(self) -> "RunFiles":
         """The newest run's files."""

@@ -131,7 +131,9 @@ def test_two_runs_at_once(tmp_path: Path, simulated: Simulated, inside: Inside) 
             simulated.wait_until(lambda report: sum(mapping.accepted_count for mapping in report.mappings) == 1)
             (folder,) = cli.run_folders()
             for command in (("resume", "--all"), ("continue", "last"), ("apply", "--all", "--set", "Enabled=true")):
-                done = cli(*command, *YES)
+                other = tmp_path / f"tmp-{command[0]}"  # of another shell
+                other.mkdir()
+                done = cli(*command, *YES, TMPDIR=str(other))
                 assert (done.code, done.stdout) == (2, "")
                 assert f"another run holds account {ACCOUNT}, us-east-1" in done.stderr
                 assert f"process {first.pid}, in {folder}" in done.stderr

@@ -1,5 +1,6 @@
 import os
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -126,3 +127,36 @@ async def test_what_a_cancelled_gate_has_started_is_killed_too(tmp_path: Path) -
     if not gone:
         os.kill(pid, signal.SIGKILL)
     assert gone
+
+
+KILLED = """
+import sys
+from pathlib import Path
+import anyio
+from bulk_esm.gates.command import CommandGate
+from bulk_esm.gates.gate import WaveEnd
+
+gate = CommandGate(sys.argv[1], run_id="one", folder=Path("one"))
+anyio.run(gate.check, WaveEnd(wave=1, waves=1, next_updates=0, outcomes={}))
+"""
+
+
+async def test_a_gate_does_not_outlive_a_killed_run(tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    command = f"sleep 600 & echo $$ $! > {pids}; wait"
+    run = await anyio.open_process([sys.executable, "-c", KILLED, command], start_new_session=True)
+    assert await comes(lambda: written(pids))
+    gate_pids = [int(pid) for pid in pids.read_text().split()]
+    assert [is_running(pid) for pid in gate_pids] == [True, True]
+    os.killpg(run.pid, signal.SIGKILL)
+    await run.wait()
+    assert await comes(lambda: not any(is_running(pid) for pid in gate_pids))
+
+
+async def test_what_a_gate_leaves_on_purpose_stays(tmp_path: Path) -> None:
+    """Such as a server that it started: only a run that is killed takes all with it."""
+    pids = tmp_path / "pids"
+    assert await gate(f"sleep 600 & echo $! > {pids}").check(END) is None
+    left = int(pids.read_text())
+    assert is_running(left)
+    os.kill(left, signal.SIGKILL)

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from bulk_esm.errors import RunFolderError
+from bulk_esm.errors import ForeignRunError, RunFolderError
 from bulk_esm.model.plan import Plan
 from bulk_esm.model.records import RunRecord
-from bulk_esm.store.finding import all_runs, find_run, new_run_id
+from bulk_esm.store.finding import all_runs, find_run, new_run_id, readable_runs, records_of
 from bulk_esm.store.run_files import RunFiles
 
 AT = datetime(2026, 1, 2, 3, 4, 5, 678_000, tzinfo=UTC)
@@ -107,3 +107,50 @@ def test_no_runs_at_all(tmp_path: Path, wanted: str) -> None:
         find_run(tmp_path / "nowhere", wanted)
     with pytest.raises(RunFolderError, match="there are no runs in"):
         find_run(tmp_path, wanted)
+
+
+UNREADABLE = [b"", b"{", b"\xff\xfe", b'{"run_id":1}', b'{"run_id":"x","status":"of-the-future"}', b"[" * 100_000]
+
+
+@pytest.mark.parametrize("content", UNREADABLE)
+def test_a_record_that_cannot_be_read_hides_only_itself(runs_dir: Path, content: bytes) -> None:
+    (runs_dir / IDS[0] / "run.json").write_bytes(content)
+    assert [record.run_id for _, record in readable_runs(runs_dir)] == IDS[1:]
+    assert find_run(runs_dir, "last").path.name == IDS[2]
+    found = [type(record) for _, record in records_of(all_runs(runs_dir))]
+    assert found == [RunFolderError, RunRecord, RunRecord]
+
+
+def test_an_earlier_run_is_not_taken_for_the_last(runs_dir: Path) -> None:
+    last = "20260401T000000Z-apply-ddd444"
+    (make(runs_dir, last).path / "run.json").write_text("{")
+    with pytest.raises(RunFolderError, match=rf"the last run may be {last}, and .*name the run that is meant"):
+        find_run(runs_dir, "last")
+    (runs_dir / last).rename(runs_dir / "of-something-else")
+    assert find_run(runs_dir, "last").path.name == IDS[2]
+
+
+def test_a_run_that_others_can_write_is_never_the_last(runs_dir: Path) -> None:
+    (runs_dir / IDS[2]).chmod(0o777)
+    assert find_run(runs_dir, "last").path.name == IDS[1]
+    for wanted in (IDS[2], str(runs_dir / IDS[2])):
+        with pytest.raises(ForeignRunError, match="others can write"):
+            find_run(runs_dir, wanted)
+
+
+def test_no_run_that_can_be_read(runs_dir: Path) -> None:
+    for run_id in IDS:
+        (runs_dir / run_id / "run.json").write_text("{")
+    with pytest.raises(RunFolderError, match="name the run that is meant"):
+        find_run(runs_dir, "last")
+
+
+def test_a_shard_of_a_run_that_others_can_write(runs_dir: Path) -> None:
+    run = runs_dir / IDS[0]
+    shard = run / "shards" / "one"
+    shard.mkdir(parents=True)
+    (run / "fleet.json").write_text("")
+    (shard / "run.json").write_text("")
+    run.chmod(0o770)
+    with pytest.raises(ForeignRunError, match="others can write"):
+        find_run(runs_dir, str(shard))
