@@ -13,7 +13,7 @@ from bulk_esm.engine.endings import Ending
 from bulk_esm.errors import BulkEsmError
 from bulk_esm.executors.tasks import LookAgain, ShardEnd
 from bulk_esm.model.continuing import Left, left_of
-from bulk_esm.model.doubts import Doubts
+from bulk_esm.model.doubts import Doubts, perhaps_sent
 from bulk_esm.model.records import FleetRecord, RunRecord, RunStatus
 from bulk_esm.model.result import Outcome
 from bulk_esm.model.shard import Problem, Shard
@@ -69,14 +69,16 @@ class RunRest:
 
     def task_of(self, shard: Shard) -> LookAgain:
         """What is to be looked at in a shard, read from disk."""
-        left, begun = self._left(shard)
-        updates = left.updates
-        perhaps_sent = frozenset(item.uuid for item in updates if begun is None or item.uuid in begun)
-        return LookAgain(updates, doubts=Doubts(by_get=perhaps_sent))
+        left, sent = self._left(shard)
+        return LookAgain(left.updates, doubts=Doubts(by_get=sent))
 
-    def _left(self, shard: Shard) -> tuple[Left, frozenset[str] | None]:
+    def _left(self, shard: Shard) -> tuple[Left, frozenset[str]]:
+        """What is left, and to which of it something may have been sent."""
         files = self._files.shard(shard)
-        return left_of(files.plan().items, files.results()), files.begun()
+        results, begun = {result.uuid: result for result in files.results()}, files.begun()
+        left = left_of(files.plan().items, results.values())
+        sent = (item.uuid for item in left.updates if perhaps_sent(item, results.get(item.uuid), begun))
+        return left, frozenset(sent)
 
     def read(self) -> list[Shard]:
         """Count what is left.
@@ -86,11 +88,11 @@ class RunRest:
         """
         shards = []
         for shard in self._files.planned():
-            left, begun = self._left(shard)
+            left, sent = self._left(shard)
             self.total += len(left.items) + len(left.kept)
             self.ended += len(left.kept)
             self._updates[shard.name] = len(left.updates)
-            self.perhaps_sent += sum(begun is None or item.uuid in begun for item in left.updates)
+            self.perhaps_sent += len(sent)
             if left.updates:
                 shards.append(shard)
         return shards
