@@ -46,12 +46,20 @@ class BulkEsm:
     """The mappings of one account and Region, or of many. Made by `connect`."""
 
     def __init__(
-        self, fleet: Fleet, home: Connection, *, runs_dir: Path, plans: ExitStack, who: list[str | None] | None = None
+        self,
+        fleet: Fleet,
+        home: Connection,
+        *,
+        runs_dir: Path,
+        plans: ExitStack,
+        who: list[str | None] | None = None,
+        earlier: Path | None = None,
     ) -> None:
         """Take over what is open; see `connect`."""
         self.fleet = fleet
         self.home = home
         self.runs_dir = runs_dir
+        self._earlier = earlier or runs_dir  # where the runs are that List may not show yet
         self._plans = plans
         self._who = [] if who is None else who  # what STS answered, if it was asked, shared by all of these
 
@@ -75,7 +83,9 @@ class BulkEsm:
         fleet = self.fleet.among(shards)
         if is_named is not None:
             fleet = msgspec.structs.replace(fleet, is_named=is_named)
-        return BulkEsm(fleet, self.home, runs_dir=self.runs_dir, plans=self._plans, who=self._who)
+        return BulkEsm(
+            fleet, self.home, runs_dir=self.runs_dir, plans=self._plans, who=self._who, earlier=self._earlier
+        )
 
     async def account_id(self) -> str | None:
         """The account of the credentials: STS is asked once, for 2 s; else the first mapping tells. None if none does.
@@ -245,7 +255,7 @@ class BulkEsm:
         def task_of(shard: Shard) -> PlanChange:
             uuids = paused.by_place[shard.account_id, shard.region] if paused.has_shards else paused.uuids
             task = PlanChange.of(Selection(uuids=uuids), Change({"Enabled": True}))
-            return msgspec.structs.replace(task, doubts=self._doubts(shard).among(uuids))
+            return msgspec.structs.replace(task, doubts=self._doubts(shard, *paused.runs).among(uuids))
 
         await self.fleet.clock.sleep(self.seconds_to_wait(*paused.runs))
         intent = msgspec.structs.replace(context.intent, command="resume")
@@ -389,10 +399,12 @@ class BulkEsm:
     def looking_only(self) -> Self:
         """The same, for plans that will not be carried out: those of several shards are in a folder of their own."""
         folder = Path(self._plans.enter_context(tempfile.TemporaryDirectory(prefix="bulk-esm-")))
-        return type(self)(self.fleet, self.home, runs_dir=folder, plans=self._plans, who=self._who)
+        return type(self)(
+            self.fleet, self.home, runs_dir=folder, plans=self._plans, who=self._who, earlier=self._earlier
+        )
 
-    def _doubts(self, shard: Shard) -> Doubts:
-        return recent_doubts(self.runs_dir, shard, now_s=self.fleet.clock.now().timestamp())
+    def _doubts(self, shard: Shard, *runs: RunFiles) -> Doubts:
+        return recent_doubts(self._earlier, shard, now_s=self.fleet.clock.now().timestamp(), also=runs)
 
     def _files(self, run: Path | str | RunFiles) -> RunFiles:
         return run if isinstance(run, RunFiles) else find_run(self.runs_dir, str(run))

@@ -26,9 +26,17 @@ class RefusedError(BulkEsmError):
 
 
 class AccessError(BulkEsmError):
-    """No credentials, or credentials that Lambda does not accept: final for the whole account and Region."""
+    """No credentials, or credentials that Lambda does not accept: final for the whole account and Region.
+
+    Attributes:
+        denied: the IAM action that good credentials lack; None where the credentials themselves are refused.
+    """
 
     exit_code = 5
+
+    def __init__(self, message: str, *, denied: str | None = None) -> None:
+        super().__init__(message)
+        self.denied = denied
 
 
 class NoCredentialsError(AccessError):

@@ -44,6 +44,8 @@ _NO_ANSWER = (
     OSError,
     TimeoutError,
 )
+# Good credentials that a policy does not let: the first is Lambda's, the second that of older services.
+_NOT_PERMITTED = frozenset({"AccessDeniedException", "AccessDenied"})
 
 
 @contextmanager
@@ -64,7 +66,8 @@ def translated(action: str) -> Iterator[None]:
         answer = _service_error(error.response)
         if treatment_of(answer) is Treatment.DENIED:
             raise AccessError(
-                f"{action} was refused ({answer}); check the credentials and their permissions"
+                f"{action} was refused ({answer}); check the credentials and their permissions",
+                denied=action if answer.code in _NOT_PERMITTED else None,
             ) from error
         raise answer from error
     except _NO_CREDENTIALS as error:

@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from bulk_esm.bulk import BulkEsm
 from bulk_esm.cli.change import change as carry_change
+from bulk_esm.cli.change import tell_of_damage
 from bulk_esm.cli.fleet_options import FleetOptions
 from bulk_esm.cli.inputs import read_change, read_selection, reads_stdin, require_selection
 from bulk_esm.cli.job import Job
@@ -87,7 +88,7 @@ def apply_command(
 
 
 def _apply_saved(path: Path, job: Job, aws: AwsOptions, fleet: FleetOptions) -> int:
-    saved = read_plan(path, salvage=job.runs.salvage)
+    saved = read_plan(path, salvage=job.runs.salvage, told=tell_of_damage)
     saved.check()
     job.check()
 

@@ -136,7 +136,12 @@ def tell_of_damages(runs: Sequence[RunFiles]) -> None:
     """Say what was passed over with `--salvage`."""
     for files in runs:
         for damage in files.damages:
-            say(f"damaged: {damage}")
+            tell_of_damage(damage)
+
+
+def tell_of_damage(damage: str) -> None:
+    """Say what of a file was passed over with `--salvage`."""
+    say(f"damaged: {damage}")
 
 
 def tell_of_transition(shard: str, count: int) -> None:  # noqa: ARG001 - of the only shard

@@ -14,7 +14,7 @@ from bulk_esm.aws.control_plane import ControlPlane
 from bulk_esm.aws.session import Connection
 from bulk_esm.aws.tags import RESOURCE_TYPES
 from bulk_esm.engine.task_groups import task_group
-from bulk_esm.errors import ServiceError
+from bulk_esm.errors import AccessError, RefusedError, ServiceError
 from bulk_esm.logs import get_logger
 from bulk_esm.model.census import PAGE_SIZE
 from bulk_esm.model.doubts import NO_DOUBTS, Doubts
@@ -84,7 +84,7 @@ class Reading:
             found.update(mapping.uuid for mapping in new)
             self.seen = len(found)
             doubtful = [m.uuid for m in new if self._doubts.about(m) and self._loosely.matches(m, tags)]
-            told = await get_all(control_plane, doubtful)
+            told = await get_doubtful(control_plane, doubtful)
             fresh = [told.get(mapping.uuid, mapping) for mapping in new]
             return [mapping for mapping in fresh if mapping is not None and selection.matches(mapping, tags)]
 
@@ -148,6 +148,27 @@ async def get_all(control_plane: ControlPlane, uuids: Sequence[str]) -> dict[str
         for uuid in uuids:
             tasks.start_soon(get, uuid)
     return found
+
+
+async def get_doubtful(control_plane: ControlPlane, uuids: Sequence[str]) -> dict[str, EventSourceMapping | None]:
+    """Read with Get what List is not believed about.
+
+    Args:
+        control_plane: where to look.
+        uuids: which.
+
+    Raises:
+        RefusedError: that is not permitted, so that nobody can tell what they are.
+    """
+    try:
+        return await get_all(control_plane, uuids)
+    except AccessError as error:
+        if error.denied is None:
+            raise
+        raise RefusedError(
+            f"a run has changed {len(uuids):,} of the mappings of late, or may have, and List lags: what they are only "
+            f"Get tells, and these credentials lack {error.denied}; permit it and try again. Nothing was sent"
+        ) from error
 
 
 async def get_if_there(

@@ -7,7 +7,7 @@ from contextlib import aclosing
 
 from bulk_esm.aws.session import Connection
 from bulk_esm.clock import Clock
-from bulk_esm.engine.inventory import Reading, get_all
+from bulk_esm.engine.inventory import Reading, get_all, get_doubtful
 from bulk_esm.engine.resting import all_at_rest
 from bulk_esm.model.doubts import NO_DOUBTS, Doubts
 from bulk_esm.model.mapping import EventSourceMapping, State
@@ -42,7 +42,7 @@ async def read_present(
     if not now:
         return now
     control_plane = connection.control_plane
-    now |= await get_all(control_plane, sorted(doubts.by_get & now.keys()))
+    now |= await get_doubtful(control_plane, sorted(doubts.by_get & now.keys()))
     listed = frozenset(uuid for uuid in now if uuid not in doubts.by_get)
     hidden: list[str] = []
     if listed:

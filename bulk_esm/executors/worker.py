@@ -210,7 +210,8 @@ class Worker:
                     places = {uuid: place for place, uuid in enumerate(task.changes)}
                     plan = Plan(tuple(sorted(plan.items, key=lambda item: places[item.uuid])))
                 known = {}
-                opened.state.unplanned = Unplanned(task.selection, {item.uuid for item in plan.items})
+                planned = {item.uuid for item in plan.items}
+                opened.state.unplanned = Unplanned(task.selection, planned, doubts=task.doubts)
             case RenewPlan():
                 plan, known = await renew_plan(connection, task.plan, doubts=task.doubts)
             case PlanRollback():

@@ -45,7 +45,10 @@ class Doubts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return Doubts(by_get=self.by_get & uuids, stamps={u: at for u, at in self.stamps.items() if u in uuids})
 
     def __or__(self, other: Doubts) -> Doubts:
-        return Doubts(by_get=self.by_get | other.by_get, stamps={**self.stamps, **other.stamps})
+        latest = {**self.stamps}
+        for uuid, at in other.stamps.items():
+            latest[uuid] = max(at, latest.get(uuid, at))
+        return Doubts(by_get=self.by_get | other.by_get, stamps=latest)
 
 
 NO_DOUBTS: Final = Doubts()

@@ -71,6 +71,14 @@ class Plan(msgspec.Struct, frozen=True):
 
     items: tuple[PlanItem, ...]
 
+    @classmethod
+    def of_each_once(cls, items: Iterable[PlanItem]) -> Plan:
+        """A plan of items that may name a mapping several times: the first counts."""
+        once: dict[str, PlanItem] = {}
+        for item in items:
+            once.setdefault(item.uuid, item)
+        return cls(tuple(once.values()))
+
     def check(self) -> None:
         """Refuse a plan that was put together wrongly, such as by an editor.
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 
 from bulk_esm.errors import UsageError
+from bulk_esm.model.doubts import NO_DOUBTS, Doubts
 from bulk_esm.model.mapping import EventSourceMapping
 from bulk_esm.model.selection import Selection
 
@@ -20,13 +21,15 @@ class Unplanned:
         found: what was seen so far, function ARNs by UUID.
     """
 
-    def __init__(self, selection: Selection, planned: AbstractSet[str]) -> None:
+    def __init__(self, selection: Selection, planned: AbstractSet[str], *, doubts: Doubts = NO_DOUBTS) -> None:
         """Begin to watch.
 
         Args:
             selection: which mappings are meant.
             planned: the UUIDs of those that the plan has.
+            doubts: about which mappings List is not believed.
         """
+        self._doubts = doubts
         self.found: dict[str, str | None] = {}
         self._selection = selection
         self._planned = planned
@@ -41,8 +44,12 @@ class Unplanned:
         if not self._can_tell:
             return
         for mapping in page:
-            if mapping.uuid not in self._planned and mapping.at_rest and self._means(mapping):
+            if mapping.uuid in self._planned or not mapping.at_rest or self._doubts.about(mapping):
+                continue
+            if self._means(mapping):
                 self.found[mapping.uuid] = mapping.function_arn
+            else:
+                self.found.pop(mapping.uuid, None)  # it has become what the selection does not mean
 
     def _means(self, mapping: EventSourceMapping) -> bool:
         try:

@@ -14,7 +14,7 @@ from bulk_esm.errors import BulkEsmError, RefusedError
 from bulk_esm.executors.tasks import LookAgain, ShardEnd
 from bulk_esm.model.budget import is_exceeded
 from bulk_esm.model.continuing import Left, left_of
-from bulk_esm.model.doubts import Doubts
+from bulk_esm.model.doubts import Doubts, perhaps_sent
 from bulk_esm.model.plan import Plan
 from bulk_esm.model.records import FleetRecord, RunRecord, RunStatus
 from bulk_esm.model.result import TROUBLE, Outcome
@@ -74,15 +74,17 @@ class RunRest:
 
     def task_of(self, shard: Shard) -> LookAgain:
         """What is to be looked at in a shard, read from disk."""
-        _, left, begun = self._left(shard)
-        updates = left.updates
-        perhaps_sent = frozenset(item.uuid for item in updates if begun is None or item.uuid in begun)
-        return LookAgain(updates, doubts=Doubts(by_get=perhaps_sent))
+        _, left, sent = self._left(shard)
+        return LookAgain(left.updates, doubts=Doubts(by_get=sent))
 
-    def _left(self, shard: Shard) -> tuple[Plan, Left, frozenset[str] | None]:
+    def _left(self, shard: Shard) -> tuple[Plan, Left, frozenset[str]]:
+        """The plan, what is left of it, and to which of that something may have been sent."""
         files = self._files.shard(shard)
-        plan = files.plan()
-        return plan, left_of(plan.items, files.results()), files.begun()
+        plan, begun = files.plan(), files.begun()
+        results = {result.uuid: result for result in files.results()}
+        left = left_of(plan.items, results.values())
+        sent = (item.uuid for item in left.updates if perhaps_sent(item, results.get(item.uuid), begun))
+        return plan, left, frozenset(sent)
 
     def read(self) -> list[Shard]:
         """Count what is left.
@@ -92,13 +94,13 @@ class RunRest:
         """
         shards = []
         for shard in self._files.planned():
-            plan, left, begun = self._left(shard)
+            plan, left, sent = self._left(shard)
             self.updates += len(plan.updates)
             self.total += len(left.items) + len(left.kept)
             self.ended += len(left.kept)
             self.failures += sum(result.outcome in TROUBLE for result in left.kept)
             self._updates[shard.name] = len(left.updates)
-            self.perhaps_sent += sum(begun is None or item.uuid in begun for item in left.updates)
+            self.perhaps_sent += len(sent)
             if left.updates:
                 shards.append(shard)
         return shards

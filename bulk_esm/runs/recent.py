@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -19,20 +20,25 @@ ON_ITS_WAY_S: Final = 60.0
 _RATE_OF_LAMBDA: Final = 15.0
 
 
-def recent_doubts(runs_dir: Path, shard: Shard, *, now_s: float) -> Doubts:
+def recent_doubts(runs_dir: Path, shard: Shard, *, now_s: float, also: Iterable[RunFiles] = ()) -> Doubts:
     """Tell about which mappings of a shard List is not believed, after the runs of the last minutes.
+
+    Of a damaged run what is whole is taken.
 
     Args:
         runs_dir: where runs are kept.
         shard: the shard; one whose account is not known yet may be any in its Region.
         now_s: seconds since the epoch.
+        also: runs that may be kept elsewhere.
     """
     found = NO_DOUBTS
-    for run, _ in readable_runs(runs_dir):
+    there = {run.path.absolute(): run for run, _ in readable_runs(runs_dir, salvage=True)}
+    others = [RunFiles(run.path, salvage=True) for run in also if run.path.absolute() not in there]
+    for run in [*there.values(), *others]:
         try:
             found |= _of_run(run, shard, since_s=now_s - RECENT_S)
         except RunFolderError:
-            continue  # what is damaged is told where it is asked for
+            continue  # that it cannot be read is told where it is asked for
     return found
 
 

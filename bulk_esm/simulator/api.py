@@ -124,7 +124,7 @@ def _carry_out(
         return _success_of_sts(identity.caller_identity(shard, request_id))
     if call.kind is Kind.ROLE:
         return _success_of_sts(identity.assumed_role(identity.form(request.body), request_id))
-    if shard.account_id in faults.denied_accounts:
+    if shard.account_id in faults.denied_accounts or call.action in faults.denied_actions:
         raise errors.denied(shard.account_id, call.action)
     if call.kind is Kind.OTHER:
         raise errors.unknown_operation(request.method, request.path)

@@ -42,6 +42,7 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
             `Fleet.visibility_timeouts`.
         denied_accounts: accounts in which every call is answered 403 AccessDeniedException, but for GetCallerIdentity,
             which nobody can be denied, and for AssumeRole, which is for the role's trust policy to say.
+        denied_actions: IAM actions that every caller lacks, such as `lambda:GetEventSourceMapping`, answered likewise.
         broken_accounts: accounts in which every Lambda request is answered 500 ServiceException.
         expires_after_s: when every caller's token expires, in virtual seconds from the start: every call is then
             answered 403 ExpiredTokenException. None is never.
@@ -64,6 +65,7 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
     list_wrong_for_s: float = 0.0
     refused_share: float = 0.0
     denied_accounts: frozenset[str] = frozenset()
+    denied_actions: frozenset[str] = frozenset()
     broken_accounts: frozenset[str] = frozenset()
     expires_after_s: float | None = None
     throttle_code: Literal["TooManyRequestsException", "ThrottlingException"] = "TooManyRequestsException"

@@ -64,16 +64,18 @@ def records_of(runs: list[RunFiles]) -> Iterator[tuple[RunFiles, RunRecord | Run
             yield run, error
 
 
-def readable_runs(runs_dir: Path) -> list[tuple[RunFiles, RunRecord]]:
+def readable_runs(runs_dir: Path, *, salvage: bool = False) -> list[tuple[RunFiles, RunRecord]]:
     """The runs in a folder whose records can be read and believed, the oldest first.
 
     Args:
         runs_dir: where runs are kept; it need not be there.
+        salvage: whether to work with what is whole of damaged files.
 
     Raises:
         RunFolderError: the folder cannot be read.
     """
-    return [(run, record) for run, record in records_of(all_runs(runs_dir)) if isinstance(record, RunRecord)]
+    found = records_of(all_runs(runs_dir, salvage=salvage))
+    return [(run, record) for run, record in found if isinstance(record, RunRecord)]
 
 
 def find_run(runs_dir: Path, wanted: str, *, salvage: bool = False) -> RunFiles:

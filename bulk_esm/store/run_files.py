@@ -23,7 +23,7 @@ from bulk_esm.model.plan import Action, Plan, PlanItem
 from bulk_esm.model.records import FileDigest, FleetRecord, RunRecord, RunStatus, ShardEntry
 from bulk_esm.model.result import Result
 from bulk_esm.model.shard import Shard
-from bulk_esm.store.jsonl import read_whole, sync_folder, write_durably, writing
+from bulk_esm.store.jsonl import digest_of, read_whole, sync_folder, write_durably, writing
 from bulk_esm.store.shard_files import RECORD, ShardFiles
 
 FLEET: Final = "fleet.json"
@@ -50,6 +50,7 @@ class RunFiles:
         self.path = path
         self.only = only
         self.salvages = salvage
+        self._damages: list[str] = []
         self._fleet: FleetRecord | None = None
         self._shards: dict[str, ShardFiles] = {}
 
@@ -68,7 +69,7 @@ class RunFiles:
     @property
     def damages(self) -> list[str]:
         """What was found damaged so far, and passed over."""
-        return [damage for shard in self._shards.values() for damage in shard.damages]
+        return [*self._damages, *(damage for shard in self._shards.values() for damage in shard.damages)]
 
     @classmethod
     def begin(cls, runs_dir: Path, run_id: str) -> Self:
@@ -160,12 +161,16 @@ class RunFiles:
         Raises:
             RunFolderError: a file is missing, damaged, or no such record.
         """
+        found = self._all()
+        if self.only is None or not self.has_shards:
+            return found
+        meant = tuple(entry for entry in found.shards if entry.shard.name == self.only)
+        return msgspec.structs.replace(found, shards=meant, groups=((self.only,),))
+
+    def _all(self) -> FleetRecord:
         if self._fleet is None:
             self._fleet = self._read_fleet() if self.has_shards else self._home()
-        if self.only is None or not self.has_shards:
-            return self._fleet
-        meant = tuple(entry for entry in self._fleet.shards if entry.shard.name == self.only)
-        return msgspec.structs.replace(self._fleet, shards=meant, groups=((self.only,),))
+        return self._fleet
 
     def shard(self, shard: Shard) -> ShardFiles:
         """The plan and the results of one shard.
@@ -175,7 +180,7 @@ class RunFiles:
         """
         if not self.has_shards:
             return self._shard(self.path, self.record().plan if (self.path / RECORD).exists() else None)
-        entries = self._fleet.shards if self._fleet else ()
+        entries = self._all().shards if (self.path / FLEET).is_file() else ()  # there is none before it is published
         plan = next((entry.plan for entry in entries if entry.shard.name == shard.name), None)
         return self._shard(self.path / SHARDS / shard.name, plan)
 
@@ -226,7 +231,10 @@ class RunFiles:
 
     def _read_fleet(self) -> FleetRecord:
         path = self.path / FLEET
-        found = read_whole(path, FleetRecord, None if self.salvages else self.record().plan)
+        digest = self.record().plan
+        found = read_whole(path, FleetRecord, None if self.salvages else digest)
+        if digest is not None and self.salvages and digest_of(path) != digest:
+            self._damages.append(f"{path}: it is not what was written, and shards may be missing")
         if len(found) != 1:
             raise RunFolderError(f"{path} is damaged: it has {len(found)} records, and 1 was written")
         names = [entry.shard.name for entry in found[0].shards]

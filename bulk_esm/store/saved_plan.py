@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import msgspec
@@ -23,18 +23,28 @@ def save_plan(path: Path, items: Iterable[PlanItem]) -> None:
     write_durably(path, items, closing=True)
 
 
-def read_plan(path: Path, *, salvage: bool = False) -> Plan:
+def read_plan(path: Path, *, salvage: bool = False, told: Callable[[str], None] = lambda _: None) -> Plan:
     """Read a plan that was saved.
 
     Args:
         path: the file.
         salvage: whether to take the lines that are whole of one that was cut or edited.
+        told: called with what is wrong with one that is salvaged.
 
     Raises:
         RunFolderError: it cannot be read, or is not as it was saved.
     """
-    if salvage:
-        return Plan(tuple(read_salvaged(path, PlanItem)[0]))
+    try:
+        return _read_whole(path)
+    except RunFolderError:
+        if not salvage or not path.is_file():
+            raise
+    plan = Plan.of_each_once(read_salvaged(path, PlanItem)[0])
+    told(f"{path}: it is not as it was saved; {len(plan.items):,} mappings have lines that are whole")
+    return plan
+
+
+def _read_whole(path: Path) -> Plan:
     try:
         content = path.read_bytes()
     except OSError as error:

@@ -23,6 +23,7 @@ from bulk_esm.model.result import Result
 from bulk_esm.store.begun import BEGUN, BegunWriter, read_begun
 from bulk_esm.store.jsonl import (
     cut_torn_end,
+    digest_of,
     read_lines,
     read_salvaged,
     read_whole,
@@ -113,11 +114,14 @@ class ShardFiles:
                 raise RunFolderError(f"{path} is damaged: it names a mapping twice; --salvage takes the first of each")
             return Plan(tuple(items))
         items, bad = read_salvaged(path, PlanItem)
-        once = {item.uuid: item for item in reversed(items)}
-        missing = self._plan.lines - len(once) if self._plan else bad
-        if missing or len(once) != len(items):
+        plan = Plan.of_each_once(items)
+        if missing := max(0, self._plan.lines - len(plan.items)) if self._plan else bad:
             self._note(f"{path}: of {missing:,} lines nothing is known, and they are left out")
-        return Plan(tuple(reversed(once.values())))
+        elif len(plan.items) != len(items):
+            self._note(f"{path}: it names mappings twice, and the first line of each is taken")
+        elif self._plan and path.exists() and digest_of(path) != self._plan:
+            self._note(f"{path}: a line is not what was written, and which one cannot be told")
+        return plan
 
     def _note(self, damage: str) -> None:
         if damage not in self.damages:
