@@ -67,7 +67,8 @@ def seconds_to_wait(run: RunFiles, *, now_s: float, max_per_second: float) -> fl
     shards = (run.shard(shard) for shard in run.planned())
     last_s = max((files.last_sent_at() for files in shards if _is_something_on_its_way(files)), default=0.0)
     patience_s = ON_ITS_WAY_S * _RATE_OF_LAMBDA / max(_RATE_OF_LAMBDA, max_per_second)
-    return max(0.0, last_s + patience_s - now_s)
+    # The file's clock may be ahead of ours, as a server's or a container's is.
+    return min(patience_s, max(0.0, last_s + patience_s - now_s))
 
 
 def _is_something_on_its_way(files: ShardFiles) -> bool:
