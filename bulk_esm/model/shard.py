@@ -7,6 +7,7 @@ import msgspec
 from bulk_esm.errors import (
     AccessError,
     BulkEsmError,
+    ForeignRunError,
     NoCredentialsError,
     RecordingError,
     RefusedError,
@@ -85,8 +86,9 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def error(self) -> BulkEsmError:
         """The error that it was, for whoever asked for this shard alone."""
-        kinds = (UsageError, RefusedError, AccessError, NoCredentialsError, RunFolderError, RecordingError)
-        of_kind = {kind.__name__: kind for kind in kinds}
+        refusals = (UsageError, RefusedError, AccessError, NoCredentialsError)
+        of_files = (RunFolderError, ForeignRunError, RecordingError)
+        of_kind: dict[str, type[BulkEsmError]] = {kind.__name__: kind for kind in (*refusals, *of_files)}
         error = of_kind.get(self.kind, BulkEsmError)(self.reason)
         if self.kind == ServiceError.__name__:
             code, _, message = self.reason.partition(": ")

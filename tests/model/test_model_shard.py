@@ -15,7 +15,7 @@ def an_error(kind: type[BulkEsmError]) -> BulkEsmError:
     return kind("it was refused: ask for the role")
 
 
-@pytest.mark.parametrize("kind", kinds(BulkEsmError))
+@pytest.mark.parametrize("kind", [kind for kind in kinds(BulkEsmError) if kind.__module__ == "bulk_esm.errors"])
 def test_an_error_comes_back_as_what_it_was(kind: type[BulkEsmError]) -> None:
     error = an_error(kind)
     travelled = msgspec.json.decode(msgspec.json.encode(Problem.of(error)), type=Problem)

@@ -92,7 +92,7 @@ async def test_without_consent_nothing_is_changed_and_what_would_be_sent_is_said
 
 async def test_what_was_announced_is_what_is_sent(tmp_path: Path) -> None:
     output = tmp_path / "recording.jsonl"
-    async with world(settle_scale=1) as there:
+    async with world(settle_scale=0.2) as there:
         uuid = next(iter(there.configurations()))
         await there.probe(output, [uuid])
         announced = [line.split(":", 1)[0].strip() for line in there.said if ": Update {" in line]
