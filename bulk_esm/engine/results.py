@@ -92,7 +92,7 @@ class ResultMaker:
         )
         result = msgspec.structs.replace(
             unsent,
-            state=sending.seen.state if sending.seen else unsent.state,
+            state=unsent.state if sending.state is None else sending.state,
             update_calls=sending.update_calls,
             accepted_at=iso(sending.accepted_at),
             settled_at=iso(sending.settled_at),

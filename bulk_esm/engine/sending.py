@@ -30,7 +30,7 @@ class Sending:
 
     Attributes:
         item: the item of the plan.
-        seen: the mapping as last seen in this run.
+        state: the mapping's state as last seen in this run, or None; no more of it is kept, as many wait at once.
         update_calls: how many updates were sent for it.
         accepted_at: when Lambda accepted the update, or was seen to have.
         settled_at: when it was seen at rest as asked.
@@ -46,7 +46,7 @@ class Sending:
         in_doubt: bool = False,
     ) -> None:
         self.item = item
-        self.seen: EventSourceMapping | None = None
+        self.state: str | None = None
         self.update_calls = 0
         self.accepted_at: datetime | None = None
         self.settled_at: datetime | None = None
@@ -113,7 +113,7 @@ class Sending:
                 failure = error
             else:
                 answered()
-                self.seen = accepted
+                self.state = accepted.state
                 return self._asked(accepted.last_modified)
             answered()
             found = await self._look_before_sending_again(failure, attempt, deadline)
@@ -138,7 +138,7 @@ class Sending:
             # Whose transition it is, and which, nobody said.
             perhaps = Transition(item.source_type, TransitionKind.RECONFIGURE)
             seen = await until_at_rest(self._control_plane, item.uuid, perhaps, deadline=deadline, clock=self._clock)
-        self.seen = seen or self.seen
+        self._see(seen)
         self._unseen = False
         if seen and not seen.at_rest and self._in_doubt:
             # It was at rest when it was planned; on its way now, after an update that may have arrived: it did.
@@ -155,11 +155,15 @@ class Sending:
             settlement: how the wait ended.
             asked: what was asked, from `send`.
         """
-        self.seen = settlement.mapping or self.seen
+        self._see(settlement.mapping)
         if settlement.verdict is Verdict.SETTLED:
             self.settled_at = self._clock.now()
         waited_s = (self._clock.now() - self.accepted_at).total_seconds() if self.accepted_at else 0.0
         return after_settling(settlement, asked, waited_s=waited_s)
+
+    def _see(self, mapping: EventSourceMapping | None) -> None:
+        if mapping is not None:
+            self.state = mapping.state
 
     def _asked(self, accepted_stamp: float) -> Asked:
         self.accepted_at = self._clock.now()

@@ -43,7 +43,7 @@ class PlanIndex:
                 continue  # of a damaged plan that is salvaged: the first counts
             if item.action is Action.UPDATE:
                 updates[item.uuid] = place
-                items.append(msgspec.structs.replace(item, before_json=msgspec.Raw(b"{}"), diff=()))
+                items.append(msgspec.structs.replace(item, before_json=msgspec.Raw(b"{}")))
             else:
                 unsent[item.uuid] = place
         self._unsent = array("Q", unsent.values())
@@ -91,8 +91,10 @@ class PlanIndex:
 
     def _decoded(self, line: bytes, where: str) -> PlanItem | None:
         try:
-            return self._decoder.decode(line)
+            item = self._decoder.decode(line)
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
             if self._is_lenient:
                 return None
             raise RunFolderError(f"{self._path}, {where}: {error}") from error
+        # A raw member as decoded holds its whole line in memory; and what differs was for those who read the plan.
+        return msgspec.structs.replace(item, before_json=item.before_json.copy(), diff=())
