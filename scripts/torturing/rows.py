@@ -1,0 +1,129 @@
+"""What is written of the rounds: a row each, and the table of all rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Final, Self
+
+import msgspec
+
+from torturing.judge import Finding, Kind
+from torturing.playing import Operation
+from torturing.rounds import Round
+
+ROWS: Final = Path(__file__).parents[2] / "benchmarks" / "results" / "torture.jsonl"
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """One round, as it was played."""
+
+    seed: int
+    number: int
+    place: str
+    chain: str
+    trouble: str
+    lag_s: float
+    seconds: float
+    operations: list[Operation]
+
+    @classmethod
+    def of(cls, drawn: Round, operations: Sequence[Operation], *, seconds: float) -> Self:
+        """The row of a round."""
+        return cls(
+            seed=drawn.seed,
+            number=drawn.number,
+            place=drawn.place.name,
+            chain=drawn.chain,
+            trouble=drawn.trouble,
+            lag_s=round(drawn.server.faults.list_lag_s, 1),
+            seconds=round(seconds, 1),
+            operations=list(operations),
+        )
+
+    @property
+    def kills(self) -> int:
+        """How many SIGKILLs ended a process."""
+        return sum(operation.kills for operation in self.operations)
+
+    @property
+    def findings(self) -> list[Finding]:
+        """All that was wrong."""
+        return [finding for operation in self.operations for finding in operation.findings]
+
+
+def append_row(path: Path, row: Row) -> None:
+    """Append a row."""
+    with path.open("ab") as file:
+        file.write(msgspec.json.encode(row) + b"\n")
+
+
+def read_rows(path: Path) -> list[Row]:
+    """All rows so far."""
+    if not path.exists():
+        return []
+    return [msgspec.json.decode(line, type=Row) for line in path.read_bytes().splitlines()]
+
+
+def write_table(path: Path) -> None:
+    """Write the table of all rows beside them, and print it."""
+    text = table_of(read_rows(path))
+    path.with_suffix(".md").write_text(text)
+    print(text)
+
+
+_NAMED: Final[Sequence[Kind]] = (Kind.LOST, Kind.DOUBLED, Kind.NEVER, Kind.TWICE, Kind.OUTSIDE)
+_COLUMNS: Final[Sequence[tuple[str, Callable[[Operation], int]]]] = (
+    ("operations", lambda operation: 1),  # noqa: ARG005 - each counts as one
+    ("SIGKILLs", lambda operation: operation.kills),
+    ("of these of `continue`", lambda operation: operation.continues_killed),
+    ("continues", lambda operation: operation.continues),
+    ("signals", lambda operation: operation.signals),
+    ("lost or doubled", lambda operation: _count(operation, Kind.LOST, Kind.DOUBLED, Kind.NEVER)),
+    ("accepted twice", lambda operation: _count(operation, Kind.TWICE)),
+    ("outside", lambda operation: _count(operation, Kind.OUTSIDE)),
+    ("other faults", lambda operation: len(operation.findings) - _count(operation, *_NAMED)),
+)
+
+
+def table_of(rows: Sequence[Row]) -> str:
+    """The tables in Markdown: by place and command, and by what was wrong with the server."""
+    operations = [
+        (row, operation) for row in rows for operation in row.operations if operation.command != "plan --save"
+    ]
+    hours = sum(row.seconds for row in rows) / 3600
+    seeds = ", ".join(map(str, sorted({row.seed for row in rows})))
+    by_place = _groups(operations, lambda row, operation: f"{row.place}, `{operation.command}`")
+    by_trouble = _groups(operations, lambda row, _: f"{row.trouble}{', List lags' if row.lag_s else ''}")
+    return "\n".join(
+        [
+            "# Torture",
+            "",
+            f"{len(rows):,} rounds in {hours:.1f} hours (`scripts/torture`, seed {seeds}).",
+            "Each operation was continued until it had ended, but where the next one put back or resumed what was done.",
+            "",
+            _markdown("place and command", by_place),
+            "",
+            _markdown("faults of the service", by_trouble),
+            "",
+        ]
+    )
+
+
+def _groups(
+    operations: Iterable[tuple[Row, Operation]], name_of: Callable[[Row, Operation], str]
+) -> dict[str, list[Operation]]:
+    found: dict[str, list[Operation]] = {}
+    for row, operation in operations:
+        found.setdefault(name_of(row, operation), []).append(operation)
+    return dict(sorted(found.items())) | {"**all**": [operation for _, operation in operations]}
+
+
+def _markdown(head: str, groups: dict[str, list[Operation]]) -> str:
+    lines = [[head, *(name for name, _ in _COLUMNS)], ["---", *["---:"] * len(_COLUMNS)]]
+    lines += [[name, *(f"{sum(map(count, of_group)):,}" for _, count in _COLUMNS)] for name, of_group in groups.items()]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _count(operation: Operation, *kinds: Kind) -> int:
+    return sum(finding.kind in kinds for finding in operation.findings)
