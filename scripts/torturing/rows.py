@@ -100,7 +100,7 @@ def table_of(rows: Sequence[Row]) -> str:
             "# Torture",
             "",
             f"{len(rows):,} rounds in {hours:.1f} hours (`scripts/torture`, seed {seeds}).",
-            "Each operation was continued until it had ended, but where the next one put back or resumed what was done.",
+            "Each operation was continued to its end, but where the next one put back or resumed what it had done.",
             "",
             _markdown("place and command", by_place),
             "",
