@@ -85,6 +85,16 @@ def judge(expected: Expected, seen: Seen) -> list[Finding]:
     return [*_records(expected, seen), *_acceptances(expected, seen), *_end_states(expected, seen)]
 
 
+def judge_left(expected: Expected, accepted: Mapping[str, int]) -> list[Finding]:
+    """Say what is wrong with a change that was left as it was, somewhere on its way.
+
+    Args:
+        expected: what it would have come to.
+        accepted: by the server's record, by UUID.
+    """
+    return _sent(expected, accepted)
+
+
 def _records(expected: Expected, seen: Seen) -> list[Finding]:
     found = []
     planned = frozenset(seen.plan)
@@ -105,14 +115,19 @@ def _records(expected: Expected, seen: Seen) -> list[Finding]:
 
 
 def _acceptances(expected: Expected, seen: Seen) -> list[Finding]:
+    never = _each(Kind.NEVER, "never accepted", expected.updates - seen.accepted.keys())
+    return _sent(expected, seen.accepted) + never
+
+
+def _sent(expected: Expected, accepted: Mapping[str, int]) -> list[Finding]:
     found = []
-    for uuid, count in seen.accepted.items():
+    for uuid, count in accepted.items():
+        most = int(uuid in expected.updates)
         if uuid not in expected.selected:
             found.append(Finding(Kind.OUTSIDE, f"{uuid} was sent {count} updates"))
-        elif uuid not in expected.updates or count > 1:
-            most = int(uuid in expected.updates)
+        elif count > most:
             found.append(Finding(Kind.TWICE, f"{uuid} was accepted {count} times, and {most} were to be sent"))
-    return found + _each(Kind.NEVER, "never accepted", expected.updates - seen.accepted.keys())
+    return found
 
 
 def _end_states(expected: Expected, seen: Seen) -> list[Finding]:

@@ -6,7 +6,6 @@ import os
 import signal
 import sys
 import time
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -16,8 +15,9 @@ import msgspec
 import bulk_esm
 from torturing.changes import Command, Mappings, expected_of_apply, expected_of_pause, expected_of_undoing
 from torturing.disturbing import KILLS, Disturbance, Ended, await_end_of, draw_disturbance, play
-from torturing.judge import Expected, Finding, Kind, Seen, judge, judge_process
+from torturing.judge import Expected, Finding, Kind, Seen, judge, judge_left, judge_process
 from torturing.rounds import Chain, Round
+from torturing.rows import Operation
 from torturing.served import Served
 
 KILLED: Final = -signal.SIGKILL
@@ -25,24 +25,6 @@ _KILLS_OF_CHANGES: Final = 0.9
 _KILLS_OF_CONTINUES: Final = 1 / 3
 _MOST_DISTURBED: Final = 4  # processes of one operation; the next ones are let alone
 _MOST_PROCESSES: Final = 10  # of one operation
-
-
-class Operation(msgspec.Struct, kw_only=True):
-    """A row of the table: one change with its continues.
-
-    Attributes:
-        continues_killed: of `kills`, those that hit a `continue`.
-        done: what was done, in words, one for each process that was disturbed.
-    """
-
-    command: str
-    processes: int = 0
-    kills: int = 0
-    continues: int = 0
-    continues_killed: int = 0
-    signals: int = 0
-    done: list[str] = []
-    findings: list[Finding] = []
 
 
 class Player:
@@ -131,58 +113,61 @@ class Player:
         Returns:
             Its run, and the mappings that it had accepted.
         """
-        operation = Operation(command=command, done=[], findings=[])
+        operation = Operation(command=command)
         self.operations.append(operation)
-        before, accepted_before, runs_before = self._served.mappings(), self._served.accepted_count(), self._runs()
-        left_alone = False
-        while operation.processes < _MOST_PROCESSES and not operation.findings:
-            run = next(iter(sorted(self._runs() - runs_before)), None)
-            accepted = self._served.accepted(accepted_before)
-            left = len(expected.updates - accepted.keys())
-            dice = self._round.dice(f"{len(self.operations)}/{operation.processes}")
+        before, since, runs = self._served.mappings(), self._served.accepted_count(), self._runs()
+        is_left = self._carry_on(operation, arguments, expected, leave=leave, since=since, runs=runs)
+        run, accepted = self._run_beside(runs), self._served.accepted(since)
+        if is_left:
+            operation.findings = judge_left(expected, accepted)
+        elif not operation.findings:
+            seen = Seen(
+                plan=[line["uuid"] for line in _lines(run, "plan.jsonl")],
+                results=[]
+                if run is None
+                else [(line["uuid"], line["outcome"]) for line in _lines(run, "results.jsonl")],
+                accepted=accepted,
+                before=before,
+                after=self._served.mappings(),
+            )
+            operation.findings = judge(expected, seen)
+        return run, frozenset(accepted)
+
+    def _carry_on(
+        self,
+        operation: Operation,
+        arguments: list[str],
+        expected: Expected,
+        *,
+        leave: bool,
+        since: int,
+        runs: frozenset[Path],
+    ) -> bool:
+        """Start a change, and continue it until it has ended; see `_change`.
+
+        Returns:
+            Whether it was left as it is.
+        """
+        for nth in range(_MOST_PROCESSES):
+            run = self._run_beside(runs)
             disturbance = Disturbance()
-            if operation.processes < _MOST_DISTURBED:
+            if nth < _MOST_DISTURBED:
                 disturbance = draw_disturbance(
-                    dice,
+                    self._round.dice(f"{len(self.operations)}/{nth}"),
                     kill_share=_KILLS_OF_CHANGES if run is None else _KILLS_OF_CONTINUES,
-                    left=left,
+                    left=len(expected.updates - self._served.accepted(since).keys()),
                     is_new=run is None,
                     workers=bool(self._round.place.how),
                 )
-            if run is None:
-                argv = [*arguments, *self._round.place.how]
-            else:
-                argv = ["continue", str(run), *self._round.place.how]
-            ended = self._process(operation, [*argv, *self._round.flags], disturbance, runs_before=runs_before)
-            run = next(iter(sorted(self._runs() - runs_before)), None)
-            if leave and run is not None and ended.disturbed:
-                left_alone = True
-                break
-            if ended.code == 0 and not ended.disturbed:
-                break
-        else:
-            if not operation.findings:
-                operation.findings.append(Finding(Kind.CODE, f"not finished after {operation.processes} processes"))
-        accepted = self._served.accepted(accepted_before)
-        if left_alone or operation.findings:
-            if left_alone:
-                operation.findings += self._nothing_twice(expected, accepted)
-            return run, frozenset(accepted)
-        seen = Seen(
-            plan=[] if run is None else [line["uuid"] for line in _lines(run, "plan.jsonl")],
-            results=[] if run is None else [(x["uuid"], x["outcome"]) for x in _lines(run, "results.jsonl")],
-            accepted=accepted,
-            before=before,
-            after=self._served.mappings(),
-        )
-        operation.findings += judge(expected, seen)
-        return run, frozenset(accepted)
-
-    @staticmethod
-    def _nothing_twice(expected: Expected, accepted: Counter[str]) -> list[Finding]:
-        """What can be said of a change that was left as it was."""
-        twice = [Finding(Kind.TWICE, f"{uuid}: {count}") for uuid, count in accepted.items() if count > 1]
-        return twice + [Finding(Kind.OUTSIDE, uuid) for uuid in accepted.keys() - expected.updates]
+            argv = arguments if run is None else ["continue", str(run)]
+            flags = [*self._round.place.how, *self._round.flags]
+            ended = self._process(operation, [*argv, *flags], disturbance, runs=runs)
+            if operation.findings or (not ended.disturbed and ended.code == 0):
+                return False
+            if leave and ended.disturbed and self._run_beside(runs) is not None:
+                return True
+        operation.findings = [Finding(Kind.CODE, f"not at its end after {_MOST_PROCESSES} processes")]
+        return False
 
     def _process(
         self,
@@ -190,7 +175,7 @@ class Player:
         arguments: Sequence[str],
         disturbance: Disturbance,
         *,
-        runs_before: frozenset[Path] = frozenset(),
+        runs: frozenset[Path] = frozenset(),
     ) -> Ended:
         ended = play(
             [sys.executable, "-m", "bulk_esm", *arguments],
@@ -198,7 +183,7 @@ class Player:
             environment=self._environment(),
             disturbance=disturbance,
             accepted=self._served.accepted_count,
-            published=lambda: bool(self._runs() - runs_before),
+            published=lambda: self._run_beside(runs) is not None,
         )
         self._processes += 1
         self._groups.append(ended.group)
@@ -253,7 +238,12 @@ class Player:
         there = folder.iterdir() if folder.is_dir() else ()
         return frozenset(path for path in there if not path.name.startswith("."))
 
+    def _run_beside(self, others: frozenset[Path]) -> Path | None:
+        """The run that is there beside others."""
+        return next(iter(self._runs() - others), None)
 
-def _lines(run: Path, name: str) -> list[dict[str, Any]]:
-    """The lines of a file in all shards of a run."""
-    return [msgspec.json.decode(line) for path in sorted(run.rglob(name)) for line in path.read_bytes().splitlines()]
+
+def _lines(run: Path | None, name: str) -> list[dict[str, Any]]:
+    """The lines of a file in all shards of a run; none of a run that was not made."""
+    paths = () if run is None else sorted(run.rglob(name))
+    return [msgspec.json.decode(line) for path in paths for line in path.read_bytes().splitlines()]

@@ -9,10 +9,27 @@ from typing import Final, Self
 import msgspec
 
 from torturing.judge import Finding, Kind
-from torturing.playing import Operation
 from torturing.rounds import Round
 
 ROWS: Final = Path(__file__).parents[2] / "benchmarks" / "results" / "torture.jsonl"
+
+
+class Operation(msgspec.Struct, kw_only=True):
+    """One change with its continues.
+
+    Attributes:
+        continues_killed: of `kills`, those that hit a `continue`.
+        done: what was done, in words, one for each process that was disturbed.
+    """
+
+    command: str
+    processes: int = 0
+    kills: int = 0
+    continues: int = 0
+    continues_killed: int = 0
+    signals: int = 0
+    done: list[str] = []
+    findings: list[Finding] = []
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,16 +70,22 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def append_row(path: Path, row: Row) -> None:
-    """Append a row."""
+    """Append a row; one that a kill tore off goes."""
+    whole = b"".join(_whole_lines(path))
+    if path.exists() and len(whole) < path.stat().st_size:
+        path.write_bytes(whole)
     with path.open("ab") as file:
         file.write(msgspec.json.encode(row) + b"\n")
 
 
 def read_rows(path: Path) -> list[Row]:
     """All rows so far."""
-    if not path.exists():
-        return []
-    return [msgspec.json.decode(line, type=Row) for line in path.read_bytes().splitlines()]
+    return [msgspec.json.decode(line, type=Row) for line in _whole_lines(path)]
+
+
+def _whole_lines(path: Path) -> list[bytes]:
+    lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+    return [line for line in lines if line.endswith(b"\n")]
 
 
 def write_table(path: Path) -> None:
