@@ -230,6 +230,7 @@ class Player:
             "HOME": str(self._home),
             "AWS_CONFIG_FILE": str(self._home / "aws-config"),
             "AWS_SHARED_CREDENTIALS_FILE": str(self._home / "aws-credentials"),
+            **{name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")},
             **self._served.environment,
         }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections import Counter
@@ -14,6 +15,7 @@ from urllib.request import urlopen
 
 import msgspec
 
+import bulk_esm
 from torturing.server import ACCEPTED, SETTINGS, SNAPSHOT_PATH, Accepted, ServerSettings
 
 Mapping = dict[str, Any]
@@ -54,7 +56,9 @@ def serving(settings: ServerSettings, folder: Path) -> Iterator[Served]:
     (folder / SETTINGS).write_bytes(msgspec.json.encode(settings))
     (folder / ACCEPTED).touch()
     command = [sys.executable, "-m", "torturing.server", str(folder)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - ours
+    paths = os.pathsep.join(str(Path(file).parents[1]) for file in (__file__, bulk_esm.__file__))
+    environment = {**os.environ, "PYTHONPATH": paths}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:  # noqa: S603 - ours
         try:
             line = process.stdout.readline() if process.stdout else ""
             if not line:
