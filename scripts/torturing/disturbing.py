@@ -10,9 +10,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 import msgspec
+
+from torturing.starting import Process
 
 LONGEST_S: Final = 120.0  # of one process; what takes longer hangs
 ORPHANS_END_WITHIN_S: Final = 20.0
@@ -69,6 +71,11 @@ class Disturbance(msgspec.Struct, frozen=True, kw_only=True):
     after_s: float = 0.0
     again_s: float = 0.0
 
+    @property
+    def is_early(self) -> bool:
+        """Whether it may come while all is still imported."""
+        return self.what is not What.NOTHING and not self.accepted and not self.published
+
 
 def draw_disturbance(dice: random.Random, *, kill_share: float, left: int, is_new: bool, workers: bool) -> Disturbance:
     """Draw what is done to a process.
@@ -115,36 +122,26 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def play(
-    command: Sequence[str],
+    start: Callable[[IO[str], IO[str]], Process],
     *,
-    home: Path,
-    environment: Mapping[str, str],
+    folder: Path,
     disturbance: Disturbance,
     accepted: Callable[[], int],
     published: Callable[[], bool],
 ) -> Ended:
-    """Start a process in a process group of its own, disturb it, and wait until it has ended.
+    """Start a process, disturb it, and wait until it has ended.
 
     Args:
-        command: what to start.
-        home: its working folder.
-        environment: all of it.
+        start: starts it in a process group of its own, with these as its stdout and stderr.
+        folder: where its outputs go.
         disturbance: what is done to it.
         accepted: how many updates were accepted so far.
         published: whether its run is there.
     """
-    outputs = home.parent / "stdout", home.parent / "stderr"
+    outputs = folder / "stdout", folder / "stderr"
     with outputs[0].open("w") as stdout, outputs[1].open("w") as stderr:
         started_at, before = time.monotonic(), accepted()
-        process = subprocess.Popen(  # noqa: S603 - ours
-            command,
-            cwd=home,
-            env=dict(environment),
-            stdin=subprocess.DEVNULL,
-            stdout=stdout,
-            stderr=stderr,
-            process_group=0,
-        )
+        process = start(stdout, stderr)
         disturbed = _disturb(
             process,
             disturbance,
@@ -166,7 +163,7 @@ def play(
     )
 
 
-def _disturb(process: subprocess.Popen[bytes], disturbance: Disturbance, is_time: Callable[[], bool]) -> bool:
+def _disturb(process: Process, disturbance: Disturbance, is_time: Callable[[], bool]) -> bool:
     if disturbance.what is What.NOTHING:
         return False
     until = time.monotonic() + LONGEST_S

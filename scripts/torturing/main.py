@@ -25,6 +25,7 @@ def main() -> int:
     parser.add_argument("--only", type=int, metavar="ROUND", help="play this round alone, and write no row")
     parser.add_argument("--kills", type=int, help="end when all rows together have so many SIGKILLs")
     parser.add_argument("--keep", type=Path, default=Path("bulk-esm-torture"), help="where bad rounds are kept")
+    parser.add_argument("--fork", action="store_true", help="fork commands off one that has imported all: faster")
     parser.add_argument("--rows", type=Path, default=ROWS, help="where rows are appended")
     parser.add_argument("--table", action="store_true", help="only write the table anew")
     options = parser.parse_args()
@@ -32,7 +33,13 @@ def main() -> int:
         write_table(options.rows)
         return 0
     if options.only is not None:
-        return int(bool(play_round(draw_round(options.seed, options.only), options.keep, always=True).findings))
+        return int(
+            bool(
+                play_round(
+                    draw_round(options.seed, options.only), options.keep, always=True, fork=options.fork
+                ).findings
+            )
+        )
     rows = read_rows(options.rows)
     number = options.first
     if number is None:
@@ -42,7 +49,7 @@ def main() -> int:
     is_bad = False
     print(f"seed {options.seed}, from round {number}; one again: scripts/torture --seed {options.seed} --only ROUND")
     while time.monotonic() < until and (options.kills is None or kills < options.kills):
-        row = play_round(draw_round(options.seed, number), options.keep)
+        row = play_round(draw_round(options.seed, number), options.keep, fork=options.fork)
         append_row(options.rows, row)
         kills += row.kills
         is_bad = is_bad or bool(row.findings)
@@ -51,19 +58,20 @@ def main() -> int:
     return int(is_bad)
 
 
-def play_round(drawn: Round, keep: Path, *, always: bool = False) -> Row:
+def play_round(drawn: Round, keep: Path, *, always: bool = False, fork: bool = False) -> Row:
     """Play one round; what was bad is kept.
 
     Args:
         drawn: the round.
         keep: where to.
         always: keep a good one too.
+        fork: see `Player`.
     """
     with tempfile.TemporaryDirectory(prefix="bulk-esm-torture-") as name:
         folder = Path(name)
         started_at = time.monotonic()
         with serving(drawn.server, folder) as served:
-            player = Player(drawn, served, folder)
+            player = Player(drawn, served, folder, fork=fork)
             player.play()
             player.end()
         row = Row.of(drawn, player.operations, seconds=time.monotonic() - started_at)

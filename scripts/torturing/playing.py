@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,9 +17,10 @@ import bulk_esm
 from torturing.changes import Command, Mappings, expected_of_apply, expected_of_pause, expected_of_undoing
 from torturing.disturbing import KILLS, Disturbance, Ended, await_end_of, draw_disturbance, play
 from torturing.judge import Expected, Finding, Kind, Seen, judge, judge_left, judge_process
-from torturing.rounds import Chain, Round
+from torturing.rounds import LEFT, Chain, Round
 from torturing.rows import Operation
 from torturing.served import Served
+from torturing.starting import forked, spawned
 
 KILLED: Final = -signal.SIGKILL
 _KILLS_OF_CHANGES: Final = 0.9
@@ -34,35 +36,27 @@ class Player:
         drawn: the round.
         served: its simulator.
         folder: of the round; `home` in it is where commands run, and `processes.jsonl` notes them.
+        fork: whether to fork commands off this process, which is faster, where the moment comes after the imports.
     """
 
-    def __init__(self, drawn: Round, served: Served, folder: Path) -> None:
+    def __init__(self, drawn: Round, served: Served, folder: Path, *, fork: bool = False) -> None:
         self._round = drawn
         self._served = served
         self._folder = folder
         self._home = folder / "home"
         self._home.mkdir()
         self._groups: list[int] = []
-        self._processes = 0
+        self._fork = fork
         self.operations: list[Operation] = []
 
     def play(self) -> None:
         """Play all of the chain; stops after the first change with which something is wrong."""
-        first = self._served.mappings()
+        first, since = self._served.mappings(), self._served.accepted_count()
         selected = self._select(first)
-        change = self._plan_change(first, selected)
-        leave = self._round.chain in {
-            Chain.PAUSE_LEFT_RESUME, Chain.PAUSE_LEFT_ROLLBACK, Chain.APPLY_LEFT_ROLLBACK
-        }  # fmt: skip
-        command, arguments, expected = change
-        run, touched = self._change(command, arguments, expected, leave=leave)
-        if run is None or self.findings:
-            return
-        undoing = expected_of_undoing(first, selected, touched)
-        if self._round.chain in {Chain.PAUSE_RESUME, Chain.PAUSE_LEFT_RESUME}:
-            self._change(Command.RESUME, ["resume", "--run", str(run)], undoing)
-        else:
-            self._change(Command.ROLLBACK, ["rollback", str(run)], undoing)
+        command, arguments, expected = self._plan_change(first, selected)
+        run = self._change(command, arguments, expected)
+        if run is not None and not self.findings:
+            self._undo(run, first, selected, since=since)
 
     @property
     def findings(self) -> list[Finding]:
@@ -99,39 +93,55 @@ class Player:
             case _:
                 return Command.PAUSE, ["pause", *which], expected_of_pause(first, selected)
 
-    def _change(
-        self, command: Command, arguments: list[str], expected: Expected, *, leave: bool = False
-    ) -> tuple[Path | None, frozenset[str]]:
-        """Carry out a change to its end, however often it is disturbed, and judge it.
-
-        Args:
-            command: its name.
-            arguments: of it.
-            expected: what it must come to.
-            leave: whether to leave it as it is once a run was disturbed.
+    def _change(self, command: Command, arguments: list[str], expected: Expected) -> Path | None:
+        """Carry out a change, however often it is disturbed, and judge it.
 
         Returns:
-            Its run, and the mappings that it had accepted.
+            Its run.
         """
         operation = Operation(command=command)
         self.operations.append(operation)
         before, since, runs = self._served.mappings(), self._served.accepted_count(), self._runs()
+        leave = self._round.chain in LEFT
         is_left = self._carry_on(operation, arguments, expected, leave=leave, since=since, runs=runs)
         run, accepted = self._run_beside(runs), self._served.accepted(since)
         if is_left:
             operation.findings = judge_left(expected, accepted)
         elif not operation.findings:
-            seen = Seen(
-                plan=[line["uuid"] for line in _lines(run, "plan.jsonl")],
-                results=[]
-                if run is None
-                else [(line["uuid"], line["outcome"]) for line in _lines(run, "results.jsonl")],
-                accepted=accepted,
-                before=before,
-                after=self._served.mappings(),
-            )
+            operation.findings = judge(expected, self._seen(run, accepted, before))
+        return run
+
+    def _undo(self, run: Path, first: Mappings, selected: frozenset[str], *, since: int) -> None:
+        """Put back or resume what a run did, ended or not, and judge it.
+
+        Args:
+            run: the run.
+            first: the mappings before that.
+            selected: what it selected.
+            since: how many updates were accepted before that.
+        """
+        resumes = self._round.chain in {Chain.PAUSE_RESUME, Chain.PAUSE_LEFT_RESUME}
+        arguments = ["resume", "--run", str(run)] if resumes else ["rollback", str(run)]
+        operation = Operation(command=Command.RESUME if resumes else Command.ROLLBACK)
+        self.operations.append(operation)
+        before, runs = self._served.mappings(), self._runs()
+        about = expected_of_undoing(first, selected, self._served.accepted(since).keys())
+        self._carry_on(operation, arguments, about, leave=False, since=self._served.accepted_count(), runs=runs)
+        if not operation.findings:
+            # What was on its way when the first change was left may have been accepted since; so count both at the end.
+            accepted = self._served.accepted(since)
+            expected = expected_of_undoing(first, selected, accepted.keys())
+            seen = self._seen(self._run_beside(runs), accepted - Counter(accepted.keys()), before)
             operation.findings = judge(expected, seen)
-        return run, frozenset(accepted)
+
+    def _seen(self, run: Path | None, accepted: Counter[str], before: Mappings) -> Seen:
+        return Seen(
+            plan=[line["uuid"] for line in _lines(run, "plan.jsonl")],
+            results=[(line["uuid"], line["outcome"]) for line in _lines(run, "results.jsonl")],
+            accepted=accepted,
+            before=before,
+            after=self._served.mappings(),
+        )
 
     def _carry_on(
         self,
@@ -143,7 +153,15 @@ class Player:
         since: int,
         runs: frozenset[Path],
     ) -> bool:
-        """Start a change, and continue it until it has ended; see `_change`.
+        """Start a change, and continue it until it has ended.
+
+        Args:
+            operation: takes note of what happens.
+            arguments: of the command.
+            expected: what it comes to, about.
+            leave: whether to leave it as it is once its run was disturbed.
+            since: how many updates were accepted before it.
+            runs: that were there before it.
 
         Returns:
             Whether it was left as it is.
@@ -177,15 +195,16 @@ class Player:
         *,
         runs: frozenset[Path] = frozenset(),
     ) -> Ended:
+        # Workers of other processes are started anew, and so must be what starts them.
+        fork = self._fork and not disturbance.is_early and not self._round.place.how
+        start = partial(forked if fork else spawned, arguments, home=self._home, environment=self._environment())
         ended = play(
-            [sys.executable, "-m", "bulk_esm", *arguments],
-            home=self._home,
-            environment=self._environment(),
+            lambda stdout, stderr: start(stdout=stdout, stderr=stderr),
+            folder=self._folder,
             disturbance=disturbance,
             accepted=self._served.accepted_count,
             published=lambda: self._run_beside(runs) is not None,
         )
-        self._processes += 1
         self._groups.append(ended.group)
         self._note(arguments, disturbance, ended)
         was_killed = ended.disturbed and disturbance.what in KILLS and ended.code == KILLED

@@ -50,6 +50,9 @@ class Chain(StrEnum):
     APPLY_LEFT_ROLLBACK = "apply left as it was, rollback"
 
 
+LEFT: Final = frozenset({Chain.PAUSE_LEFT_RESUME, Chain.PAUSE_LEFT_ROLLBACK, Chain.APPLY_LEFT_ROLLBACK})
+
+
 class Round(msgspec.Struct, frozen=True, kw_only=True):
     """One round: a simulator, and changes to its mappings, each of them disturbed.
 

@@ -79,8 +79,9 @@ def append_row(path: Path, row: Row) -> None:
 
 
 def read_rows(path: Path) -> list[Row]:
-    """All rows so far."""
-    return [msgspec.json.decode(line, type=Row) for line in _whole_lines(path)]
+    """All rows so far; of a round that was played again, the last."""
+    rows = (msgspec.json.decode(line, type=Row) for line in _whole_lines(path))
+    return list({(row.seed, row.number): row for row in rows}.values())
 
 
 def _whole_lines(path: Path) -> list[bytes]:
