@@ -7,10 +7,10 @@ import random
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Final, NamedTuple
 
 import msgspec
 
@@ -22,7 +22,6 @@ _POLL_S: Final = 0.004
 _STARTING_S: Final = 1.1  # how long imports and planning take, about
 
 # Shares of what is drawn.
-_ALONE: Final = 0.4
 _SIGNALLED: Final = 0.4
 _AT_THE_START: Final = 0.15
 _BEFORE_ANYTHING_IS_SENT: Final = 0.15
@@ -35,6 +34,7 @@ class What(StrEnum):
     NOTHING = "nothing"
     KILL = "SIGKILL"  # to it and all that it started
     KILL_ALONE = "SIGKILL alone"  # its workers have to notice
+    WORKER = "SIGKILL of a worker"  # whose work others have to take up
     INT = "SIGINT"
     INT_TWICE = "SIGINT twice"
     TERM = "SIGTERM"
@@ -46,6 +46,7 @@ _SIGNALS: Final[Mapping[What, tuple[signal.Signals, ...]]] = {
     What.NOTHING: (),
     What.KILL: (signal.SIGKILL,),
     What.KILL_ALONE: (signal.SIGKILL,),
+    What.WORKER: (signal.SIGKILL,),
     What.INT: (signal.SIGINT,),
     What.INT_TWICE: (signal.SIGINT, signal.SIGINT),
     What.TERM: (signal.SIGTERM,),
@@ -85,10 +86,10 @@ def draw_disturbance(dice: random.Random, *, kill_share: float, left: int, is_ne
         kill_share: how often it is killed; of the others some get signals.
         left: how many updates it will send, about.
         is_new: whether it makes a run of its own.
-        workers: whether other processes work for it.
+        workers: whether other processes of its group work for it.
     """
     if dice.random() < kill_share:
-        what = What.KILL_ALONE if workers and dice.random() < _ALONE else What.KILL
+        what = dice.choice([What.KILL, What.KILL, What.KILL_ALONE, What.WORKER]) if workers else What.KILL
     elif dice.random() < _SIGNALLED:
         what = dice.choice([What.INT, What.INT_TWICE, What.TERM, What.TERM_TWICE, What.TERM_INT])
     else:
@@ -178,9 +179,23 @@ def _disturb(process: Process, disturbance: Disturbance, is_time: Callable[[], b
             return nth > 0
         if disturbance.what is What.KILL:
             os.killpg(process.pid, number)
+        elif disturbance.what is What.WORKER:
+            return _kill_a_worker(process.pid)
         else:
             process.send_signal(number)
     return True
+
+
+def _kill_a_worker(group: int) -> bool:
+    for process in _living():
+        try:
+            is_worker = b"spawn_main" in Path(f"/proc/{process.pid}/cmdline").read_bytes()
+            if process.group == group and is_worker:
+                os.kill(process.pid, signal.SIGKILL)
+                return True
+        except OSError:  # it has ended meanwhile
+            continue
+    return False
 
 
 def await_end_of(groups: Sequence[int]) -> list[int]:
@@ -197,14 +212,21 @@ def await_end_of(groups: Sequence[int]) -> list[int]:
     return alive
 
 
+class _Living(NamedTuple):
+    pid: int
+    group: int
+
+
 def _living_groups() -> set[int]:
-    """The groups of all processes that are there and no zombies."""
-    found = set()
+    return {process.group for process in _living()}
+
+
+def _living() -> Iterator[_Living]:
+    """All processes that are there and no zombies."""
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
             state, _, group, *_ = path.read_text().rpartition(")")[2].split()
         except OSError:  # it has ended meanwhile
             continue
         if state != "Z":
-            found.add(int(group))
-    return found
+            yield _Living(int(path.parent.name), int(group))

@@ -6,6 +6,8 @@ import argparse
 import shutil
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -13,7 +15,7 @@ import msgspec
 from torturing.playing import Player
 from torturing.rounds import Round, draw_round
 from torturing.rows import ROWS, Row, append_row, read_rows, write_table
-from torturing.served import serving
+from torturing.served import Served, serving
 
 
 def main() -> int:
@@ -70,8 +72,8 @@ def play_round(drawn: Round, keep: Path, *, always: bool = False, fork: bool = F
     with tempfile.TemporaryDirectory(prefix="bulk-esm-torture-") as name:
         folder = Path(name)
         started_at = time.monotonic()
-        with serving(drawn.server, folder) as served:
-            player = Player(drawn, served, folder, fork=fork)
+        with serving(drawn.server, folder) as served, placed(drawn, served) as there:
+            player = Player(there, served, folder, fork=fork)
             player.play()
             player.end()
         row = Row.of(drawn, player.operations, seconds=time.monotonic() - started_at)
@@ -82,6 +84,18 @@ def play_round(drawn: Round, keep: Path, *, always: bool = False, fork: bool = F
             shutil.copytree(folder, kept, symlinks=True)
     print(_line(row), flush=True)
     return row
+
+
+@contextmanager
+def placed(drawn: Round, served: Served) -> Iterator[Round]:
+    """Start what a round's place needs beside the simulator."""
+    if not drawn.place.is_dask:
+        yield drawn
+        return
+    from executors_cluster import scheduler, workers  # noqa: PLC0415 - Dask is an extra
+
+    with scheduler() as address, workers(address, 2, served.environment):
+        yield msgspec.structs.replace(drawn, place=drawn.place.at(address))
 
 
 def _line(row: Row) -> str:

@@ -15,7 +15,7 @@ import msgspec
 
 import bulk_esm
 from torturing.changes import Command, Mappings, expected_of_apply, expected_of_pause, expected_of_undoing
-from torturing.disturbing import KILLS, Disturbance, Ended, await_end_of, draw_disturbance, play
+from torturing.disturbing import KILLS, Disturbance, Ended, What, await_end_of, draw_disturbance, play
 from torturing.judge import Expected, Finding, Kind, Seen, judge, judge_left, judge_process
 from torturing.rounds import LEFT, Chain, Round
 from torturing.rows import Operation
@@ -175,7 +175,7 @@ class Player:
                     kill_share=_KILLS_OF_CHANGES if run is None else _KILLS_OF_CONTINUES,
                     left=len(expected.updates - self._served.accepted(since).keys()),
                     is_new=run is None,
-                    workers=bool(self._round.place.how),
+                    workers="process" in self._round.place.how,
                 )
             argv = arguments if run is None else ["continue", str(run)]
             flags = [*self._round.place.how, *self._round.flags]
@@ -213,7 +213,8 @@ class Player:
         operation.kills += was_killed
         operation.continues += is_continue
         operation.continues_killed += was_killed and is_continue
-        operation.signals += ended.disturbed and disturbance.what not in KILLS
+        operation.workers_killed += ended.disturbed and disturbance.what is What.WORKER
+        operation.signals += ended.disturbed and disturbance.what not in {*KILLS, What.WORKER}
         if ended.disturbed:
             operation.done = [*operation.done, disturbance.what]
         operation.findings = [*operation.findings, *self._judge_process(ended, disturbance, was_killed=was_killed)]
@@ -225,7 +226,7 @@ class Player:
             return [Finding(Kind.HANG, f"after {ended.seconds:.0f} s: {ended.stderr[-300:]}")]
         if was_killed:
             codes = {KILLED}
-        elif ended.disturbed and disturbance.what not in KILLS:
+        elif ended.disturbed and disturbance.what not in {*KILLS, What.WORKER}:
             codes = {0, 130}
         else:
             codes = {0}

@@ -31,12 +31,24 @@ class Place(msgspec.Struct, frozen=True):
     which: tuple[str, ...] = ()
     how: tuple[str, ...] = ()
 
+    @property
+    def is_dask(self) -> bool:
+        """Whether a Dask cluster is needed."""
+        return _SCHEDULER in self.how
+
+    def at(self, scheduler: str) -> Place:
+        """The place with the address of its scheduler."""
+        return msgspec.structs.replace(self, how=tuple(scheduler if flag == _SCHEDULER else flag for flag in self.how))
+
 
 _FLEET: Final = ("--accounts", ",".join(ACCOUNTS), "--regions", REGION, "--role-name", "bulk-esm")
 _HOME: Final = Place("home", ACCOUNTS[:1])
 _LOCAL: Final = Place("fleet", ACCOUNTS, _FLEET)
 _PROCESSES: Final = Place("processes", ACCOUNTS, _FLEET, ("--executor", "process"))
 PLACES: Final = (_HOME, _LOCAL, _HOME, _LOCAL, _PROCESSES)  # in turn
+_SCHEDULER: Final = "SCHEDULER"  # stands for its address, which is not known before it listens
+_DASK: Final = Place("dask", ACCOUNTS, _FLEET, ("--executor", "dask", "--scheduler", _SCHEDULER))
+_DASK_EVERY: Final = 80  # rounds: after a kill 25 s are waited until its workers have stopped
 
 
 class Chain(StrEnum):
@@ -89,7 +101,7 @@ _TROUBLES: Final[dict[str, dict[str, float]]] = {
 def draw_round(seed: int, number: int) -> Round:
     """Draw a round."""
     dice = random.Random(f"{seed}/{number}")  # noqa: S311 - rounds are no secret
-    place = PLACES[number % len(PLACES)]
+    place = PLACES[number % len(PLACES)] if (number + 1) % _DASK_EVERY else _DASK
     lags = number // len(PLACES) % 3 == 0  # in each place
     trouble = dice.choices(list(_TROUBLES), weights=[6, 1, 1, 1, 2])[0]
     speed = LAGGING_SPEED if lags else SPEED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final, Self
@@ -27,6 +28,7 @@ class Operation(msgspec.Struct, kw_only=True):
     kills: int = 0
     continues: int = 0
     continues_killed: int = 0
+    workers_killed: int = 0
     signals: int = 0
     done: list[str] = []
     findings: list[Finding] = []
@@ -43,6 +45,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     lag_s: float
     seconds: float
     operations: list[Operation]
+    commit: str = ""
 
     @classmethod
     def of(cls, drawn: Round, operations: Sequence[Operation], *, seconds: float) -> Self:
@@ -56,6 +59,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
             lag_s=round(drawn.server.faults.list_lag_s, 1),
             seconds=round(seconds, 1),
             operations=list(operations),
+            commit=_commit(),
         )
 
     @property
@@ -67,6 +71,12 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     def findings(self) -> list[Finding]:
         """All that was wrong."""
         return [finding for operation in self.operations for finding in operation.findings]
+
+
+def _commit() -> str:
+    """Of this checkout: how a round is drawn may be another at a later one."""
+    command = ["git", "rev-parse", "--short", "HEAD"]
+    return subprocess.run(command, cwd=ROWS.parent, capture_output=True, text=True, check=False).stdout.strip()  # noqa: S603
 
 
 def append_row(path: Path, row: Row) -> None:
@@ -102,6 +112,7 @@ _COLUMNS: Final[Sequence[tuple[str, Callable[[Operation], int]]]] = (
     ("SIGKILLs", lambda operation: operation.kills),
     ("of these of `continue`", lambda operation: operation.continues_killed),
     ("continues", lambda operation: operation.continues),
+    ("workers killed", lambda operation: operation.workers_killed),
     ("signals", lambda operation: operation.signals),
     ("lost or doubled", lambda operation: _count(operation, Kind.LOST, Kind.DOUBLED, Kind.NEVER)),
     ("accepted twice", lambda operation: _count(operation, Kind.TWICE)),

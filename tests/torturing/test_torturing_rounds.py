@@ -17,8 +17,9 @@ def test_a_round_is_drawn_again_from_its_seed() -> None:
 
 
 def test_there_are_some_of_each_kind_and_a_third_of_each_place_lags() -> None:
+    assert sum(each.place.is_dask for each in ROUNDS) == 1
     assert {each.chain for each in ROUNDS} == set(Chain)
-    for place in {each.place.name for each in ROUNDS}:
+    for place in {each.place.name for each in ROUNDS if not each.place.is_dask}:
         lags = [each.server.faults.list_lag_s > 0 for each in ROUNDS if each.place.name == place]
         assert abs(sum(lags) / len(lags) - 1 / 3) < 0.1
     assert max(each.server.faults.list_lag_s for each in ROUNDS) <= 30
@@ -45,8 +46,8 @@ def test_rows_of_several_pieces_make_one_table(tmp_path: Path) -> None:
         append_row(path, each)
     assert read_rows(path) == rows
     (line,) = [line for line in table_of(rows).splitlines() if line.startswith("| home, `pause`")]
-    # operations, SIGKILLs, of continue, continues, signals, lost or doubled, accepted twice, outside, others
-    assert [cell.strip() for cell in line.split("|")[2:-1]] == ["2", "2", "0", "2", "0", "1", "1", "0", "1"]
+    # operations, SIGKILLs, of continue, continues, workers, signals, lost or doubled, accepted twice, outside, others
+    assert [cell.strip() for cell in line.split("|")[2:-1]] == ["2", "2", "0", "2", "0", "0", "1", "1", "0", "1"]
 
 
 def test_a_row_that_a_kill_tore_off_is_passed_over(tmp_path: Path) -> None:
