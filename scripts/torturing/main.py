@@ -72,7 +72,7 @@ def play_round(drawn: Round, keep: Path, *, always: bool = False, fork: bool = F
     with tempfile.TemporaryDirectory(prefix="bulk-esm-torture-") as name:
         folder = Path(name)
         started_at = time.monotonic()
-        with serving(drawn.server, folder) as served, placed(drawn, served) as there:
+        with serving(drawn.server, folder, fork=fork) as served, placed(drawn, served) as there:
             player = Player(there, served, folder, fork=fork)
             player.play()
             player.end()

@@ -45,7 +45,9 @@ _FLEET: Final = ("--accounts", ",".join(ACCOUNTS), "--regions", REGION, "--role-
 _HOME: Final = Place("home", ACCOUNTS[:1])
 _LOCAL: Final = Place("fleet", ACCOUNTS, _FLEET)
 _PROCESSES: Final = Place("processes", ACCOUNTS, _FLEET, ("--executor", "process"))
-PLACES: Final = (_HOME, _LOCAL, _HOME, _LOCAL, _PROCESSES)  # in turn
+# In turn; processes take three times as long as the others.
+PLACES: Final = (_HOME, _LOCAL, _HOME, _LOCAL, _PROCESSES, _HOME, _LOCAL, _HOME, _LOCAL, _HOME)
+_LAG_CHANGES_EVERY: Final = 5  # rounds
 _SCHEDULER: Final = "SCHEDULER"  # stands for its address, which is not known before it listens
 _DASK: Final = Place("dask", ACCOUNTS, _FLEET, ("--executor", "dask", "--scheduler", _SCHEDULER))
 _DASK_EVERY: Final = 80  # rounds: after a kill 25 s are waited until its workers have stopped
@@ -102,7 +104,7 @@ def draw_round(seed: int, number: int) -> Round:
     """Draw a round."""
     dice = random.Random(f"{seed}/{number}")  # noqa: S311 - rounds are no secret
     place = PLACES[number % len(PLACES)] if (number + 1) % _DASK_EVERY else _DASK
-    lags = number // len(PLACES) % 3 == 0  # in each place
+    lags = number // _LAG_CHANGES_EVERY % 3 == 0  # a third, in each place
     trouble = dice.choices(list(_TROUBLES), weights=[6, 1, 1, 1, 2])[0]
     speed = LAGGING_SPEED if lags else SPEED
     return Round(

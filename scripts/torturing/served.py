@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -16,7 +18,8 @@ from urllib.request import urlopen
 import msgspec
 
 import bulk_esm
-from torturing.server import ACCEPTED, SETTINGS, SNAPSHOT_PATH, Accepted, ServerSettings
+from torturing.server import ACCEPTED, SETTINGS, SNAPSHOT_PATH, Accepted, ServerSettings, serve
+from torturing.starting import Forked, Process
 
 Mapping = dict[str, Any]
 
@@ -51,18 +54,43 @@ class Served:
 
 
 @contextmanager
-def serving(settings: ServerSettings, folder: Path) -> Iterator[Served]:
-    """Start a simulator, whose record is kept in a folder."""
+def serving(settings: ServerSettings, folder: Path, *, fork: bool = False) -> Iterator[Served]:
+    """Start a simulator, whose record is kept in a folder.
+
+    Args:
+        settings: of it.
+        folder: where its settings and its record are.
+        fork: whether to fork it off this process.
+    """
     (folder / SETTINGS).write_bytes(msgspec.json.encode(settings))
     (folder / ACCEPTED).touch()
-    command = [sys.executable, "-m", "torturing.server", str(folder)]
-    paths = os.pathsep.join(str(Path(file).parents[1]) for file in (__file__, bulk_esm.__file__))
-    environment = {**os.environ, "PYTHONPATH": paths}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:  # noqa: S603 - ours
+    reading, writing = os.pipe()
+    with open(reading) as told:  # noqa: PTH123 - a descriptor
+        process = _forked(folder, writing) if fork else _spawned(folder, writing)
+        os.close(writing)
         try:
-            line = process.stdout.readline() if process.stdout else ""
+            line = told.readline()
             if not line:
                 raise SystemExit("the simulator did not start")
             yield Served(json.loads(line), folder / ACCEPTED)
         finally:
-            process.terminate()
+            process.send_signal(signal.SIGTERM)
+            process.wait()
+
+
+def _spawned(folder: Path, stdout: int) -> Process:
+    paths = os.pathsep.join(str(Path(file).parents[1]) for file in (__file__, bulk_esm.__file__))
+    environment = {**os.environ, "PYTHONPATH": paths}
+    command = [sys.executable, "-m", "torturing.server", str(folder)]
+    return subprocess.Popen(command, stdout=stdout, env=environment)  # noqa: S603 - ours
+
+
+def _forked(folder: Path, stdout: int) -> Process:
+    pid = os.fork()
+    if pid:
+        return Forked(pid)
+    try:
+        os.dup2(stdout, 1)
+        asyncio.run(serve(folder))
+    finally:
+        os._exit(0)
