@@ -23,9 +23,9 @@ from bulk_esm.simulator import Faults, Fleet, Simulator, make_fleet
 DISABLED_SHARE = 0.18
 
 
-def fleet_of(updates: int, seed: int) -> Fleet:
-    """A fleet in which just so many mappings are Enabled, and the usual share of bystanders is Disabled."""
-    fleet = make_fleet(math.ceil(updates / (1 - DISABLED_SHARE) * 1.1) + 40, seed=seed, disabled_share=DISABLED_SHARE)
+def fleet_of(updates: int, seed: int, disabled_share: float) -> Fleet:
+    """A fleet in which just so many mappings are Enabled, and a share of bystanders is Disabled."""
+    fleet = make_fleet(math.ceil(updates / (1 - disabled_share) * 1.1) + 40, seed=seed, disabled_share=disabled_share)
     mappings = []
     for mapping in fleet.mappings:
         if updates == 0:
@@ -55,7 +55,7 @@ class RequestLog(logging.Handler):
 
 async def serve(options: argparse.Namespace) -> None:
     simulator = Simulator(
-        fleet=fleet_of(options.updates, options.seed),
+        fleet=fleet_of(options.updates, options.seed, options.disabled_share),
         seed=options.seed,
         speed=options.speed,
         quota_per_second=None if options.instant else 15.0,
@@ -86,6 +86,7 @@ async def serve(options: argparse.Namespace) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--updates", type=int, required=True, help="mappings that are Enabled at the start")
+    parser.add_argument("--disabled-share", type=float, default=DISABLED_SHARE, help="of bystanders")
     parser.add_argument("--speed", type=float, default=1.0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--instant", action="store_true", help="no quota, and everything settles at once")

@@ -13,7 +13,7 @@ import msgspec
 
 from bulk_esm.model.mapping import EventSourceMapping
 from bulk_esm.model.plan import Action, PlanItem
-from bulk_esm.model.result import Result
+from bulk_esm.model.result import Outcome, Result
 from bulk_esm.model.stamps import is_newer
 
 
@@ -23,7 +23,7 @@ class Doubts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     Attributes:
         by_get: mappings to which something may have been sent, and nobody saw what became of it.
         stamps: by UUID the `LastModified`, in seconds since the epoch, that a mapping had before an update that was
-            accepted: what is not newer is a picture from before.
+            accepted, or found to have been: what is not newer is a picture from before.
     """
 
     by_get: frozenset[str] = frozenset()
@@ -83,13 +83,19 @@ def doubts_of(items: Iterable[PlanItem], results: Iterable[Result], begun: Abstr
         result = by_uuid.get(item.uuid)
         if not perhaps_sent(item, result, begun):
             continue
-        if result is None or (result.settled_at is None and result.update_calls > 0) or _is_not_known(result):
+        if result is None or _is_not_known(result):
             by_get.add(item.uuid)
-        elif result.accepted_at is not None:
+        elif result.accepted_at is not None or _was_found(result):
             stamps[item.uuid] = item.before.last_modified
     return Doubts(by_get=frozenset(by_get), stamps=stamps)
 
 
 def _is_not_known(result: Result) -> bool:
-    """Whether it is the result of a lost worker's mapping."""
-    return result.error is not None and result.error.code == "NotKnown"
+    """Whether nobody saw what became of an update: it was sent and not seen settled, or its worker was lost."""
+    unsettled = result.settled_at is None and (result.update_calls > 0 or result.outcome is Outcome.TIMED_OUT)
+    return unsettled or (result.error is not None and result.error.code == "NotKnown")
+
+
+def _was_found(result: Result) -> bool:
+    """Whether a run that was continued found by Get what its earlier part did: List may still show what was before."""
+    return result.update_calls == 0 and result.outcome in {Outcome.UPDATED, Outcome.CONFLICT}

@@ -1,0 +1,5 @@
+import sys
+
+from torturing.main import main
+
+sys.exit(main())

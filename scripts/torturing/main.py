@@ -1,0 +1,106 @@
+"""Plays rounds for some minutes, and writes a row for each."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from torturing.playing import Player
+from torturing.rounds import Round, draw_round
+from torturing.rows import ROWS, Row, append_row, read_rows, write_table
+from torturing.served import Served, serving
+
+
+def main() -> int:
+    """Play rounds until the time is over; 1 if anything was wrong."""
+    parser = argparse.ArgumentParser(prog="scripts/torture", description=__doc__)
+    parser.add_argument("minutes", type=float, nargs="?", default=1.0, help="for how long to begin rounds (1)")
+    parser.add_argument("--seed", type=int, default=1, help="of all rounds (1)")
+    parser.add_argument("--first", type=int, help="number of the first round; by default the one after the last row's")
+    parser.add_argument("--only", type=int, metavar="ROUND", help="play this round alone, and write no row")
+    parser.add_argument("--kills", type=int, help="end when all rows together have so many SIGKILLs")
+    parser.add_argument("--keep", type=Path, default=Path("bulk-esm-torture"), help="where bad rounds are kept")
+    parser.add_argument("--fork", action="store_true", help="fork commands off one that has imported all: faster")
+    parser.add_argument("--rows", type=Path, default=ROWS, help="where rows are appended")
+    parser.add_argument("--table", action="store_true", help="only write the table anew")
+    options = parser.parse_args()
+    if options.table:
+        write_table(options.rows)
+        return 0
+    if options.only is not None:
+        return int(
+            bool(
+                play_round(
+                    draw_round(options.seed, options.only), options.keep, always=True, fork=options.fork
+                ).findings
+            )
+        )
+    rows = read_rows(options.rows)
+    number = options.first
+    if number is None:
+        number = 1 + max((row.number for row in rows if row.seed == options.seed), default=-1)
+    until = time.monotonic() + 60 * options.minutes
+    kills = sum(row.kills for row in rows)
+    is_bad = False
+    print(f"seed {options.seed}, from round {number}; one again: scripts/torture --seed {options.seed} --only ROUND")
+    while time.monotonic() < until and (options.kills is None or kills < options.kills):
+        row = play_round(draw_round(options.seed, number), options.keep, fork=options.fork)
+        append_row(options.rows, row)
+        kills += row.kills
+        is_bad = is_bad or bool(row.findings)
+        number += 1
+    write_table(options.rows)
+    return int(is_bad)
+
+
+def play_round(drawn: Round, keep: Path, *, always: bool = False, fork: bool = False) -> Row:
+    """Play one round; what was bad is kept.
+
+    Args:
+        drawn: the round.
+        keep: where to.
+        always: keep a good one too.
+        fork: see `Player`.
+    """
+    with tempfile.TemporaryDirectory(prefix="bulk-esm-torture-") as name:
+        folder = Path(name)
+        started_at = time.monotonic()
+        with serving(drawn.server, folder, fork=fork) as served, placed(drawn, served) as there:
+            player = Player(there, served, folder, fork=fork)
+            player.play()
+            player.end()
+        row = Row.of(drawn, player.operations, seconds=time.monotonic() - started_at)
+        if row.findings or always:
+            (folder / "round.json").write_bytes(msgspec.json.encode({"round": drawn, "row": row}))
+            kept = keep / f"{drawn.seed}-{drawn.number}"
+            shutil.rmtree(kept, ignore_errors=True)
+            shutil.copytree(folder, kept, symlinks=True)
+    print(_line(row), flush=True)
+    return row
+
+
+@contextmanager
+def placed(drawn: Round, served: Served) -> Iterator[Round]:
+    """Start what a round's place needs beside the simulator."""
+    if not drawn.place.is_dask:
+        yield drawn
+        return
+    from executors_cluster import scheduler, workers  # noqa: PLC0415 - Dask is an extra
+
+    with scheduler() as address, workers(address, 2, served.environment):
+        yield msgspec.structs.replace(drawn, place=drawn.place.at(address))
+
+
+def _line(row: Row) -> str:
+    text = f"round {row.number}: {row.place}, {row.chain}, {row.trouble}, lag {row.lag_s:.0f} s: {row.kills} kills"
+    text += f", {row.seconds:.1f} s"
+    for finding in row.findings[:3]:
+        text += f"\n    {finding.kind}: {finding.detail}"
+    return text + (f"\n    and {len(row.findings) - 3} more" if len(row.findings) > 3 else "")  # noqa: PLR2004
