@@ -13,7 +13,7 @@ import msgspec
 
 from bulk_esm.model.mapping import EventSourceMapping
 from bulk_esm.model.plan import Action, PlanItem
-from bulk_esm.model.result import Result
+from bulk_esm.model.result import Outcome, Result
 from bulk_esm.model.stamps import is_newer
 
 
@@ -65,7 +65,12 @@ def perhaps_sent(item: PlanItem, result: Result | None, begun: AbstractSet[str] 
     """
     if item.action is not Action.UPDATE:
         return False
-    return begun is None or item.uuid in begun or (result is not None and result.update_calls > 0)
+    return begun is None or item.uuid in begun or (result is not None and tells_of_sending(result))
+
+
+def tells_of_sending(result: Result) -> bool:
+    """Whether a result says that something was sent, or may have been: by this part of its run or an earlier one."""
+    return result.update_calls > 0 or result.outcome in {Outcome.UPDATED, Outcome.TIMED_OUT}
 
 
 def doubts_of(items: Iterable[PlanItem], results: Iterable[Result], begun: AbstractSet[str] | None) -> Doubts:
@@ -83,13 +88,8 @@ def doubts_of(items: Iterable[PlanItem], results: Iterable[Result], begun: Abstr
         result = by_uuid.get(item.uuid)
         if not perhaps_sent(item, result, begun):
             continue
-        if result is None or (result.settled_at is None and result.update_calls > 0) or _is_not_known(result):
+        if result is None or (tells_of_sending(result) and result.outcome is not Outcome.UPDATED):
             by_get.add(item.uuid)
-        elif result.accepted_at is not None:
+        elif result.outcome is Outcome.UPDATED:  # also what `continue` found done, which tells of no update of its own
             stamps[item.uuid] = item.before.last_modified
     return Doubts(by_get=frozenset(by_get), stamps=stamps)
-
-
-def _is_not_known(result: Result) -> bool:
-    """Whether it is the result of a lost worker's mapping."""
-    return result.error is not None and result.error.code == "NotKnown"

@@ -1,11 +1,13 @@
 """`begun.jsonl`: to which mappings a run may have sent something, durable before it is sent.
 
 A run that was killed is looked at with Get where something may have been sent, as List lags; this file keeps that from
-being all of it.
+being all of it. It has no digest, as it grows: that it was cut is told by results of mappings that it lacks. Where
+`results.jsonl` was cut at the same moment of the run, the two look as a kill at that moment leaves them.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,8 +16,7 @@ from typing import Final, Self
 
 import msgspec
 
-from bulk_esm.errors import RecordingError
-from bulk_esm.store.jsonl import cut_torn_end, read_lines, writing
+from bulk_esm.store.jsonl import cut_torn_end, not_recorded, read_lines, writing
 
 BEGUN: Final = "begun.jsonl"
 
@@ -58,14 +59,13 @@ class BegunWriter:
                 new = tuple(uuid for uuid in uuids if uuid not in self._begun)
                 line = msgspec.json.encode(Begun(wave=wave, uuids=new)) + b"\n"
                 if self._file.write(line) != len(line):
-                    raise OSError(28, os.strerror(28))  # noqa: TRY301 - as the next write would say
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # noqa: TRY301 - as the next would say
                 os.fsync(self._file.fileno())
                 self._begun.update(new)
             else:
                 os.utime(self._file.fileno())
         except OSError as error:
-            what = "make room, and then finish the run with `bulk-esm continue`"
-            raise RecordingError(f"{self._path} cannot be written: {error.strerror}; {what}") from error
+            raise not_recorded(self._path, error) from error
 
     def __enter__(self) -> Self:
         return self

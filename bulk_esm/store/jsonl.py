@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
@@ -11,7 +12,7 @@ from typing import TypeVar
 
 import msgspec
 
-from bulk_esm.errors import RunFolderError
+from bulk_esm.errors import RecordingError, RunFolderError
 from bulk_esm.model.records import FileDigest
 
 T = TypeVar("T")
@@ -24,6 +25,18 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise RunFolderError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def not_recorded(path: Path, error: OSError) -> RecordingError:
+    """What a file that grows with its run could not take, so that nothing more is sent.
+
+    Args:
+        path: the file.
+        error: what went wrong.
+    """
+    first = "make room" if error.errno in {errno.ENOSPC, errno.EDQUOT} else "look after the disk"
+    what = f"{first}, and then finish the run with `bulk-esm continue`"
+    return RecordingError(f"{path} cannot be written: {error.strerror}; {what}")
 
 
 def cut_torn_end(path: Path) -> None:
@@ -146,6 +159,12 @@ def read_salvaged(path: Path, record_type: type[T]) -> tuple[list[T], int]:
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
             bad += 1
     return records, bad
+
+
+def raw_lines(path: Path) -> list[msgspec.Raw]:
+    """The lines of a file, whatever they are; without a torn last one. None where there is no file."""
+    found = _lines(path) if path.exists() else ()
+    return [msgspec.Raw(line[:-1]) for _, line in found if line.strip() and line.endswith(b"\n")]
 
 
 def digest_of(path: Path) -> FileDigest:
