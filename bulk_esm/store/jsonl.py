@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
-from bulk_esm.errors import RecordingError, RunFolderError
+from bulk_esm.errors import RunFolderError
 from bulk_esm.model.records import FileDigest
+from bulk_esm.store import disk
 
 T = TypeVar("T")
+
+_AT_ONCE: Final = 100_000  # bytes
 
 
 @contextmanager
@@ -25,18 +27,6 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise RunFolderError(f"{path} cannot be written: {error.strerror}") from error
-
-
-def not_recorded(path: Path, error: OSError) -> RecordingError:
-    """What a file that grows with its run could not take, so that nothing more is sent.
-
-    Args:
-        path: the file.
-        error: what went wrong.
-    """
-    first = "make room" if error.errno in {errno.ENOSPC, errno.EDQUOT} else "look after the disk"
-    what = f"{first}, and then finish the run with `bulk-esm continue`"
-    return RecordingError(f"{path} cannot be written: {error.strerror}; {what}")
 
 
 def cut_torn_end(path: Path) -> None:
@@ -58,20 +48,23 @@ def write_durably(path: Path, records: Iterable[object], *, closing: bool = Fals
         closing: whether a last line tells the count and digest of those before it.
     """
     encoder = msgspec.json.Encoder()
-    digest, lines = hashlib.sha256(), 0
+    digest, lines, pending = hashlib.sha256(), 0, bytearray()
     unfinished = path.with_name(f"{path.name}.tmp")
-    with unfinished.open("wb") as file:
+    with unfinished.open("wb", buffering=0) as file:
         for record in records:
             line = encoder.encode(record) + b"\n"
             digest.update(line)
             lines += 1
-            file.write(line)
+            pending += line
+            if len(pending) >= _AT_ONCE:
+                disk.write(file, bytes(pending))
+                pending.clear()
         found = FileDigest(lines=lines, sha256=digest.hexdigest())
         if closing:
-            file.write(encoder.encode(found) + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)
+            pending += encoder.encode(found) + b"\n"
+        disk.write(file, bytes(pending))
+        disk.sync(file.fileno())
+    disk.rename(unfinished, path)
     sync_folder(path.parent)
     return found
 
@@ -80,7 +73,7 @@ def sync_folder(folder: Path) -> None:
     """Bring a folder's entries to disk: a file is safe only when its name is."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        disk.sync(descriptor)
     finally:
         os.close(descriptor)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import resource
 from pathlib import Path
@@ -13,7 +12,7 @@ import msgspec
 
 from bulk_esm.errors import RecordingError
 from bulk_esm.model.result import Result
-from bulk_esm.store.jsonl import cut_torn_end, not_recorded, writing
+from bulk_esm.store.line_file import LineFile
 
 _A_LONG_LINE: Final = 2_000  # bytes; a result has about 800
 _FOR_THE_RECORD: Final = 64_000  # bytes, for run.json and the log's last words
@@ -27,9 +26,7 @@ class ResultWriter:
         self._path = path
         self._encoder = msgspec.json.Encoder()
         self._longest = _A_LONG_LINE
-        with writing(path):
-            cut_torn_end(path)
-            self._file: io.RawIOBase = path.open("ab", buffering=0)
+        self._file = LineFile(path)
 
     def append(self, result: Result) -> None:
         """Write one result.
@@ -37,14 +34,9 @@ class ResultWriter:
         Raises:
             RecordingError: it cannot be written; nothing more should be sent.
         """
-        line = self._encoder.encode(result) + b"\n"
+        line = self._encoder.encode(result)
         self._longest = max(self._longest, len(line))
-        try:
-            written = self._file.write(line)
-        except OSError as error:
-            raise not_recorded(self._path, error) from error
-        if written != len(line):
-            raise RecordingError(f"{self._path} cannot be written: the disk is full; {_WHAT_NOW}")
+        self._file.append(line)
 
     def require_room(self, results: int) -> None:
         """Make sure that so many more results can be written, so that no update is sent that could not be recorded.
@@ -52,14 +44,15 @@ class ResultWriter:
         Raises:
             RecordingError: there is no room for them, or the file is gone.
         """
-        if os.fstat(self._file.fileno()).st_nlink == 0:
+        there = os.fstat(self._file.descriptor)
+        if there.st_nlink == 0:
             raise RecordingError(f"{self._path} was removed, so nothing more was sent")
         needed = results * self._longest + _FOR_THE_RECORD
-        disk = os.fstatvfs(self._file.fileno())
+        disk = os.fstatvfs(self._file.descriptor)
         limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
         if disk.f_bavail * disk.f_frsize < needed:
             raise RecordingError(f"{self._path}: the disk is full, so nothing more was sent; {_WHAT_NOW}")
-        if limit != resource.RLIM_INFINITY and self._file.seek(0, os.SEEK_END) + needed > limit:
+        if limit != resource.RLIM_INFINITY and there.st_size + needed > limit:
             raise RecordingError(f"{self._path}: the limit of a file's size is reached (ulimit -f); {_WHAT_NOW}")
 
     def __enter__(self) -> Self:
@@ -68,5 +61,4 @@ class ResultWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        with writing(self._path), self._file:
-            os.fsync(self._file.fileno())
+        self._file.close(durably=True)
