@@ -137,8 +137,8 @@ class RunFiles:
                 record = msgspec.structs.replace(record, plan=write_durably(self.path / FLEET, [fleet]))
             self.write_record(record)
             disk.rename(self.path, path)
+            self.path, self._shards = path, {}  # what was looked at before was at another path
             sync_folder(path.parent)
-        self.path, self._shards = path, {}  # what was looked at before was at another path
 
     def discard(self) -> None:
         """Remove a folder that is not to be published after all."""
