@@ -250,7 +250,12 @@ class BulkEsm:
         Args:
             paused: what they paused.
             context: see `plan`.
+
+        Raises:
+            UsageError: they paused nothing.
         """
+        if not paused.uuids:  # which would select all there are
+            raise UsageError("these runs paused no mapping, so there is nothing to resume")
 
         def task_of(shard: Shard) -> PlanChange:
             uuids = paused.by_place[shard.account_id, shard.region] if paused.has_shards else paused.uuids

@@ -38,7 +38,7 @@ _NOT_FOUND: Final = "ResourceNotFoundException"
 # for 20 times too long: half a second at 12 requests/s.
 _BACKOFF_REQUESTS: Final = 6.0
 
-_LONGEST_ANSWER_S: Final = 90.0  # real seconds, for a page: the client's own timeout begins anew with each byte
+_LONGEST_ANSWER_S: Final = 90.0  # real seconds, for one: the client's own timeout begins anew with each byte
 
 
 class ControlPlane:
@@ -120,8 +120,7 @@ class ControlPlane:
         async def ask() -> dict[str, Any]:
             asked_at = self._clock.monotonic()
             try:
-                with anyio.fail_after(_LONGEST_ANSWER_S):
-                    return checked(await self._client.list_event_source_mappings(**arguments))
+                return checked(await self._client.list_event_source_mappings(**arguments))
             finally:
                 listing.answered(asked_at)
 
@@ -229,7 +228,7 @@ class ControlPlane:
     async def _attempt(self, kind: Kind, send: Callable[[], Awaitable[Any]], granted_at: float) -> dict[str, Any]:
         outcome = "cancelled"  # as a look is that another has overtaken
         try:
-            with translated(_ACTIONS[kind]):
+            with translated(_ACTIONS[kind]), anyio.fail_after(_LONGEST_ANSWER_S):
                 answer: dict[str, Any] = await send()
             outcome = "ok"
             self.pacer.succeeded()

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import botocore.exceptions as botocore_errors
-import msgspec
 from botocore.parsers import ResponseParserError
 
 from bulk_esm.aws.retrying import Treatment, treatment_of
@@ -39,8 +38,6 @@ _NO_CREDENTIALS = (
 _NO_ANSWER = (
     botocore_errors.BotoCoreError,
     ResponseParserError,
-    msgspec.DecodeError,
-    RecursionError,
     OSError,
     TimeoutError,
 )

@@ -13,7 +13,7 @@ from bulk_esm.cli.options import Duration
 from bulk_esm.cli.signals import heard
 from bulk_esm.cli.streams import say
 from bulk_esm.errors import UsageError
-from bulk_esm.simulator import Faults, Report, Simulator
+from bulk_esm.simulator import Faults, Report, Simulator, Spoil
 
 FAULTS = Group("Faults", help="Shares are from 0 to 1; times are divided by --speed.", sort_key=2)
 
@@ -28,11 +28,15 @@ class FaultOptions:
     refused_share: Annotated[float, Parameter(help="Mappings whose updates are refused.")] = 0.0
     stuck_share: Annotated[float, Parameter(help="Mappings that never settle.")] = 0.0
     list_lag: Annotated[Duration | None, Parameter(help="How far List lags behind, such as 10s.")] = None
+    real_list_lag: Annotated[Duration | None, Parameter(help="Likewise, in real time, whatever --speed is.")] = None
     other_caller_share: Annotated[float, Parameter(help="Slice of the quota that another caller eats.")] = 0.0
+    spoil: Annotated[tuple[Spoil, ...], Parameter(help="Answers that are none of Lambda's; may be repeated.")] = ()
+    spoiled_share: Annotated[float, Parameter(help="Answers that are spoiled, where there is a --spoil.")] = 1.0
 
     def faults(self) -> Faults:
         """The simulator's own settings."""
-        shares = (self.error_share, self.cut_share, self.refused_share, self.stuck_share, self.other_caller_share)
+        shares = [self.error_share, self.cut_share, self.refused_share, self.stuck_share, self.other_caller_share]
+        shares.append(self.spoiled_share)
         if any(not 0 <= share <= 1 for share in shares):
             raise UsageError("a share is from 0 to 1")
         return Faults(
@@ -42,6 +46,9 @@ class FaultOptions:
             refused_share=self.refused_share,
             stuck_share=self.stuck_share,
             list_lag_s=self.list_lag or 0.0,
+            list_lag_real_s=self.real_list_lag or 0.0,
+            spoils=self.spoil,
+            spoiled_share=self.spoiled_share,
             other_caller_share=self.other_caller_share,
         )
 

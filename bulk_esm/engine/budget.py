@@ -1,4 +1,4 @@
-"""The failure budget of a run, which the engines of several shards may share."""
+"""The failure budget of a run, which the engines of several shards may share, and those of other processes in parts."""
 
 from __future__ import annotations
 
@@ -86,3 +86,75 @@ class Budget:
             yield
         finally:
             self._watching.remove(tell)
+
+
+class BudgetShare(Budget):
+    """A part of a budget, for engines elsewhere; whoever granted it counts all failures, and halts.
+
+    Attributes:
+        granted: how many updates of those engines may be refused or on their way, in all.
+        number: of the last grant.
+    """
+
+    def __init__(self, on_change: Callable[[], None] = lambda: None) -> None:
+        """Begin with nothing.
+
+        Args:
+            on_change: called when what is needed of it has changed.
+        """
+        super().__init__(0)
+        self._places.total_tokens = 0
+        self.number = 0
+        self._meant = 0
+        self._waiting = 0
+        self._is_fresh = True
+        self._on_change = on_change
+
+    @property
+    def is_exceeded(self) -> bool:
+        """Never: that is for whoever granted it to say."""
+        return False
+
+    @property
+    def granted(self) -> int:
+        """What was granted; of less than before so much more as is on its way by now."""
+        return max(self._meant, self.failures + int(self._places.borrowed_tokens))
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether an update waits for a place, or has one; or the first is still to come."""
+        return self._is_fresh or self._waiting > 0 or self._places.borrowed_tokens > 0
+
+    def grant(self, granted: int, *, number: int) -> None:
+        """Take note of a grant, which replaces the one before.
+
+        Args:
+            granted: see `granted`.
+            number: see `number`.
+        """
+        self._meant, self.number = granted, number
+        self._limit()
+
+    async def enter(self, who: object) -> None:
+        """Wait until one more update may be on its way; see `Budget`."""
+        self._waiting += 1
+        self._is_fresh = False
+        self._on_change()
+        try:
+            await super().enter(who)
+        finally:
+            self._waiting -= 1
+
+    def leave(self, who: object) -> None:
+        """An update is no longer on its way; see `Budget`."""
+        super().leave(who)
+        self._on_change()
+
+    def fail(self) -> None:
+        """Count a failure, which takes its place with it."""
+        self.failures += 1
+        self._limit()
+
+    def _limit(self) -> None:
+        self._places.total_tokens = max(0, self._meant - self.failures)
+        self._on_change()

@@ -11,17 +11,18 @@ import msgspec
 
 from bulk_esm.engine.budget import Budget
 from bulk_esm.errors import BulkEsmError
-from bulk_esm.executors.messages import Do, Ended, Failed, Halt, Here, Leave, Order, Told, read_report, write
+from bulk_esm.executors.messages import Do, Ended, Halt, Held, Here, Leave, Order, Share, Told, read_report, write
 from bulk_esm.executors.protocols import TaskSource
 from bulk_esm.executors.tasks import Assignment, Event, Resulted, ShardEnd
 from bulk_esm.logs import get_logger
+from bulk_esm.model.budget import shares_of
 from bulk_esm.model.result import TROUBLE
 from bulk_esm.model.shard import Problem
 from bulk_esm.model.stopping import Stop
 
 log: Final = get_logger("dispatcher")
 
-FAILURES_TOLD_AFTER_S: Final = 0.2
+SHARED_EVERY_S: Final = 0.2
 
 
 class WorkerChannel(Protocol):
@@ -35,8 +36,8 @@ class _WorkerState:
     def __init__(self, channel: WorkerChannel) -> None:
         self.channel = channel
         self.at_work: dict[str, None] = {}  # a set that keeps its order
-        self.failures = 0
-        self.told_elsewhere = -1
+        self.share = Share(0, 0)  # of the failure budget, as last ordered
+        self.held = Held(0, 0, 0, is_wanted=True)  # at most, for all that is known
         self.is_fit = True  # until it turns out to have no credentials
 
 
@@ -58,6 +59,7 @@ class Dispatcher:
         self._workers: dict[str, _WorkerState] = {}
         self._unrecorded: dict[str, Problem] = {}
         self._failed: set[tuple[str, str]] = set()
+        self._turn = 0
         self._in_hand: deque[Assignment] = deque()
         while len(self._in_hand) < places and (assignment := source.next()) is not None:
             self._in_hand.append(assignment)
@@ -75,7 +77,8 @@ class Dispatcher:
         self._awaited -= 1
         if self._halt is not None:
             self._order(worker, self._halt)
-        self._tell_failures(worker)
+        if self._has_budget:
+            self._order(worker, worker.share)  # before the first assignment: its engines share what it has
         self._deal()
 
     def await_no_more(self) -> None:
@@ -87,9 +90,11 @@ class Dispatcher:
     def received(self, worker_id: str, message: bytes) -> None:
         """A worker reports. What one tells that was given up is heard as well: it is true."""
         match read_report(message):
-            case Told(events):
+            case Told(events, held):
                 for event in events:
-                    self._heard(worker_id, event)
+                    self._heard(event)
+                if held is not None and worker_id in self._workers:
+                    self._hold(self._workers[worker_id], held)
             case Ended(end):
                 self._ended(worker_id, end)
             case Here():
@@ -111,31 +116,28 @@ class Dispatcher:
         for worker in self._workers.values():
             self._order(worker, self._halt)
 
-    def tell_failures(self) -> None:
-        """Let every worker know of the failures of the others; to be called now and then."""
-        for worker in self._workers.values():
-            self._tell_failures(worker)
+    def take_turns(self) -> None:
+        """Give the places of the failure budget to others, where there are too few; to be called now and then."""
+        self._turn += 1
+        self._share()
 
     def at_work(self) -> Mapping[str, int]:
         """How many shards each worker has in hand, by worker_id."""
         return {worker_id: len(worker.at_work) for worker_id, worker in self._workers.items()}
 
-    def _heard(self, worker_id: str, event: Event) -> None:
-        if isinstance(event, Resulted) and event.result.outcome in TROUBLE:
-            self._count(worker_id, event)
+    def _heard(self, event: Event) -> None:
+        if isinstance(event, Resulted) and event.result.outcome in TROUBLE and event.result.update_calls:
+            self._count(event)
         try:
             self._source.on_event(event)
         except BulkEsmError as error:  # the source has stopped all by itself; what is under way comes to its end
             self._unrecorded.setdefault(event.shard, Problem(reason=str(error)))
 
-    def _count(self, worker_id: str, event: Resulted) -> None:
+    def _count(self, event: Resulted) -> None:
         key = (event.shard, event.result.uuid)
-        if self._budget is None or key in self._failed:
-            return
-        self._failed.add(key)
-        self._budget.fail()
-        if worker_id in self._workers:
-            self._workers[worker_id].failures += 1
+        if self._budget is not None and key not in self._failed:
+            self._failed.add(key)
+            self._budget.fail()
 
     def _ended(self, worker_id: str, end: ShardEnd) -> None:
         worker = self._workers.get(worker_id)
@@ -156,6 +158,11 @@ class Dispatcher:
         self._deal()
 
     def _deal(self) -> None:
+        self._hand_out()
+        if not self.finished.is_set():
+            self._share()
+
+    def _hand_out(self) -> None:
         """Give work to whoever has least, while there is room: shards end at very different times."""
         while self._workers:
             # Where none is fit, any will do: what it says is then what there is to say.
@@ -182,13 +189,38 @@ class Dispatcher:
         """Whether there is, or may yet be, somebody else to whom a shard can be given."""
         return self._awaited > 0 or any(each.is_fit for name, each in self._workers.items() if name != worker_id)
 
-    def _tell_failures(self, worker: _WorkerState) -> None:
+    @property
+    def _has_budget(self) -> bool:
+        return self._budget is not None and self._budget.most is not None
+
+    def _hold(self, worker: _WorkerState, held: Held) -> None:
+        if held.number < worker.share.number:  # it has not heard yet of what it may have by now
+            held = Held(held.number, worker.held.granted, held.failures, held.is_wanted)
+        worker.held = held
+        self._share()
+
+    def _share(self) -> None:
+        """Part the budget's places among those that have something to send: what all may do never exceeds it.
+
+        What one has is taken by asking, and given to others when it has answered.
+        """
         if self._budget is None or self._budget.most is None:
             return
-        elsewhere = self._budget.failures - worker.failures
-        if elsewhere != worker.told_elsewhere:
-            worker.told_elsewhere = elsewhere
-            self._order(worker, Failed(self._budget.most, elsewhere))
+        workers = list(self._workers.values())
+        wanting = [worker for worker in workers if worker.at_work and worker.held.is_wanted]
+        places = max(0, self._budget.most + 1 - self._budget.failures)
+        turn = self._turn if len(wanting) > places else 0
+        shares = dict(zip(map(id, wanting), shares_of(places, len(wanting), turn=turn), strict=True))
+        free = places - sum(max(0, worker.held.granted - worker.held.failures) for worker in workers)
+        for worker in workers:
+            wanted = worker.held.failures + shares.get(id(worker), 0)
+            granted = min(wanted, max(worker.held.granted, worker.held.failures) + max(0, free))
+            if granted > worker.held.granted:
+                free -= granted - max(worker.held.granted, worker.held.failures)
+                worker.held = msgspec.structs.replace(worker.held, granted=granted)
+            if granted != worker.share.granted:
+                worker.share = Share(worker.share.number + 1, granted)
+                self._order(worker, worker.share)
 
     @staticmethod
     def _order(worker: _WorkerState, order: Order) -> None:

@@ -26,16 +26,16 @@ class Halt(msgspec.Struct, frozen=True, tag="halt"):
     hurry: bool = False
 
 
-class Failed(msgspec.Struct, frozen=True, tag="failed"):
-    """How the failure budget stands.
+class Share(msgspec.Struct, frozen=True, tag="share"):
+    """What a worker has of the failure budget from now on.
 
     Attributes:
-        most: how many mappings may fail in the whole fleet.
-        elsewhere: how many have failed so far, less those that this worker told of itself.
+        number: grows from order to order.
+        granted: how many of its updates may be refused or on their way, in all.
     """
 
-    most: int
-    elsewhere: int
+    number: int
+    granted: int
 
 
 class Ping(msgspec.Struct, frozen=True, tag="ping"):
@@ -46,7 +46,7 @@ class Leave(msgspec.Struct, frozen=True, tag="leave"):
     """There is nothing more to do."""
 
 
-Order = Do | Halt | Failed | Ping | Leave
+Order = Do | Halt | Share | Ping | Leave
 
 
 class Here(msgspec.Struct, frozen=True, tag="here"):
@@ -61,10 +61,27 @@ class Here(msgspec.Struct, frozen=True, tag="here"):
     worker_id: str
 
 
+class Held(msgspec.Struct, frozen=True):
+    """What a worker does with its share of the failure budget.
+
+    Attributes:
+        number: the last `Share` that it heard.
+        granted: how many of its updates are refused or may be on their way: more than that, until some have answers.
+        failures: how many have failed.
+        is_wanted: whether it has something to send.
+    """
+
+    number: int
+    granted: int
+    failures: int
+    is_wanted: bool
+
+
 class Told(msgspec.Struct, frozen=True, tag="told"):
-    """What happened of late, in order."""
+    """What happened of late, in order; and the share of the budget as it stands after that, if it changed."""
 
     events: tuple[Event, ...]
+    held: Held | None = None
 
 
 class Ended(msgspec.Struct, frozen=True, tag="ended"):

@@ -63,7 +63,7 @@ class Executor(Protocol):
     def begin(self, budget: Budget) -> None:
         """Begin a run: a stop of the one before is over, and failures count in this budget.
 
-        Whoever works in this process heeds it before each update; others are told to stop when it is exceeded.
+        Whoever works in this process heeds it before each update; others get shares of it.
 
         Args:
             budget: the fleet's.

@@ -13,7 +13,7 @@ import anyio
 from bulk_esm.engine.budget import Budget
 from bulk_esm.engine.task_groups import task_group
 from bulk_esm.errors import UsageError
-from bulk_esm.executors.dispatcher import FAILURES_TOLD_AFTER_S, Dispatcher
+from bulk_esm.executors.dispatcher import SHARED_EVERY_S, Dispatcher
 from bulk_esm.executors.processes import open_processes
 from bulk_esm.executors.protocols import TaskSource
 from bulk_esm.executors.tasks import ShardStatus
@@ -92,7 +92,7 @@ class RemoteExecutor:
         self._dispatchers.add(dispatcher)
         try:
             async with task_group() as tasks:
-                tasks.start_soon(_tell_failures, dispatcher)
+                tasks.start_soon(_share_budget, dispatcher)
                 tasks.start_soon(_start_without_the_late, dispatcher)
                 await self._workplace.run_workers(dispatcher)
                 tasks.cancel_scope.cancel()
@@ -100,7 +100,7 @@ class RemoteExecutor:
             self._dispatchers.discard(dispatcher)
 
     def begin(self, budget: Budget) -> None:
-        """Count failures in a budget, as results arrive, and let all workers heed it; see `Executor`.
+        """Count failures in a budget, as results arrive, and grant it to the workers in shares; see `Executor`.
 
         Args:
             budget: the fleet's.
@@ -127,10 +127,10 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-async def _tell_failures(dispatcher: Dispatcher) -> None:
+async def _share_budget(dispatcher: Dispatcher) -> None:
     while True:
-        await anyio.sleep(FAILURES_TOLD_AFTER_S)
-        dispatcher.tell_failures()
+        await anyio.sleep(SHARED_EVERY_S)
+        dispatcher.take_turns()
 
 
 async def _start_without_the_late(dispatcher: Dispatcher) -> None:

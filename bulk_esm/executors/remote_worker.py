@@ -8,9 +8,9 @@ from typing import Final, Protocol
 import anyio
 import msgspec
 
-from bulk_esm.engine.budget import Budget
+from bulk_esm.engine.budget import BudgetShare
 from bulk_esm.engine.task_groups import task_group
-from bulk_esm.executors.messages import Do, Ended, Failed, Halt, Here, Leave, Told, read_order, write
+from bulk_esm.executors.messages import Do, Ended, Halt, Held, Here, Leave, Share, Told, read_order, write
 from bulk_esm.executors.tasks import Assignment, Event
 from bulk_esm.executors.worker import Worker
 
@@ -55,7 +55,8 @@ class _RemoteWorker:
         self._events: list[Event] = []
         self._has_news = anyio.Event()
         self._telling = anyio.Lock()  # what a shard told leaves before its end does
-        self._failed_elsewhere = 0
+        self._share: BudgetShare | None = None
+        self._told_held: Held | None = None
         self._place = ""
 
     async def work(self, here: Here) -> None:
@@ -69,8 +70,8 @@ class _RemoteWorker:
                         tasks.start_soon(self._do, assignment)
                     case Halt(stop, hurry):
                         self._worker.stop(stop, hurry=hurry)
-                    case Failed() as failed:
-                        self._count(failed)
+                    case Share() as share:
+                        self._take(share)
                     case Leave():
                         break
             tasks.cancel_scope.cancel()
@@ -88,6 +89,16 @@ class _RemoteWorker:
         self._events.append(event)
         self._has_news.set()
 
+    def _share_changed(self) -> None:
+        if self._held() != self._told_held:
+            self._has_news.set()
+
+    def _held(self) -> Held | None:
+        share = self._share
+        if share is None:
+            return None
+        return Held(share.number, share.granted, share.failures, share.is_wanted)
+
     async def _tell_on(self) -> None:
         while True:
             await self._has_news.wait()
@@ -96,15 +107,13 @@ class _RemoteWorker:
 
     async def _tell(self) -> None:
         async with self._telling:
-            if self._events:
-                events, self._events = tuple(self._events), []
+            held = self._held()
+            if self._events or held != self._told_held:
+                events, self._events, self._told_held = tuple(self._events), [], held
                 self._has_news = anyio.Event()
-                await self._channel.send(write(Told(events)))
+                await self._channel.send(write(Told(events, held)))
 
-    def _count(self, failed: Failed) -> None:
-        budget = self._worker.budget
-        if budget is None:
-            budget = self._worker.budget = Budget(failed.most)
-        for _ in range(self._failed_elsewhere, failed.elsewhere):
-            budget.fail()
-        self._failed_elsewhere = max(self._failed_elsewhere, failed.elsewhere)
+    def _take(self, share: Share) -> None:
+        if self._share is None:
+            self._share = self._worker.budget = BudgetShare(self._share_changed)
+        self._share.grant(share.granted, number=share.number)

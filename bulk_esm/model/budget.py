@@ -50,6 +50,23 @@ def places_left(most: int | None, failures: int) -> float:
     return math.inf if most is None else max(1, most - failures + 1)
 
 
+def shares_of(places: int, workers: int, *, turn: int) -> list[int]:
+    """Part the places among workers elsewhere, who cannot ask for each.
+
+    Args:
+        places: how many updates of all of them may be on their way.
+        workers: how many of them have something to send.
+        turn: a number that grows, so that everybody's turn comes where there are fewer places than workers.
+
+    Returns:
+        For each worker a number; they add up to `places`.
+    """
+    if not workers:
+        return []
+    each, more = divmod(places, workers)
+    return [each + ((worker - turn) % workers < more) for worker in range(workers)]
+
+
 def budget_line(most: int | None) -> str:
     """The budget in words, for the summary of a plan."""
     if most is None:

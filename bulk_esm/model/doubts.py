@@ -23,7 +23,7 @@ class Doubts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     Attributes:
         by_get: mappings to which something may have been sent, and nobody saw what became of it.
         stamps: by UUID the `LastModified`, in seconds since the epoch, that a mapping had before an update that was
-            accepted, or found to have been: what is not newer is a picture from before.
+            accepted: what is not newer is a picture from before.
     """
 
     by_get: frozenset[str] = frozenset()
@@ -65,7 +65,12 @@ def perhaps_sent(item: PlanItem, result: Result | None, begun: AbstractSet[str] 
     """
     if item.action is not Action.UPDATE:
         return False
-    return begun is None or item.uuid in begun or (result is not None and result.update_calls > 0)
+    return begun is None or item.uuid in begun or (result is not None and tells_of_sending(result))
+
+
+def tells_of_sending(result: Result) -> bool:
+    """Whether a result says that something was sent, or may have been: by this part of its run or an earlier one."""
+    return result.update_calls > 0 or result.outcome in {Outcome.UPDATED, Outcome.TIMED_OUT}
 
 
 def doubts_of(items: Iterable[PlanItem], results: Iterable[Result], begun: AbstractSet[str] | None) -> Doubts:
@@ -83,19 +88,8 @@ def doubts_of(items: Iterable[PlanItem], results: Iterable[Result], begun: Abstr
         result = by_uuid.get(item.uuid)
         if not perhaps_sent(item, result, begun):
             continue
-        if result is None or _is_not_known(result):
+        if result is None or (tells_of_sending(result) and result.outcome is not Outcome.UPDATED):
             by_get.add(item.uuid)
-        elif result.accepted_at is not None or _was_found(result):
+        elif result.outcome in {Outcome.UPDATED, Outcome.CONFLICT}:  # also what `continue` found, and did not send
             stamps[item.uuid] = item.before.last_modified
     return Doubts(by_get=frozenset(by_get), stamps=stamps)
-
-
-def _is_not_known(result: Result) -> bool:
-    """Whether nobody saw what became of an update: it was sent and not seen settled, or its worker was lost."""
-    unsettled = result.settled_at is None and (result.update_calls > 0 or result.outcome is Outcome.TIMED_OUT)
-    return unsettled or (result.error is not None and result.error.code == "NotKnown")
-
-
-def _was_found(result: Result) -> bool:
-    """Whether a run that was continued found by Get what its earlier part did: List may still show what was before."""
-    return result.update_calls == 0 and result.outcome in {Outcome.UPDATED, Outcome.CONFLICT}

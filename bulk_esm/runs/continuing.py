@@ -14,7 +14,7 @@ from bulk_esm.errors import BulkEsmError, RefusedError
 from bulk_esm.executors.tasks import LookAgain, ShardEnd
 from bulk_esm.model.budget import is_exceeded
 from bulk_esm.model.continuing import Left, left_of
-from bulk_esm.model.doubts import Doubts, perhaps_sent
+from bulk_esm.model.doubts import Doubts, perhaps_sent, tells_of_sending
 from bulk_esm.model.plan import Plan
 from bulk_esm.model.records import FleetRecord, RunRecord, RunStatus
 from bulk_esm.model.result import TROUBLE, Outcome
@@ -146,9 +146,10 @@ class RunRest:
         ended: dict[str, dict[str, Outcome]] = {}
         for shard in self._files.planned():
             files = self._files.shard(shard)
-            kept = left_of(files.plan().items, files.results()).kept
-            files.keep_results(kept)
-            ended[shard.name] = {result.uuid: result.outcome for result in kept}
+            _, left, sent = self._left(shard)
+            files.keep_begun(sent | {result.uuid for result in left.kept if tells_of_sending(result)})
+            files.keep_results(left.kept)
+            ended[shard.name] = {result.uuid: result.outcome for result in left.kept}
         record = msgspec.structs.replace(
             self.record,
             status=RunStatus.RUNNING,

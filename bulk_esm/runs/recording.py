@@ -97,9 +97,11 @@ class Recording:
     def end_unsent(self, name: str) -> None:
         """End the mappings of a shard to which its plan sends nothing."""
         slice_ = self._opened(name, self._index(name).unsent_items())
-        for item in list(slice_.left.values()):
-            self.end(slice_, slice_.result(item, without_sending(item), wave=1))
-        self.close(slice_)
+        try:
+            for item in list(slice_.left.values()):
+                self.end(slice_, slice_.result(item, without_sending(item), wave=1))
+        finally:
+            self.close(slice_)
 
     def give_up(self, slice_: OpenSlice, ending: Ending) -> None:
         """End what a slice has left, and close it."""

@@ -8,6 +8,7 @@ from bulk_esm.simulator.faults import Faults
 from bulk_esm.simulator.fleet import Fleet, make_fleet
 from bulk_esm.simulator.report import AcceptedUpdate, Kind, MappingReport, Report, RequestCount
 from bulk_esm.simulator.server import Simulator
+from bulk_esm.simulator.spoils import Spoil
 
 __all__ = [
     "AcceptedUpdate",
@@ -19,5 +20,6 @@ __all__ = [
     "Report",
     "RequestCount",
     "Simulator",
+    "Spoil",
     "make_fleet",
 ]

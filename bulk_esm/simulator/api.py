@@ -10,11 +10,12 @@ from typing import Any, Final
 import msgspec
 
 from bulk_esm.simulator import bounds, errors, identity, tagging
-from bulk_esm.simulator.faults import Fate
+from bulk_esm.simulator.faults import Fate, Faults
 from bulk_esm.simulator.paging import PAGE
 from bulk_esm.simulator.reading import on_the_wire
 from bulk_esm.simulator.report import Kind
 from bulk_esm.simulator.shard import Shard
+from bulk_esm.simulator.spoils import OF_LIST, Spoil, body_of, page_of
 from bulk_esm.simulator.world import World
 
 _COLLECTION: Final = "/2015-03-31/event-source-mappings"
@@ -48,6 +49,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         cut: break the connection instead of answering.
         delay_s: hold the answer back for so many real seconds.
+        drip_s: send it a byte at a time, with so many real seconds before each.
     """
 
     status: int
@@ -55,6 +57,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
     cut: bool = False
     delay_s: float = 0.0
+    drip_s: float = 0.0
 
 
 class _Call(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,8 +84,9 @@ def answer(world: World, request: Request, now: float) -> Answer:
     request_id = _request_id(scope, number)
     call = _route(request, service)
     fate = world.settings.faults.fate(world.settings.seed, scope, number)
+    spoil = _spoil(world, call, scope, number)
     try:
-        done = _carry_out(world, shard, call, request, now, fate, request_id)
+        done = _carry_out(world, shard, call, request, now, fate, request_id, spoil)
     except errors.ApiError as error:
         done = _failure_of_sts(error, request_id) if service == identity.SERVICE else _failure(error, request_id)
     else:
@@ -90,8 +94,16 @@ def answer(world: World, request: Request, now: float) -> Answer:
     if call.kind not in _NOT_LAMBDAS:
         delay_s = world.settings.faults.delay_s(world.settings.seed, scope, number)
         done = msgspec.structs.replace(done, delay_s=delay_s, cut=done.cut or fate is Fate.CUT_AFTER)
+    if spoil is not None:
+        drip_s = world.settings.faults.drip_s if spoil is Spoil.DRIP else 0.0
+        done = msgspec.structs.replace(done, body=body_of(spoil, done.body, number), drip_s=drip_s)
     shard.requests[call.kind, 0 if done.cut else done.status] += 1
     return done
+
+
+def _spoil(world: World, call: _Call, scope: str, number: int) -> Spoil | None:
+    spoil = world.settings.faults.spoil(world.settings.seed, scope, number)
+    return None if call.kind in _NOT_LAMBDAS or (spoil in OF_LIST and call.kind is not Kind.LIST) else spoil
 
 
 def _request_id(scope: str, number: int) -> str:
@@ -114,7 +126,14 @@ def _route(request: Request, service: str) -> _Call:
 
 
 def _carry_out(
-    world: World, shard: Shard, call: _Call, request: Request, now: float, fate: Fate, request_id: str
+    world: World,
+    shard: Shard,
+    call: _Call,
+    request: Request,
+    now: float,
+    fate: Fate,
+    request_id: str,
+    spoil: Spoil | None,
 ) -> Answer:
     """Who may call comes before whether there is quota left, and that before what the call says."""
     faults = world.settings.faults
@@ -132,15 +151,27 @@ def _carry_out(
         resources = tagging.get_resources(shard, request.body, now)
         return _success(200, resources, "application/x-amz-json-1.1")
     shard.admit(now)
-    if fate is Fate.SERVER_ERROR or shard.account_id in faults.broken_accounts:
+    if shard.account_id in faults.broken_accounts:
+        raise errors.server_error()
+    return _instead(fate, spoil, faults) or _of_lambda(shard, call, request, now, spoil)
+
+
+def _instead(fate: Fate, spoil: Spoil | None, faults: Faults) -> Answer | None:
+    """What is answered although nothing was applied; None if nothing hinders it."""
+    if fate is Fate.SERVER_ERROR or spoil is Spoil.WRONG_ERROR:
         raise errors.server_error()
     if fate is Fate.CUT_BEFORE:
         return Answer(status=0, headers={}, body=b"", cut=True)
-    return _of_lambda(shard, call, request, now)
+    if spoil is Spoil.REDIRECT:
+        return Answer(status=307, headers={"Location": faults.redirects_to}, body=b"")
+    return None
 
 
-def _of_lambda(shard: Shard, call: _Call, request: Request, now: float) -> Answer:
+def _of_lambda(shard: Shard, call: _Call, request: Request, now: float, spoil: Spoil | None) -> Answer:
     match call.kind:
+        case Kind.LIST if spoil in OF_LIST:
+            query = {name: value for name, value in request.query.items() if name != "Marker"}
+            return _success(200, page_of(spoil, _listed(shard, query, now), shard.requests.total()))
         case Kind.LIST:
             return _success(200, _listed(shard, request.query, now))
         case Kind.GET:

@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from bulk_esm.simulator.draws import draw
+from bulk_esm.simulator.spoils import Spoil
 
 
 class Fate(StrEnum):
@@ -34,6 +35,7 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
         latency_share: share of Lambda answers that take that long.
         stuck_share: share of mappings that never come to rest once updated.
         list_lag_s: how far List lags behind Get, in virtual seconds.
+        list_lag_real_s: how far it lags beyond that, in real seconds, whatever the speed.
         list_wrong_share: share of accepted updates after which List shows the mapping at rest in the wrong state, with
             a fresh LastModified.
         list_wrong_for_s: for how long, in virtual seconds.
@@ -52,6 +54,10 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
             drains what was saved up.
         other_caller_on_s: how long the other caller is busy at a time, in virtual seconds, from the start.
         other_caller_off_s: how long it then pauses, in virtual seconds; 0 makes it steady.
+        spoils: what is wrong with answers; which of them is drawn. Those of List spoil List's answers alone.
+        spoiled_share: share of Lambda's answers that are spoiled, where there are spoils.
+        redirects_to: where `Spoil.REDIRECT` points to.
+        drip_s: real seconds before each byte of `Spoil.DRIP`.
     """
 
     error_share: float = 0.0
@@ -61,6 +67,7 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
     latency_share: float = 1.0
     stuck_share: float = 0.0
     list_lag_s: float = 0.0
+    list_lag_real_s: float = 0.0
     list_wrong_share: float = 0.0
     list_wrong_for_s: float = 0.0
     refused_share: float = 0.0
@@ -73,6 +80,10 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
     other_caller_share: float = 0.0
     other_caller_on_s: float = 1.0
     other_caller_off_s: float = 0.0
+    spoils: tuple[Spoil, ...] = ()
+    spoiled_share: float = 1.0
+    redirects_to: str = "http://127.0.0.1:9/"
+    drip_s: float = 1.0
 
     def fate(self, *key: object) -> Fate:
         """Draw what becomes of one Lambda request.
@@ -99,3 +110,13 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
         """
         slow = self.latency_s > 0 and draw("latency", *key) < self.latency_share
         return self.latency_s if slow else 0.0
+
+    def spoil(self, *key: object) -> Spoil | None:
+        """Draw what is wrong with one answer, if anything is.
+
+        Args:
+            key: what tells this request from all others, the seed included.
+        """
+        if not self.spoils or draw("spoiled", *key) >= self.spoiled_share:
+            return None
+        return self.spoils[int(draw("spoil", *key) * len(self.spoils))]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
@@ -13,7 +12,7 @@ from aiohttp import web
 
 from bulk_esm.model.mapping import FunctionReference
 from bulk_esm.simulator import bounds
-from bulk_esm.simulator.api import Answer, Request, answer
+from bulk_esm.simulator.api import Request, answer
 from bulk_esm.simulator.faults import Faults
 from bulk_esm.simulator.fleet import Fleet, make_fleet
 from bulk_esm.simulator.functions import full_function_arn
@@ -21,6 +20,7 @@ from bulk_esm.simulator.report import Report
 from bulk_esm.simulator.settings import Settings
 from bulk_esm.simulator.shard import Shard
 from bulk_esm.simulator.timeline import Configuration
+from bulk_esm.simulator.wire import sent
 from bulk_esm.simulator.world import World
 
 REPORT_PATH: Final = "/_simulator/report"
@@ -91,6 +91,7 @@ class Simulator:
             fleet = make_fleet(mappings, seed=seed, account_id=account_id, region=region)
         elif not isinstance(fleet, Fleet):
             fleet = Fleet(mappings=list(fleet))
+        faults = faults or Faults()
         settings = Settings(
             seed=seed,
             account_id=account_id,
@@ -100,7 +101,7 @@ class Simulator:
             settle_scale=settle_scale,
             whole_stamps=whole_stamps,
             switches_scaling=switches_scaling,
-            faults=faults or Faults(),
+            faults=msgspec.structs.replace(faults, list_lag_s=faults.list_lag_s + faults.list_lag_real_s * speed),
         )
         self._world = World(settings, mappings=mappings, fleets={**(fleets or {}), (account_id, region): fleet})
         self._runner = web.ServerRunner(
@@ -242,12 +243,4 @@ class Simulator:
             ),
             self.now,
         )
-        return await _sent(done, request)
-
-
-async def _sent(done: Answer, request: web.BaseRequest) -> web.StreamResponse:
-    if done.delay_s:
-        await asyncio.sleep(done.delay_s)
-    if done.cut and request.transport is not None:
-        request.transport.abort()  # what is returned below then goes nowhere
-    return web.Response(status=done.status or 500, headers=done.headers, body=done.body)
+        return await sent(done, request)

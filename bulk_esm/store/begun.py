@@ -1,12 +1,12 @@
 """`begun.jsonl`: to which mappings a run may have sent something, durable before it is sent.
 
 A run that was killed is looked at with Get where something may have been sent, as List lags; this file keeps that from
-being all of it.
+being all of it. It has no digest, as it grows: that it was cut is told by results of mappings that it lacks. Where
+`results.jsonl` was cut at the same moment of the run, the two look as a kill at that moment leaves them.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -14,8 +14,8 @@ from typing import Final, Self
 
 import msgspec
 
-from bulk_esm.errors import RecordingError
-from bulk_esm.store.jsonl import cut_torn_end, read_lines, writing
+from bulk_esm.store.jsonl import read_lines
+from bulk_esm.store.line_file import LineFile
 
 BEGUN: Final = "begun.jsonl"
 
@@ -41,11 +41,8 @@ class BegunWriter:
         Raises:
             RunFolderError: it cannot be written.
         """
-        self._path = path
         self._begun: set[str] = set()
-        with writing(path):
-            cut_torn_end(path)
-            self._file = path.open("ab", buffering=0)
+        self._file = LineFile(path)
 
     def begin(self, uuids: Sequence[str], *, wave: int) -> None:
         """Record that something may be sent to the first of these, and soon to the others.
@@ -53,19 +50,12 @@ class BegunWriter:
         Raises:
             RecordingError: it cannot be recorded, so it must not be sent.
         """
-        try:
-            if uuids and uuids[0] not in self._begun:
-                new = tuple(uuid for uuid in uuids if uuid not in self._begun)
-                line = msgspec.json.encode(Begun(wave=wave, uuids=new)) + b"\n"
-                if self._file.write(line) != len(line):
-                    raise OSError(28, os.strerror(28))  # noqa: TRY301 - as the next write would say
-                os.fsync(self._file.fileno())
-                self._begun.update(new)
-            else:
-                os.utime(self._file.fileno())
-        except OSError as error:
-            what = "make room, and then finish the run with `bulk-esm continue`"
-            raise RecordingError(f"{self._path} cannot be written: {error.strerror}; {what}") from error
+        if uuids and uuids[0] not in self._begun:
+            new = tuple(uuid for uuid in uuids if uuid not in self._begun)
+            self._file.append(msgspec.json.encode(Begun(wave=wave, uuids=new)), durably=True)
+            self._begun.update(new)
+        else:
+            self._file.touch()
 
     def __enter__(self) -> Self:
         return self

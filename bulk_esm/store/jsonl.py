@@ -7,14 +7,17 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
 from bulk_esm.errors import RunFolderError
 from bulk_esm.model.records import FileDigest
+from bulk_esm.store import disk
 
 T = TypeVar("T")
+
+_AT_ONCE: Final = 100_000  # bytes
 
 
 @contextmanager
@@ -45,20 +48,23 @@ def write_durably(path: Path, records: Iterable[object], *, closing: bool = Fals
         closing: whether a last line tells the count and digest of those before it.
     """
     encoder = msgspec.json.Encoder()
-    digest, lines = hashlib.sha256(), 0
+    digest, lines, pending = hashlib.sha256(), 0, bytearray()
     unfinished = path.with_name(f"{path.name}.tmp")
-    with unfinished.open("wb") as file:
+    with unfinished.open("wb", buffering=0) as file:
         for record in records:
             line = encoder.encode(record) + b"\n"
             digest.update(line)
             lines += 1
-            file.write(line)
+            pending += line
+            if len(pending) >= _AT_ONCE:
+                disk.write(file, bytes(pending))
+                pending.clear()
         found = FileDigest(lines=lines, sha256=digest.hexdigest())
         if closing:
-            file.write(encoder.encode(found) + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)
+            pending += encoder.encode(found) + b"\n"
+        disk.write(file, bytes(pending))
+        disk.sync(file.fileno())
+    disk.rename(unfinished, path)
     sync_folder(path.parent)
     return found
 
@@ -67,7 +73,7 @@ def sync_folder(folder: Path) -> None:
     """Bring a folder's entries to disk: a file is safe only when its name is."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        disk.sync(descriptor)
     finally:
         os.close(descriptor)
 
@@ -146,6 +152,12 @@ def read_salvaged(path: Path, record_type: type[T]) -> tuple[list[T], int]:
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
             bad += 1
     return records, bad
+
+
+def raw_lines(path: Path) -> list[msgspec.Raw]:
+    """The lines of a file, whatever they are; without a torn last one. None where there is no file."""
+    found = _lines(path) if path.exists() else ()
+    return [msgspec.Raw(line[:-1]) for _, line in found if line.strip() and line.endswith(b"\n")]
 
 
 def digest_of(path: Path) -> FileDigest:

@@ -23,6 +23,7 @@ from bulk_esm.model.plan import Action, Plan, PlanItem
 from bulk_esm.model.records import FileDigest, FleetRecord, RunRecord, RunStatus, ShardEntry
 from bulk_esm.model.result import Result
 from bulk_esm.model.shard import Shard
+from bulk_esm.store import disk
 from bulk_esm.store.jsonl import digest_of, read_whole, sync_folder, write_durably, writing
 from bulk_esm.store.shard_files import RECORD, ShardFiles
 
@@ -135,9 +136,9 @@ class RunFiles:
                 (self.path / SHARDS).mkdir(mode=0o700, exist_ok=True)
                 record = msgspec.structs.replace(record, plan=write_durably(self.path / FLEET, [fleet]))
             self.write_record(record)
-            self.path.rename(path)
+            disk.rename(self.path, path)
+            self.path, self._shards = path, {}  # what was looked at before was at another path
             sync_folder(path.parent)
-        self.path, self._shards = path, {}  # what was looked at before was at another path
 
     def discard(self) -> None:
         """Remove a folder that is not to be published after all."""

@@ -6,24 +6,22 @@ results say what is left to look at; nothing else is needed.
 
 from __future__ import annotations
 
-import io
-import os
-import resource
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 import msgspec
 
-from bulk_esm.errors import RecordingError, RunFolderError
+from bulk_esm.errors import RunFolderError
+from bulk_esm.model.doubts import tells_of_sending
 from bulk_esm.model.plan import Plan, PlanItem
 from bulk_esm.model.records import FileDigest, RunRecord
 from bulk_esm.model.result import Result
-from bulk_esm.store.begun import BEGUN, BegunWriter, read_begun
+from bulk_esm.store.begun import BEGUN, Begun, BegunWriter, read_begun
 from bulk_esm.store.jsonl import (
-    cut_torn_end,
     digest_of,
+    raw_lines,
     read_lines,
     read_salvaged,
     read_whole,
@@ -31,6 +29,7 @@ from bulk_esm.store.jsonl import (
     write_durably,
     writing,
 )
+from bulk_esm.store.result_writer import ResultWriter
 
 RECORD: Final = "run.json"
 PLAN: Final = "plan.jsonl"
@@ -39,17 +38,12 @@ OLD_RESULTS: Final = "results.old.jsonl"
 LOG: Final = "log.jsonl"
 
 
-_A_LONG_LINE: Final = 2_000  # bytes; a result has about 800
-_FOR_THE_RECORD: Final = 64_000  # bytes, for run.json and the log's last words
-_WHAT_NOW: Final = "make room, and then finish the run with `bulk-esm continue`"
-
-
 class ShardFiles:
     """A folder that holds what is known of one shard of a run.
 
     Attributes:
         path: the folder.
-        damages: what was found damaged, and passed over with `--salvage`.
+        damages: what was found damaged, and passed over.
     """
 
     def __init__(self, path: Path, *, plan: FileDigest | None = None, salvage: bool = False) -> None:
@@ -146,29 +140,48 @@ class ShardFiles:
     def keep_results(self, kept: Sequence[Result]) -> None:
         """Replace the results by those that stay, before a run is continued: each mapping has one line at any time.
 
-        What goes is kept in `results.old.jsonl`, and durable there before it goes.
+        What goes is kept in `results.old.jsonl` as it was, damaged or not, and durable there before it goes.
         """
         with writing(self.path / RESULTS):
             stays = {result.uuid: result for result in kept}
-            old = [result for result in self.results() if stays.get(result.uuid) != result]
+            old = [line for line in raw_lines(self.path / RESULTS) if not _is_among(stays, line)]
             if old:
-                before = read_salvaged(self.path / OLD_RESULTS, Result)[0]
-                write_durably(self.path / OLD_RESULTS, [*before, *old])
+                write_durably(self.path / OLD_RESULTS, [*raw_lines(self.path / OLD_RESULTS), *old])
             write_durably(self.path / RESULTS, kept)
+
+    def keep_begun(self, uuids: AbstractSet[str]) -> None:
+        """Bring to disk to which mappings something may have been sent, before the results that say so go.
+
+        Args:
+            uuids: the mappings. What is on disk already stays, if it can be read.
+        """
+        with writing(self.path / BEGUN):
+            known = self.begun()
+            if new := uuids - (known or frozenset()):
+                there = [] if known is None else raw_lines(self.path / BEGUN)
+                write_durably(self.path / BEGUN, [*there, Begun(wave=1, uuids=tuple(sorted(new)))])
 
     def open_begun(self) -> BegunWriter:
         """Open `begun.jsonl` for appending."""
         return BegunWriter(self.path / BEGUN)
 
     def begun(self) -> frozenset[str] | None:
-        """To which mappings something may have been sent; None where an older version kept no such file."""
+        """To which mappings something may have been sent; None where that cannot be told, and so may be to all.
+
+        An older version kept no such file; and one that lacks what results tell of was cut.
+        """
+        path = self.path / BEGUN
         try:
-            return read_begun(self.path / BEGUN)
+            found = read_begun(path)
         except RunFolderError as error:
             if not self._salvage:
                 raise
             self._note(f"{error}; so each mapping of it is looked at")
             return None
+        if found is None or all(result.uuid in found for result in self.results() if tells_of_sending(result)):
+            return found
+        self._note(f"{path}: it lacks mappings that have results; so each mapping of it is looked at")
+        return None
 
     def last_sent_at(self) -> float:
         """When an update was last about to be sent, at the latest, in seconds since the epoch; 0 if none was."""
@@ -181,53 +194,9 @@ class ShardFiles:
         return ResultWriter(self.path / RESULTS)
 
 
-class ResultWriter:
-    """Appends results, each in one write of one whole line."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._encoder = msgspec.json.Encoder()
-        self._longest = _A_LONG_LINE
-        with writing(path):
-            cut_torn_end(path)
-            self._file: io.RawIOBase = path.open("ab", buffering=0)
-
-    def append(self, result: Result) -> None:
-        """Write one result.
-
-        Raises:
-            RecordingError: it cannot be written; nothing more should be sent.
-        """
-        line = self._encoder.encode(result) + b"\n"
-        self._longest = max(self._longest, len(line))
-        try:
-            written = self._file.write(line)
-        except OSError as error:
-            raise RecordingError(f"{self._path} cannot be written: {error.strerror}; {_WHAT_NOW}") from error
-        if written != len(line):
-            raise RecordingError(f"{self._path} cannot be written: the disk is full; {_WHAT_NOW}")
-
-    def require_room(self, results: int) -> None:
-        """Make sure that so many more results can be written, so that no update is sent that could not be recorded.
-
-        Raises:
-            RecordingError: there is no room for them, or the file is gone.
-        """
-        if os.fstat(self._file.fileno()).st_nlink == 0:
-            raise RecordingError(f"{self._path} was removed, so nothing more was sent")
-        needed = results * self._longest + _FOR_THE_RECORD
-        disk = os.fstatvfs(self._file.fileno())
-        limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
-        if disk.f_bavail * disk.f_frsize < needed:
-            raise RecordingError(f"{self._path}: the disk is full, so nothing more was sent; {_WHAT_NOW}")
-        if limit != resource.RLIM_INFINITY and self._file.seek(0, os.SEEK_END) + needed > limit:
-            raise RecordingError(f"{self._path}: the limit of a file's size is reached (ulimit -f); {_WHAT_NOW}")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        with writing(self._path), self._file:
-            os.fsync(self._file.fileno())
+def _is_among(results: Mapping[str, Result], line: msgspec.Raw) -> bool:
+    try:
+        found = msgspec.json.decode(line, type=Result)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return False
+    return results.get(found.uuid) == found

@@ -1,9 +1,9 @@
 from typing import Any
 
 import botocore.exceptions as botocore_errors
-import msgspec
 import pytest
 
+from bulk_esm.aws.answers import DamagedAnswer
 from bulk_esm.aws.errors import translated
 from bulk_esm.errors import AccessError, BulkEsmError, ServiceError, UsageError
 
@@ -104,7 +104,7 @@ def test_a_configuration_without_a_client(error: Exception, hint: str) -> None:
         (botocore_errors.ConnectionClosedError(endpoint_url="http://x"), True),
         (botocore_errors.ReadTimeoutError(endpoint_url="http://x"), True),
         (botocore_errors.HTTPClientError(error="what else"), True),
-        (msgspec.DecodeError("no JSON"), True),
+        (DamagedAnswer("no JSON"), True),
         (ConnectionResetError(), True),
         (TimeoutError(), True),
     ],

@@ -20,8 +20,9 @@ LONGEST_S = 60
 class ToyWorker(Worker):
     """Tells of so many results; then does as the tags say.
 
-    `until`: waits until a file is there, unless it was told to look first. `failures`: waits until it knows of so many.
-    `alive`: a file that is there while it works.
+    `until`: waits until a file is there, unless it was told to look first. `alive`: a file, there while it works.
+    `sends`: instead sends so many updates, each as long under way as its number says, of which those are refused that
+    `refused` has.
     """
 
     def __init__(self) -> None:
@@ -40,6 +41,8 @@ class ToyWorker(Worker):
     ) -> ShardEnd:
         shard, tags = assignment.shard, assignment.shard.tags
         assert isinstance(assignment.task, CarryOut)
+        if "sends" in tags:
+            return await self._send(shard, on_event)
         for number in range(int(tags.get("results", "3"))):
             on_event(Resulted(shard.name, result(str(number), Outcome(tags.get("outcome", "updated")))))
         if "alive" in tags:
@@ -55,10 +58,30 @@ class ToyWorker(Worker):
 
     async def _may_end(self, assignment: Assignment) -> bool:
         tags = assignment.shard.tags
-        if "failures" in tags and (self.budget is None or self.budget.failures < int(tags["failures"])):
-            return False
         assert isinstance(assignment.task, CarryOut)
         return "until" not in tags or assignment.task.looks_first or await anyio.Path(tags["until"]).exists()
+
+    async def _send(self, shard: Shard, on_event: Callable[[Event], None]) -> ShardEnd:
+        refused = set(shard.tags.get("refused", "").split())
+
+        async def send(number: str) -> None:
+            assert self.budget is not None
+            await anyio.sleep(0.03 * (int(number) % 3))
+            self.budget.leave((shard.name, number))
+            is_refused = number in refused
+            on_event(Resulted(shard.name, result(number, Outcome.FAILED if is_refused else Outcome.UPDATED, calls=1)))
+            if is_refused:
+                self.budget.fail()
+
+        async with anyio.create_task_group() as tasks:
+            for number in map(str, range(int(shard.tags["sends"]))):
+                while not self.stopped:
+                    assert self.budget is not None
+                    with anyio.move_on_after(0.05):  # and looks whether it was stopped
+                        await self.budget.enter((shard.name, number))
+                        tasks.start_soon(send, number)
+                        break
+        return ShardEnd(shard=shard.name, stop=self.stopped)
 
 
 class ToySource:
@@ -103,7 +126,7 @@ class ToySource:
         return [end.shard for end in self.ends]
 
 
-def result(uuid: str, outcome: Outcome = Outcome.UPDATED) -> Result:
+def result(uuid: str, outcome: Outcome = Outcome.UPDATED, *, calls: int = 0) -> Result:
     """A result whose state is the worker's process."""
     return Result(
         run_id="run",
@@ -117,6 +140,7 @@ def result(uuid: str, outcome: Outcome = Outcome.UPDATED) -> Result:
         outcome=outcome,
         state=str(os.getpid()),
         request={},
+        update_calls=calls,
     )
 
 

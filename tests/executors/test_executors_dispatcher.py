@@ -7,7 +7,7 @@ from executors_toy import ToySource, result, shards
 from bulk_esm.engine.budget import Budget
 from bulk_esm.errors import NoCredentialsError, RecordingError
 from bulk_esm.executors.dispatcher import Dispatcher
-from bulk_esm.executors.messages import Do, Ended, Failed, Halt, Here, Leave, Order, Told, read_order, write
+from bulk_esm.executors.messages import Do, Ended, Halt, Held, Here, Leave, Order, Share, Told, read_order, write
 from bulk_esm.executors.tasks import Assignment, Event, ListMappings, Reach, Resulted, ShardEnd
 from bulk_esm.model.records import RunStatus
 from bulk_esm.model.result import Outcome
@@ -39,8 +39,8 @@ def end(dispatcher: Dispatcher, worker_id: str, shard: str) -> None:
     dispatcher.received(worker_id, write(Ended(ShardEnd(shard=shard))))
 
 
-def tell(dispatcher: Dispatcher, worker_id: str, shard: str, outcome: Outcome) -> None:
-    dispatcher.received(worker_id, write(Told((Resulted(shard, result("0", outcome)),))))
+def tell(dispatcher: Dispatcher, worker_id: str, shard: str, outcome: Outcome, held: Held | None = None) -> None:
+    dispatcher.received(worker_id, write(Told((Resulted(shard, result("0", outcome, calls=1)),), held)))
 
 
 def test_work_is_spread_and_whoever_ends_gets_more() -> None:
@@ -142,18 +142,34 @@ def test_who_comes_after_a_stop_is_told_before_it_begins() -> None:
     assert isinstance(seated.orders[1], Do)
 
 
-def test_a_failure_counts_once_and_is_told_to_the_others() -> None:
+def granted(worker: Recorded) -> list[int]:
+    return [order.granted for order in worker.orders if isinstance(order, Share)]
+
+
+def test_the_budget_is_granted_in_shares_and_a_failure_counts_once() -> None:
     budget = Budget(5)
     dispatcher = Dispatcher(ToySource(shards(2)), places=2, room=1, budget=budget)
     a, b = Recorded(dispatcher, "a"), Recorded(dispatcher, "b")
+    assert isinstance(a.orders[0], Share)  # before the first assignment
+    assert granted(a) == [0, 6, 3]
+    assert granted(b) == [0]  # until the first has said that it has no more than three
+    dispatcher.received("a", write(Told((), Held(2, 3, 0, is_wanted=True))))
+    assert granted(b) == [0, 3]
     for _ in range(2):  # as after a loss
-        tell(dispatcher, "a", a.shards[0], Outcome.FAILED)
-    tell(dispatcher, "b", b.shards[0], Outcome.UPDATED)
-    for _ in range(2):
-        dispatcher.tell_failures()
+        tell(dispatcher, "a", a.shards[0], Outcome.FAILED, Held(2, 3, 1, is_wanted=True))
     assert budget.failures == 1
-    assert [order for order in a.orders if isinstance(order, Failed)] == [Failed(5, 0)]
-    assert [order for order in b.orders if isinstance(order, Failed)] == [Failed(5, 0), Failed(5, 1)]
+    assert (granted(a)[-1], granted(b)[-1]) == (3, 2)  # one of a's is spent, and b is asked for one of its three
+    tell(dispatcher, "b", b.shards[0], Outcome.UPDATED, Held(1, 3, 0, is_wanted=False))
+    dispatcher.received("b", write(Told((), Held(3, 0, 0, is_wanted=False))))
+    assert (granted(a)[-1], granted(b)[-1]) == (6, 0)
+
+
+def test_whoever_is_lost_leaves_its_share_to_the_others() -> None:
+    dispatcher = Dispatcher(ToySource(shards(2)), places=2, room=1, budget=Budget(0))
+    a, b = Recorded(dispatcher, "a"), Recorded(dispatcher, "b")
+    assert (granted(a)[-1], granted(b)[-1]) == (1, 0)
+    dispatcher.gone("a", "it died")
+    assert granted(b)[-1] == 1
 
 
 @pytest.mark.parametrize("outcome", [Outcome.UPDATED, Outcome.FAILED])

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import anyio
 import executors_cluster
-import msgspec
 import pytest
 from distributed import Client
 from executors_toy import LONGEST_S, ToySource, ToyWorker, shards
@@ -106,23 +105,22 @@ async def test_what_a_killed_worker_had_is_done_by_another(open_executor: OpenEx
     assert str(killed[0]) not in {source.states[name] for name in lost}
 
 
-async def test_failures_in_one_worker_count_in_the_others(open_executor: OpenExecutor, tmp_path: Path) -> None:
-    both_began = tmp_path / "both"
+@pytest.mark.parametrize("most", [0, 5])
+async def test_the_budget_is_exceeded_by_one_at_the_most(open_executor: OpenExecutor, most: int) -> None:
+    """All that is sent is refused, in six shards by two workers: one more than may fail, and not one for each."""
 
     def on_event(_: Event) -> None:
-        if len(source.states) == PLACES:
-            both_began.touch()
+        if budget.is_exceeded:
+            executor.stop(Stop(RunStatus.HALTED, budget.reason))
 
-    failing, watching = shards(PLACES)
-    failing = msgspec.structs.replace(failing, tags={"outcome": "failed", "until": str(both_began)})
-    watching = msgspec.structs.replace(watching, tags={"failures": "3"})  # of which it has none itself
-    budget, source = Budget(10), ToySource([failing, watching], on_event)
+    refused = " ".join(map(str, range(9)))
+    budget, source = Budget(most), ToySource(shards(AT_ONCE, sends="9", refused=refused), on_event)
     with anyio.fail_after(LONGEST_S):
         async with open_executor() as executor:
             executor.begin(budget)
             await executor.do(source)
-    assert budget.failures == 3
-    assert len(source.ends) == len(set(source.states.values())) == PLACES
+    assert budget.failures == sum(map(len, source.heard_of.values())) == most + 1
+    assert len(source.ends) == AT_ONCE
 
 
 @pytest.mark.parametrize("how", ["process", "dask"])

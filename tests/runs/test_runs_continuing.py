@@ -21,6 +21,7 @@ from bulk_esm.model.shard import Problem, Shard
 from bulk_esm.runs.continuing import plan_rest, put_back_since
 from bulk_esm.runs.fleet import Fleet
 from bulk_esm.runs.run import Run
+from bulk_esm.store.run_files import RunFiles
 
 A, B, C = shard(1), shard(2), shard(3)
 INTENT = Intent(command="pause")
@@ -135,3 +136,28 @@ def test_what_was_put_back_before_it_was_continued_is_over() -> None:
     assert put_back_since(a_record(continued_at="2026-01-01T12:00:00.000Z"), [other]) is None
     assert put_back_since(a_record(continued_at="2026-01-01T10:30:00.000Z"), [other]) == other
     assert put_back_since(a_record(), []) is None
+
+
+async def test_a_run_that_kept_no_list_of_what_had_begun_does_not_lose_its_doubts(tmp_path: Path) -> None:
+    """One of an older version, continued and killed again at once: what it may have sent is looked at again."""
+    _, fleet, run = await cut_run(tmp_path, A)
+    files = run.files.shard(A)
+    (files.path / "begun.jsonl").unlink()
+    before = (await plan_rest(fleet, run.files)).perhaps_sent
+    (await plan_rest(fleet, run.files)).begin(most_failures=10)
+    with files.open_begun() as begun, files.open_results():  # and then the kill
+        begun.begin([item_of(A, 3).uuid], wave=1)
+    again = RunFiles(run.path)
+    assert again.shard(A).begun() == frozenset(item_of(A, number).uuid for number in range(4))
+    assert (await plan_rest(fleet, again)).perhaps_sent == before == 2
+
+
+async def test_results_that_tell_of_sending_go_only_when_that_is_kept_elsewhere(tmp_path: Path) -> None:
+    """Its list of what had begun was cut: what did not settle in time is looked at by Get, however often it dies."""
+    _, fleet, run = await cut_run(tmp_path, A)
+    (run.files.shard(A).path / "begun.jsonl").write_bytes(b"")
+    for _ in range(2):
+        rest = await plan_rest(fleet, RunFiles(run.path))
+        assert item_of(A, 2).uuid in rest.task_of(A).doubts.by_get
+        rest.begin(most_failures=10)
+    assert [result.uuid for result in RunFiles(run.path).results() if result.outcome is Outcome.TIMED_OUT] == []

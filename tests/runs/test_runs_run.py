@@ -22,7 +22,7 @@ from bulk_esm.model.shard import Problem, Shard
 from bulk_esm.model.stopping import Stop
 from bulk_esm.runs.run import Run
 from bulk_esm.store.finding import all_runs, find_run
-from bulk_esm.store.shard_files import ResultWriter
+from bulk_esm.store.result_writer import ResultWriter
 
 A, B, C = shard(1), shard(2), shard(3)
 

@@ -64,12 +64,23 @@ def test_its_date_is_that_of_the_last_that_was_about_to_be_sent(tmp_path: Path) 
         assert files.last_sent_at() > 1.0
 
 
-def test_what_cannot_be_recorded_must_not_be_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def no_room(_: int) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+@pytest.mark.parametrize(
+    ("number", "says"),
+    [
+        (errno.ENOSPC, "No space left on device; make room, and then finish"),
+        (errno.EDQUOT, "Disk quota exceeded; make room, and then finish"),
+        (errno.EIO, "Input/output error; look after the disk, and then finish"),
+        (errno.EROFS, "Read-only file system; look after the disk, and then finish"),
+    ],
+)
+def test_what_cannot_be_recorded_must_not_be_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, says: str
+) -> None:
+    def fail(_: int) -> None:
+        raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(os, "fsync", no_room)
-    with BegunWriter(tmp_path / BEGUN) as begun, pytest.raises(RecordingError, match=r"No space left .*; make room"):
+    monkeypatch.setattr(os, "fsync", fail)
+    with BegunWriter(tmp_path / BEGUN) as begun, pytest.raises(RecordingError, match=says):
         begun.begin(("a",), wave=1)
 
 

@@ -229,6 +229,54 @@ def test_what_a_run_that_is_continued_again_gives_up_is_added_to_what_it_gave_up
     assert old == ["a", "b"]
 
 
+def test_lines_that_are_no_results_are_kept_as_they_were_when_a_salvaged_run_goes_on(tmp_path: Path) -> None:
+    path, damaged = tmp_path / RESULTS, [b'{"run_id":"what', b"\xff\xfe", b'{"uuid":1}']
+    with ShardFiles(tmp_path).open_results() as results:
+        results.append(result("a"))
+    path.write_bytes(b"".join([path.read_bytes(), *(line + b"\n" for line in damaged), b'{"run_id":"torn']))
+    files = ShardFiles(tmp_path, salvage=True)
+    files.keep_results([result("a")])
+    assert (tmp_path / OLD_RESULTS).read_bytes().splitlines() == damaged
+    assert list(ShardFiles(tmp_path).results()) == [result("a")]
+    path.write_bytes(b"again\n" + path.read_bytes())
+    files.keep_results([])
+    old = (tmp_path / OLD_RESULTS).read_bytes().splitlines()
+    assert old == [*damaged, b"again", msgspec.json.encode(result("a"))]
+
+
+def test_what_had_begun_lacks_what_results_tell_of_so_all_may_have(tmp_path: Path) -> None:
+    there = home_run(tmp_path)
+    path = there.path / BEGUN
+    path.write_bytes(b"")
+    files = RunFiles(there.path)
+    assert files.shard(HOME).begun() is None
+    assert files.damages == [f"{path}: it lacks mappings that have results; so each mapping of it is looked at"]
+
+
+@pytest.mark.parametrize("does", [lambda _: None, lambda path: path.write_bytes(b"what\n" + path.read_bytes())])
+def test_what_had_begun_and_is_missing_or_damaged_is_written_anew(
+    tmp_path: Path, does: Callable[[Path], object]
+) -> None:
+    there = home_run(tmp_path)
+    path = there.path / BEGUN
+    if does(path) is None:
+        path.unlink()
+    RunFiles(there.path, salvage=True).shard(HOME).keep_begun({"u-0", "u-3"})
+    assert RunFiles(there.path).shard(HOME).begun() is None  # a result tells of u-1
+    (there.path / RESULTS).unlink()
+    assert RunFiles(there.path).shard(HOME).begun() == frozenset(["u-0", "u-3"])
+
+
+def test_what_had_begun_is_added_to(tmp_path: Path) -> None:
+    there = home_run(tmp_path)
+    before = (there.path / BEGUN).read_bytes()
+    there.shard(HOME).keep_begun({"u-0"})
+    assert (there.path / BEGUN).read_bytes() == before
+    there.shard(HOME).keep_begun({"u-0", "u-3"})
+    assert (there.path / BEGUN).read_bytes().startswith(before)
+    assert there.shard(HOME).begun() == frozenset(["u-0", "u-1", "u-2", "u-3"])
+
+
 def test_a_damaged_list_of_what_was_begun_is_refused_or_all_is_looked_at(tmp_path: Path) -> None:
     there = home_run(tmp_path)
     path = there.path / BEGUN
