@@ -35,6 +35,17 @@ def last_settled_at(simulator: Simulator) -> float:
     return max(mapping.accepted[0].settles_at or 0.0 for mapping in simulator.report().mappings if mapping.accepted)
 
 
+@pytest.mark.parametrize("seed", range(1, 5))
+@in_virtual_time
+async def test_a_pause_of_five_hundred(seed: int) -> None:
+    fleet = make_fleet(500, seed=seed, disabled_share=0.0)
+    async with world(max_per_second=15.0, fleet=fleet, seed=seed, faults=Faults(latency_s=0.08)) as (simulator, home):
+        plan = await home.plan(EVERYTHING, PAUSE)
+        await carried_out(home, plan, simulator)
+        assert requests_per_mapping(simulator, 500) <= 1.12
+        assert asyncio.get_running_loop().time() <= 1.09 * last_settled_at(simulator)
+
+
 @pytest.mark.parametrize("max_per_second", [12.0, 15.0])
 @in_virtual_time
 async def test_a_plain_pause(max_per_second: float) -> None:
