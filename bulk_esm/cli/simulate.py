@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import anyio
 from cyclopts import Group, Parameter
 
 from bulk_esm.cli.options import Duration
-from bulk_esm.cli.signals import heard
 from bulk_esm.cli.streams import say
 from bulk_esm.errors import UsageError
-from bulk_esm.simulator import Faults, Report, Simulator
+
+if TYPE_CHECKING:
+    from bulk_esm.simulator import Faults, Report
 
 FAULTS = Group("Faults", help="Shares are from 0 to 1; times are divided by --speed.", sort_key=2)
 
@@ -32,6 +31,8 @@ class FaultOptions:
 
     def faults(self) -> Faults:
         """The simulator's own settings."""
+        from bulk_esm.simulator import Faults
+
         shares = (self.error_share, self.cut_share, self.refused_share, self.stuck_share, self.other_caller_share)
         if any(not 0 <= share <= 1 for share in shares):
             raise UsageError("a share is from 0 to 1")
@@ -58,6 +59,8 @@ def simulate_command(
 
     Example: bulk-esm simulate --mappings 1000 --speed 20
     """
+    import anyio
+
     if mappings < 0 or not speed > 0 or not 0 <= port <= 65535:  # noqa: PLR2004 - TCP's own
         raise UsageError("--mappings is 0 or more, --speed is above 0, and --port is from 0 to 65535")
     anyio.run(_serve, mappings, speed, seed, port, faults.faults())
@@ -65,6 +68,13 @@ def simulate_command(
 
 
 async def _serve(mappings: int, speed: float, seed: int, port: int, faults: Faults) -> None:
+    import asyncio
+
+    import anyio
+
+    from bulk_esm.cli.signals import heard
+    from bulk_esm.simulator import Simulator
+
     simulator = Simulator(mappings=mappings, speed=speed, seed=seed, port=port, faults=faults)
     try:
         await simulator.__aenter__()
