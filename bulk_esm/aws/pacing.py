@@ -2,7 +2,7 @@
 
 Lambda gives 15 requests/s to an account and Region for all callers together (F§1). The bucket hands out its tokens in
 the order in which they were asked for, and changes its own rate: down once for each episode of congestion, back up
-while traffic is clean (additive increase, multiplicative decrease).
+while traffic is clean (`rate_control`).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Final
 import anyio
 import msgspec
 
+from bulk_esm.aws.rate_control import RateControl
 from bulk_esm.clock import Clock
 from bulk_esm.errors import UsageError
 
@@ -19,16 +20,9 @@ from bulk_esm.errors import UsageError
 # little enough that no window of a second sees a burst. Lambda publishes no burst size (F§1.1).
 BURST_S: Final = 0.04
 MOST_BURST: Final = 10.0  # requests
-# Chosen by benchmarks/controllers.py: against another caller that takes half of the quota it uses all of the rest with
-# 4 % of its requests throttled, and comes back within seconds when he leaves; CUBIC throttles half as much again.
-_DECREASE: Final = 0.6
-# Of the full rate, for each answer at the full rate: 9 % a second at 15 requests/s, and in the same number of requests
-# at any other.
-_RECOVERY: Final = 0.006
 # Guess: Lambda never means a longer pause, as no capture shows a Retry-After at all; were it longer, the next answer
 # would ask for it again. It also keeps a proxy's nonsense (1e9, inf) from stopping a run for ever.
 _LONGEST_HOLD_S: Final = 60.0
-_FLOOR: Final = 0.05  # of the full rate: another caller may leave almost nothing, but not nothing for ever
 
 
 class PacerStatistics(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,17 +57,19 @@ class Pacer:
         *,
         max_per_second: float,
         clock: Clock | None = None,
+        control: RateControl | None = None,
     ) -> None:
         """Start with one token.
 
         Args:
             max_per_second: requests/s while nothing throttles.
             clock: the time.
+            control: what becomes of the rate when something does.
 
         Raises:
             UsageError: a rate that is not a number above zero.
         """
-        self._max_per_second = self._rate = _checked(max_per_second)
+        self._max_per_second = _checked(max_per_second)
         self._clock = clock or Clock()
         self._line = anyio.Lock(
             fast_acquire=True
@@ -81,7 +77,8 @@ class Pacer:
         self._refilled_at = self._clock.monotonic()
         self._tokens = 1.0
         self._held_until = float("-inf")
-        self._episode_at = float("-inf")
+        self._episode_at = self._refilled_at
+        self._control = control or RateControl()
         self._granted = self._throttles = self._episodes = 0
 
     @property
@@ -92,8 +89,7 @@ class Pacer:
     @max_per_second.setter
     def max_per_second(self, value: float) -> None:
         self._refill()
-        self._rate *= _checked(value) / self._max_per_second
-        self._max_per_second = value
+        self._max_per_second = _checked(value)
 
     def statistics(self) -> PacerStatistics:
         """What the bucket has done and is doing."""
@@ -125,8 +121,7 @@ class Pacer:
 
     def succeeded(self) -> None:
         """Take note of an answer that was no throttle: clean traffic brings the rate back."""
-        step = self._max_per_second * _RECOVERY * self._max_per_second / self._rate
-        self._rate = min(self._max_per_second, self._rate + step)
+        self._control.served()
 
     def throttled(self, granted_at: float, retry_after_s: float | None = None) -> None:
         """Take note of a throttle.
@@ -141,12 +136,16 @@ class Pacer:
         now = self._refill()
         if retry_after_s is not None:
             self._held_until = max(self._held_until, now + min(retry_after_s, _LONGEST_HOLD_S))
-        if granted_at <= self._episode_at:
+        if self._episodes and granted_at <= self._episode_at:
             return
+        self._control.throttled((now - self._episode_at) * self._max_per_second)
         self._episodes += 1
         self._episode_at = now
-        self._rate = max(self._rate * _DECREASE, self._max_per_second * _FLOOR)
         self._tokens = min(self._tokens, 0.0)
+
+    @property
+    def _rate(self) -> float:
+        return self._max_per_second * self._control.share
 
     @property
     def _capacity(self) -> float:

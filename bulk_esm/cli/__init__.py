@@ -16,7 +16,7 @@ def main() -> None:
     if sys.argv[1:] == ["--version"]:
         print(__version__)  # noqa: T201 - before anything is imported, so that it is instant
         return
-    from bulk_esm.cli.app import run  # noqa: PLC0415 - likewise
+    from bulk_esm.cli.app import run
 
     code = run(sys.argv[1:])
     ignore_signals()

@@ -75,7 +75,7 @@ def _cause(error: Exception) -> BulkEsmError:
         first = first.exceptions[0]
     if isinstance(first, BulkEsmError):
         return first
-    from bulk_esm.logs import get_logger  # noqa: PLC0415 - not worth its time where nothing fails
+    from bulk_esm.logs import get_logger  # not worth its time where nothing fails
 
     get_logger("cli").debug("unexpected", exc_info=error)
     if isinstance(first, OSError):

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from bulk_esm.bulk import BulkEsm
-from bulk_esm.cli.change import change as carry_change
-from bulk_esm.cli.change import tell_of_damage
 from bulk_esm.cli.fleet_options import FleetOptions
-from bulk_esm.cli.inputs import read_change, read_selection, reads_stdin, require_selection
-from bulk_esm.cli.job import Job
-from bulk_esm.cli.opening import set_up_logs, with_bulk
 from bulk_esm.cli.options import (
     ROLLOUT,
     AwsOptions,
@@ -27,9 +20,13 @@ from bulk_esm.cli.options import (
     WaveOptions,
 )
 from bulk_esm.errors import UsageError
-from bulk_esm.model.change import Change
-from bulk_esm.runs.planning import PlanContext, RunPlan
-from bulk_esm.store.saved_plan import read_plan
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from bulk_esm.bulk import BulkEsm
+    from bulk_esm.cli.job import Job
+    from bulk_esm.runs.planning import PlanContext, RunPlan
 
 
 def apply_command(
@@ -55,6 +52,12 @@ def apply_command(
 
     Example: bulk-esm apply --function 'orders-*' --set BatchSize=50 --set MaximumBatchingWindowInSeconds=5
     """
+    from bulk_esm.cli.change import change as carry_change
+    from bulk_esm.cli.inputs import read_change, read_selection, reads_stdin, require_selection
+    from bulk_esm.cli.job import Job
+    from bulk_esm.cli.opening import set_up_logs, with_bulk
+    from bulk_esm.model.change import Change
+
     set_up_logs(output)
     stdin_is_data = reads_stdin(select, change.requests)
     as_given = order == "given"
@@ -88,6 +91,10 @@ def apply_command(
 
 
 def _apply_saved(path: Path, job: Job, aws: AwsOptions, fleet: FleetOptions) -> int:
+    from bulk_esm.cli.change import change, tell_of_damage
+    from bulk_esm.cli.opening import with_bulk
+    from bulk_esm.store.saved_plan import read_plan
+
     saved = read_plan(path, salvage=job.runs.salvage, told=tell_of_damage)
     saved.check()
     job.check()
@@ -96,7 +103,7 @@ def _apply_saved(path: Path, job: Job, aws: AwsOptions, fleet: FleetOptions) -> 
         return bulk.renew(saved, context=context)
 
     async def work(bulk: BulkEsm) -> int:
-        return await carry_change(bulk.for_plan(saved, name=str(path)), job, fleet, plan_of)
+        return await change(bulk.for_plan(saved, name=str(path)), job, fleet, plan_of)
 
     return with_bulk(
         aws,

@@ -3,34 +3,20 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from bulk_esm.bulk import BulkEsm
-from bulk_esm.cli.change import outwait, tell_of_damages, tell_of_transition
-from bulk_esm.cli.durations import format_duration
-from bulk_esm.cli.exit_codes import exit_code
 from bulk_esm.cli.fleet_options import FleetOptions
-from bulk_esm.cli.guards import check_account, check_alarms
-from bulk_esm.cli.job import (
-    deadline_of,
-    refuse_no_account,
-    refuse_waves_without_terminal,
-    refuse_without_terminal,
-)
-from bulk_esm.cli.opening import held_locks, lock_shards, set_up_logs, with_bulk
 from bulk_esm.cli.options import ROLLOUT, RUN, AwsOptions, GuardOptions, OutputOptions, RunName, RunOptions, RunsOptions
-from bulk_esm.cli.running import ask, run_and_report
-from bulk_esm.cli.shards_text import shard_problem_lines, shards_text
 from bulk_esm.cli.streams import say
 from bulk_esm.errors import RefusedError, UsageError
-from bulk_esm.model.amounts import Amount
-from bulk_esm.model.records import RunRecord, RunStatus
-from bulk_esm.model.result import Outcome
-from bulk_esm.runs.continuing import RunRest, put_back_since
-from bulk_esm.store.finding import find_run, readable_runs
-from bulk_esm.store.run_files import RunFiles
+
+if TYPE_CHECKING:
+    from bulk_esm.bulk import BulkEsm
+    from bulk_esm.model.records import RunRecord
+    from bulk_esm.runs.continuing import RunRest
+    from bulk_esm.store.run_files import RunFiles
 
 
 def continue_command(
@@ -56,6 +42,17 @@ def continue_command(
 
     Example: bulk-esm continue last
     """
+    from bulk_esm.cli.change import outwait, tell_of_damages, tell_of_transition
+    from bulk_esm.cli.exit_codes import exit_code
+    from bulk_esm.cli.guards import check_account, check_alarms
+    from bulk_esm.cli.job import deadline_of
+    from bulk_esm.cli.opening import held_locks, lock_shards, set_up_logs, with_bulk
+    from bulk_esm.cli.running import ask, run_and_report
+    from bulk_esm.cli.shards_text import shard_problem_lines
+    from bulk_esm.model.amounts import Amount
+    from bulk_esm.model.records import RunStatus
+    from bulk_esm.store.finding import find_run
+
     set_up_logs(output)
     files = find_run(runs.runs_dir, name, salvage=runs.salvage)
     if files.only is not None:
@@ -100,6 +97,10 @@ def continue_command(
 def _refuse_what_makes_no_sense(
     files: RunFiles, record: RunRecord, guards: GuardOptions, *, yes: bool, dry_run: bool
 ) -> None:
+    from bulk_esm.cli.job import refuse_no_account, refuse_waves_without_terminal, refuse_without_terminal
+    from bulk_esm.runs.continuing import put_back_since
+    from bulk_esm.store.finding import readable_runs
+
     refuse_no_account(guards)
     if guards.max_targets is not None:
         raise UsageError("--max-targets: a run that is continued has its targets; leave it out")
@@ -113,11 +114,16 @@ def _refuse_what_makes_no_sense(
 
 
 def _tell_of_looks(max_per_second: float, count: int) -> None:
+    from bulk_esm.cli.durations import format_duration
+
     took = format_duration(count / max_per_second)
     say(f"to {count:,} mappings something may have been sent: each is looked at with Get, as List lags: about {took}")
 
 
 def _summary(rest: RunRest, files: RunFiles) -> list[str]:
+    from bulk_esm.cli.shards_text import shards_text
+    from bulk_esm.model.result import Outcome
+
     where = f" in {shards_text(rest.shards_left)}" if files.has_shards else ""
     lines = [
         f"{rest.record.run_id}: {rest.ended:,} of {rest.total:,} mappings have ended, {rest.left:,} are left{where}"
@@ -135,6 +141,8 @@ def _summary(rest: RunRest, files: RunFiles) -> list[str]:
 
 
 def _question(bulk: BulkEsm, record: RunRecord, rest: RunRest) -> str:
+    from bulk_esm.cli.shards_text import shards_text
+
     home = bulk.home.control_plane
     elsewhere = "" if home.is_aws else f", at {home.endpoint_url}"
     if not bulk.fleet.is_named:

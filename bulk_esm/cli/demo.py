@@ -7,26 +7,19 @@ import tempfile
 from collections import Counter
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import anyio
 from cyclopts import Parameter
 
-from bulk_esm.api import connect
-from bulk_esm.bulk import BulkEsm
-from bulk_esm.cli.opening import interruptible
-from bulk_esm.cli.running import run_to_the_end
 from bulk_esm.cli.streams import say
-from bulk_esm.cli.summary import pace_of, plan_summary
 from bulk_esm.errors import UsageError
-from bulk_esm.model.change import Change
 from bulk_esm.model.mapping import State
-from bulk_esm.model.records import Intent
-from bulk_esm.model.selection import Selection
-from bulk_esm.runs.planning import PlanContext, RunPlan
-from bulk_esm.runs.resuming import paused_by_runs
-from bulk_esm.simulator import Simulator
-from bulk_esm.store.run_files import RunFiles
+
+if TYPE_CHECKING:
+    from bulk_esm.bulk import BulkEsm
+    from bulk_esm.runs.planning import RunPlan
+    from bulk_esm.simulator import Simulator
+    from bulk_esm.store.run_files import RunFiles
 
 _SPEED = 20.0
 _RATE = 12.0 * _SPEED  # the default, at the simulator's speed
@@ -37,12 +30,18 @@ def demo_command(*, mappings: Annotated[int, Parameter(help="Mappings in the sim
 
     Example: bulk-esm demo
     """
+    import anyio
+
+    from bulk_esm.cli.opening import interruptible
+
     if mappings < 1:
         raise UsageError(f"--mappings is at least 1, not {mappings}")
     return anyio.run(interruptible, partial(_demo, mappings))
 
 
 async def _demo(mappings: int) -> int:
+    from bulk_esm.simulator import Simulator
+
     async with Simulator(mappings=mappings, speed=_SPEED, seed=1) as simulator:
         for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN"):
             os.environ.pop(name, None)  # the fleet is simulated, and so are the credentials
@@ -72,6 +71,12 @@ async def _demo(mappings: int) -> int:
 
 
 async def _pause(runs_dir: Path) -> RunFiles:
+    from bulk_esm.api import connect
+    from bulk_esm.model.change import Change
+    from bulk_esm.model.records import Intent
+    from bulk_esm.model.selection import Selection
+    from bulk_esm.runs.planning import PlanContext
+
     async with connect(max_per_second=_RATE, runs_dir=runs_dir) as bulk:
         context = PlanContext(intent=Intent(command="pause"))
         plan = await bulk.plan(Selection(all=True), Change({"Enabled": False}), context=context)
@@ -79,11 +84,18 @@ async def _pause(runs_dir: Path) -> RunFiles:
 
 
 async def _resume(paused: RunFiles, runs_dir: Path) -> RunFiles:
+    from bulk_esm.api import connect
+    from bulk_esm.runs.resuming import paused_by_runs
+
     async with connect(max_per_second=_RATE, runs_dir=runs_dir) as bulk:
         return await _carry_out(bulk, await bulk.plan_resuming(paused_by_runs([paused])), "resume")
 
 
 async def _carry_out(bulk: BulkEsm, plan: RunPlan, command: str) -> RunFiles:
+    from bulk_esm.cli.running import run_to_the_end
+    from bulk_esm.cli.summary import pace_of, plan_summary
+    from bulk_esm.model.records import Intent
+
     for line in plan_summary(plan.summary, pace=pace_of(bulk.fleet, plan, [plan.shards])):
         say(line)
     run = bulk.prepare(plan, intent=Intent(command=command))

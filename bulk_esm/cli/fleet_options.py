@@ -6,17 +6,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
 from cyclopts import Group, Parameter
 
 from bulk_esm.cli.options import AwsOptions
 from bulk_esm.errors import UsageError
-from bulk_esm.model.parameters import nearest
-from bulk_esm.shards.file import FleetFile, read_fleet_file
-from bulk_esm.shards.settings import FleetSettings
-from bulk_esm.shards.spec import ALL_REGIONS
+
+if TYPE_CHECKING:
+    from bulk_esm.shards.file import FleetFile
+    from bulk_esm.shards.settings import FleetSettings
 
 FLEET = Group("A fleet: many accounts and Regions", sort_key=6)
 
@@ -73,6 +73,8 @@ class FleetOptions:
         Raises:
             UsageError: a malformed list, or a file that cannot be read.
         """
+        from bulk_esm.shards.spec import ALL_REGIONS
+
         if self._file is not None:
             named = [spec.regions[:1] for spec in self._file.specs]
             return named[0][0] if all(regions not in ((), (ALL_REGIONS,)) for regions in named) else None
@@ -85,6 +87,8 @@ class FleetOptions:
         Raises:
             UsageError: a malformed list, or a file that cannot be read.
         """
+        from bulk_esm.shards.settings import FleetSettings
+
         return FleetSettings(
             regions=_names("--regions", self.regions),
             accounts=_names("--accounts", self.accounts),
@@ -141,6 +145,8 @@ class FleetOptions:
 
     @cached_property
     def _file(self) -> FleetFile | None:
+        from bulk_esm.shards.file import read_fleet_file
+
         # Read once: it may be a pipe.
         return None if self.fleet is None else read_fleet_file(self.fleet)
 
@@ -211,6 +217,8 @@ def _check_scheduler(address: str) -> None:
     except ValueError:  # a port that is none, or an unclosed bracket
         raise UsageError(f"--scheduler {address!r} is no address; write tcp://HOST:PORT or tls://HOST:PORT") from None
     if "://" in address and parts.scheme not in _SCHEMES:
+        from bulk_esm.model.parameters import nearest
+
         hint = nearest(parts.scheme, _SCHEMES) or f"; Dask knows {', '.join(_SCHEMES)}"
         raise UsageError(f"--scheduler {address!r}: {parts.scheme} is no way to reach one{hint}")
     if "://" not in address or not complete:

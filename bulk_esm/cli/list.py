@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from bulk_esm.bulk import BulkEsm
-from bulk_esm.cli.exit_codes import exit_code
 from bulk_esm.cli.fleet_options import FleetOptions
-from bulk_esm.cli.inputs import read_selection, reads_stdin
-from bulk_esm.cli.opening import set_up_logs, with_bulk
 from bulk_esm.cli.options import AwsOptions, OutputOptions, SelectOptions
-from bulk_esm.cli.output import Results, Row, form_for, tail_of, with_place
-from bulk_esm.cli.shards_text import failed_lines, places_text, problems_of
 from bulk_esm.cli.streams import say
-from bulk_esm.executors.tasks import ShardEnd
 from bulk_esm.model.mapping import EventSourceMapping, SourceType
-from bulk_esm.model.shard import Shard
+
+if TYPE_CHECKING:
+    from bulk_esm.bulk import BulkEsm
+    from bulk_esm.cli.output import Row
+    from bulk_esm.executors.tasks import ShardEnd
+    from bulk_esm.model.shard import Shard
 
 _COLUMNS = ("uuid", "function", "source", "type", "state")
 
@@ -46,6 +44,12 @@ def list_command(
 
     Example: bulk-esm list --function 'orders-*' --state Enabled
     """
+    from bulk_esm.cli.exit_codes import exit_code
+    from bulk_esm.cli.inputs import read_selection, reads_stdin
+    from bulk_esm.cli.opening import set_up_logs, with_bulk
+    from bulk_esm.cli.output import Results, form_for, with_place
+    from bulk_esm.cli.shards_text import failed_lines, places_text, problems_of
+
     set_up_logs(output)
     reads_stdin(select)
     selection = read_selection(select)
@@ -86,5 +90,7 @@ def _record(mapping: EventSourceMapping) -> Listed:
 
 
 def _row(listed: Listed) -> Row:
+    from bulk_esm.cli.output import tail_of
+
     source = tail_of(listed.event_source_arn)
     return (listed.uuid, tail_of(listed.function_arn), source, listed.source_type, listed.state)

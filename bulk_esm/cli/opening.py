@@ -93,7 +93,7 @@ async def _open_executor(options: FleetOptions) -> AsyncIterator[Executor | Lite
     if options.executor != "dask":
         yield options.executor
         return
-    from bulk_esm.executors.remote import open_dask_executor  # noqa: PLC0415 - only when it is wanted
+    from bulk_esm.executors.remote import open_dask_executor  # only when it is wanted
 
     async with open_dask_executor(options.scheduler or "", at_once=options.shards_at_once) as executor:
         if executor.warning is not None:

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from bulk_esm.bulk import BulkEsm
-from bulk_esm.cli.change import change
 from bulk_esm.cli.fleet_options import FleetOptions
-from bulk_esm.cli.inputs import read_selection, reads_stdin, require_selection
-from bulk_esm.cli.job import Job
-from bulk_esm.cli.opening import set_up_logs, with_bulk
 from bulk_esm.cli.options import (
     RUN,
     AwsOptions,
@@ -25,8 +19,12 @@ from bulk_esm.cli.options import (
     WaveOptions,
 )
 from bulk_esm.errors import UsageError
-from bulk_esm.model.change import Change
-from bulk_esm.runs.planning import PlanContext, RunPlan
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from bulk_esm.bulk import BulkEsm
+    from bulk_esm.runs.planning import PlanContext, RunPlan
 
 
 def pause_command(
@@ -56,6 +54,12 @@ def pause_command(
 
     Example: bulk-esm pause --function 'orders-*' --for 2h
     """
+    from bulk_esm.cli.change import change
+    from bulk_esm.cli.inputs import read_selection, reads_stdin, require_selection
+    from bulk_esm.cli.job import Job
+    from bulk_esm.cli.opening import set_up_logs, with_bulk
+    from bulk_esm.model.change import Change
+
     set_up_logs(output)
     stdin_is_data = reads_stdin(select)
     selection = read_selection(select)

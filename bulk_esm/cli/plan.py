@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from bulk_esm.bulk import BulkEsm
-from bulk_esm.cli.change import planned, show_items, show_summary
-from bulk_esm.cli.exit_codes import exit_code
 from bulk_esm.cli.fleet_options import FleetOptions
-from bulk_esm.cli.inputs import read_change, read_selection, reads_stdin, require_selection
-from bulk_esm.cli.opening import set_up_logs, with_bulk
 from bulk_esm.cli.options import AwsOptions, ChangeOptions, OutputOptions, SelectOptions
-from bulk_esm.cli.streams import say
 from bulk_esm.errors import RunFolderError, UsageError
-from bulk_esm.model.change import Change
-from bulk_esm.model.records import Intent
-from bulk_esm.runs.planning import PlanContext, RunPlan
-from bulk_esm.shards.order import parse_shard_order
-from bulk_esm.store.saved_plan import save_plan
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from bulk_esm.bulk import BulkEsm
+    from bulk_esm.runs.planning import PlanContext, RunPlan
 
 _CHANGES = 2
 
@@ -40,6 +34,15 @@ def plan_command(
 
     Example: bulk-esm plan --source-type kinesis --set ParallelizationFactor=4 --save plan.jsonl
     """
+    from bulk_esm.cli.change import planned, show_items, show_summary
+    from bulk_esm.cli.exit_codes import exit_code
+    from bulk_esm.cli.inputs import read_change, read_selection, reads_stdin, require_selection
+    from bulk_esm.cli.opening import set_up_logs, with_bulk
+    from bulk_esm.cli.streams import say
+    from bulk_esm.model.change import Change
+    from bulk_esm.model.records import Intent
+    from bulk_esm.shards.order import parse_shard_order
+
     set_up_logs(output)
     reads_stdin(select, change.requests)
     wanted = read_change(change)
@@ -71,6 +74,8 @@ def plan_command(
 
 
 def _save(plan: RunPlan, path: Path) -> None:
+    from bulk_esm.store.saved_plan import save_plan
+
     try:
         save_plan(path, plan.items())
     except OSError as error:

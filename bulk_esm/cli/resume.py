@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterable, Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from bulk_esm.bulk import BulkEsm
-from bulk_esm.cli.change import change
 from bulk_esm.cli.fleet_options import FleetOptions
-from bulk_esm.cli.inputs import read_selection, reads_stdin, require_selection
-from bulk_esm.cli.job import Job
-from bulk_esm.cli.opening import set_up_logs, with_bulk
 from bulk_esm.cli.options import (
     ROLLOUT,
     AwsOptions,
@@ -26,15 +20,17 @@ from bulk_esm.cli.options import (
 )
 from bulk_esm.cli.streams import say
 from bulk_esm.errors import UsageError
-from bulk_esm.model.change import Change
-from bulk_esm.model.plan import Action, PlanItem
-from bulk_esm.model.result import Outcome, Result
-from bulk_esm.runs.planning import PlanContext, RunPlan
-from bulk_esm.runs.resuming import PausedShards, paused_by_runs, runs_still_pausing
-from bulk_esm.store.finding import find_run, readable_runs
-from bulk_esm.store.run_files import RunFiles
 
-_ENABLED = Change({"Enabled": True})
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Iterable, Sequence
+
+    from bulk_esm.bulk import BulkEsm
+    from bulk_esm.cli.job import Job
+    from bulk_esm.model.plan import PlanItem
+    from bulk_esm.model.result import Result
+    from bulk_esm.runs.planning import PlanContext, RunPlan
+    from bulk_esm.runs.resuming import PausedShards
+    from bulk_esm.store.run_files import RunFiles
 
 
 def resume_command(
@@ -62,6 +58,13 @@ def resume_command(
 
     Example: bulk-esm resume --run last
     """
+    from bulk_esm.cli.change import change
+    from bulk_esm.cli.inputs import read_selection, reads_stdin, require_selection
+    from bulk_esm.cli.job import Job
+    from bulk_esm.cli.opening import set_up_logs, with_bulk
+    from bulk_esm.model.change import Change
+    from bulk_esm.store.finding import find_run
+
     set_up_logs(output)
     stdin_is_data = reads_stdin(select)
     if run_ and select != SelectOptions():
@@ -84,13 +87,17 @@ def resume_command(
     fleet.check(aws)
 
     def plan_of(bulk: BulkEsm, context: PlanContext) -> Awaitable[RunPlan]:
-        return bulk.plan(selection, _ENABLED, context=context)
+        return bulk.plan(selection, Change({"Enabled": True}), context=context)
 
     return with_bulk(aws, fleet, lambda bulk: change(bulk, job, fleet, plan_of), runs_dir=runs.runs_dir)
 
 
 def _resume_runs(files: Sequence[RunFiles], job: Job, fleet: FleetOptions, aws: AwsOptions) -> int:
     """Enable what some runs paused, and nothing else."""
+    from bulk_esm.cli.change import change
+    from bulk_esm.cli.opening import with_bulk
+    from bulk_esm.runs.resuming import paused_by_runs
+
     paused = paused_by_runs(files)
     for one in files:
         fleet.check_for_run(aws, one.record().run_id, has_shards=one.has_shards)
@@ -118,6 +125,9 @@ def _resume_runs(files: Sequence[RunFiles], job: Job, fleet: FleetOptions, aws: 
 
 def _tell_of_enabled(items: Iterable[PlanItem], results: Iterable[Result]) -> None:
     """Say how many that were seen paused are enabled now; one that a killed run may not have got to does not count."""
+    from bulk_esm.model.plan import Action
+    from bulk_esm.model.result import Outcome
+
     enabled = {item.uuid for item in items if item.action is Action.UNCHANGED}
     count = sum(result.uuid in enabled for result in results if result.outcome is Outcome.UPDATED)
     if count:
@@ -126,6 +136,9 @@ def _tell_of_enabled(items: Iterable[PlanItem], results: Iterable[Result]) -> No
 
 def _tell_of_others(files: Sequence[RunFiles], paused: PausedShards, job: Job) -> None:
     """Say which other runs paused mappings in these shards that neither a later run nor this one resumes."""
+    from bulk_esm.runs.resuming import runs_still_pausing
+    from bulk_esm.store.finding import readable_runs
+
     named = {one.path.name for one in files}
     for name in runs_still_pausing((run for run, _ in readable_runs(job.runs.runs_dir)), paused):
         if name not in named:

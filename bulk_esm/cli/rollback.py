@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from bulk_esm.bulk import BulkEsm
-from bulk_esm.cli.change import change
 from bulk_esm.cli.fleet_options import FleetOptions
-from bulk_esm.cli.job import Job
-from bulk_esm.cli.opening import set_up_logs, with_bulk
 from bulk_esm.cli.options import (
     RUN,
     AwsOptions,
@@ -22,8 +17,12 @@ from bulk_esm.cli.options import (
     RunsOptions,
     WaveOptions,
 )
-from bulk_esm.runs.planning import PlanContext, RunPlan
-from bulk_esm.store.finding import find_run
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from bulk_esm.bulk import BulkEsm
+    from bulk_esm.runs.planning import PlanContext, RunPlan
 
 
 def rollback_command(
@@ -46,6 +45,11 @@ def rollback_command(
 
     Example: bulk-esm rollback last --dry-run
     """
+    from bulk_esm.cli.change import change
+    from bulk_esm.cli.job import Job
+    from bulk_esm.cli.opening import set_up_logs, with_bulk
+    from bulk_esm.store.finding import find_run
+
     set_up_logs(output)
     files = find_run(runs.runs_dir, name, salvage=runs.salvage)
     record = files.record()

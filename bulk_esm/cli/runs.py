@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 
 from bulk_esm.cli.options import OutputOptions, RunsOptions
-from bulk_esm.cli.output import Results, Row, form_for
 from bulk_esm.cli.streams import say
-from bulk_esm.model.records import RunRecord
-from bulk_esm.store.finding import all_runs, records_of
+
+if TYPE_CHECKING:
+    from bulk_esm.cli.output import Row
+    from bulk_esm.model.records import RunRecord
 
 _COLUMNS = ("run", "command", "region", "started", "status", "counts")
 
@@ -26,6 +29,10 @@ def runs_command(*, runs: RunsOptions = RunsOptions(), output: OutputOptions = O
 
     Example: bulk-esm runs
     """
+    from bulk_esm.cli.output import Results, form_for
+    from bulk_esm.model.records import RunRecord
+    from bulk_esm.store.finding import all_runs, records_of
+
     results = Results(form_for(output.output), _COLUMNS, _row)
     folders = all_runs(runs.runs_dir)
     for run, found in records_of(folders):

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from bulk_esm.cli.options import OutputOptions, RunName, RunsOptions
-from bulk_esm.cli.output import Results, form_for, with_place
-from bulk_esm.cli.run_text import run_summary
 from bulk_esm.cli.streams import say
-from bulk_esm.cli.summary import RESULT_COLUMNS, result_row
-from bulk_esm.model.records import RunRecord, RunStatus
-from bulk_esm.model.result import Result
-from bulk_esm.store.finding import find_run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from bulk_esm.model.records import RunRecord
+    from bulk_esm.model.result import Result
 
 
 def show_command(
@@ -28,6 +28,11 @@ def show_command(
 
     Example: bulk-esm show last
     """
+    from bulk_esm.cli.output import Results, form_for, with_place
+    from bulk_esm.cli.run_text import run_summary
+    from bulk_esm.cli.summary import RESULT_COLUMNS, result_row
+    from bulk_esm.store.finding import find_run
+
     files = find_run(runs.runs_dir, name, salvage=runs.salvage)
     columns = with_place(RESULT_COLUMNS, result_row) if files.has_shards else (RESULT_COLUMNS, result_row)
     results = Results(form_for(output.output), *columns)
@@ -42,6 +47,8 @@ def show_command(
 
 def _counted(record: RunRecord, results: Iterable[Result]) -> RunRecord:
     """The record, with the results of a run that did not end: its own counts are written at the end."""
+    from bulk_esm.model.records import RunStatus
+
     if record.status is not RunStatus.RUNNING:
         return record
     return msgspec.structs.replace(record, counts=Counter(result.outcome.value for result in results))

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import anyio
 from cyclopts import Group, Parameter
 
 from bulk_esm.cli.options import Duration
-from bulk_esm.cli.signals import heard
 from bulk_esm.cli.streams import say
 from bulk_esm.errors import UsageError
-from bulk_esm.simulator import Faults, Report, Simulator, Spoil
+
+if TYPE_CHECKING:
+    from bulk_esm.simulator import Faults, Report
 
 FAULTS = Group("Faults", help="Shares are from 0 to 1; times are divided by --speed.", sort_key=2)
 
@@ -30,15 +29,19 @@ class FaultOptions:
     list_lag: Annotated[Duration | None, Parameter(help="How far List lags behind, such as 10s.")] = None
     real_list_lag: Annotated[Duration | None, Parameter(help="Likewise, in real time, whatever --speed is.")] = None
     other_caller_share: Annotated[float, Parameter(help="Slice of the quota that another caller eats.")] = 0.0
-    spoil: Annotated[tuple[Spoil, ...], Parameter(help="Answers that are none of Lambda's; may be repeated.")] = ()
+    spoil: Annotated[tuple[str, ...], Parameter(help="Answers that are none of Lambda's, such as half.")] = ()
     spoiled_share: Annotated[float, Parameter(help="Answers that are spoiled, where there is a --spoil.")] = 1.0
 
     def faults(self) -> Faults:
         """The simulator's own settings."""
+        from bulk_esm.simulator import Faults, Spoil
+
         shares = [self.error_share, self.cut_share, self.refused_share, self.stuck_share, self.other_caller_share]
         shares.append(self.spoiled_share)
         if any(not 0 <= share <= 1 for share in shares):
             raise UsageError("a share is from 0 to 1")
+        if unknown := sorted(set(self.spoil) - set(Spoil)):
+            raise UsageError(f"--spoil {unknown[0]}: there are {', '.join(Spoil)}")
         return Faults(
             error_share=self.error_share,
             cut_before_share=self.cut_share / 2,
@@ -47,7 +50,7 @@ class FaultOptions:
             stuck_share=self.stuck_share,
             list_lag_s=self.list_lag or 0.0,
             list_lag_real_s=self.real_list_lag or 0.0,
-            spoils=self.spoil,
+            spoils=tuple(map(Spoil, self.spoil)),
             spoiled_share=self.spoiled_share,
             other_caller_share=self.other_caller_share,
         )
@@ -65,6 +68,8 @@ def simulate_command(
 
     Example: bulk-esm simulate --mappings 1000 --speed 20
     """
+    import anyio
+
     if mappings < 0 or not speed > 0 or not 0 <= port <= 65535:  # noqa: PLR2004 - TCP's own
         raise UsageError("--mappings is 0 or more, --speed is above 0, and --port is from 0 to 65535")
     anyio.run(_serve, mappings, speed, seed, port, faults.faults())
@@ -72,6 +77,13 @@ def simulate_command(
 
 
 async def _serve(mappings: int, speed: float, seed: int, port: int, faults: Faults) -> None:
+    import asyncio
+
+    import anyio
+
+    from bulk_esm.cli.signals import heard
+    from bulk_esm.simulator import Simulator
+
     simulator = Simulator(mappings=mappings, speed=speed, seed=seed, port=port, faults=faults)
     try:
         await simulator.__aenter__()

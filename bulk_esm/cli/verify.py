@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from bulk_esm.bulk import BulkEsm
-from bulk_esm.cli.change import tell_of_damages
-from bulk_esm.cli.exit_codes import exit_code
 from bulk_esm.cli.fleet_options import FleetOptions
-from bulk_esm.cli.opening import set_up_logs, with_bulk
 from bulk_esm.cli.options import AwsOptions, OutputOptions, RunName, RunsOptions
-from bulk_esm.cli.output import Results, Row, form_for, tail_of, with_place
-from bulk_esm.cli.shards_text import failed_lines, places_text, problems_of
 from bulk_esm.cli.streams import say
-from bulk_esm.model.continuing import left_of
-from bulk_esm.model.drift import Drift
-from bulk_esm.model.parameters import STREAMS
-from bulk_esm.model.records import RunStatus
-from bulk_esm.model.values import short
-from bulk_esm.store.finding import find_run
-from bulk_esm.store.run_files import RunFiles
+
+if TYPE_CHECKING:
+    from bulk_esm.bulk import BulkEsm
+    from bulk_esm.cli.output import Row
+    from bulk_esm.model.drift import Drift
+    from bulk_esm.store.run_files import RunFiles
 
 _COLUMNS: Final = ("uuid", "function", "source", "type", "state", "drift")
 
@@ -37,6 +30,15 @@ def verify_command(
 
     Example: bulk-esm verify last
     """
+    from bulk_esm.cli.change import tell_of_damages
+    from bulk_esm.cli.exit_codes import exit_code
+    from bulk_esm.cli.opening import set_up_logs, with_bulk
+    from bulk_esm.cli.output import Results, form_for, with_place
+    from bulk_esm.cli.shards_text import failed_lines, places_text, problems_of
+    from bulk_esm.model.parameters import STREAMS
+    from bulk_esm.model.records import RunStatus
+    from bulk_esm.store.finding import find_run
+
     set_up_logs(output)
     files = find_run(runs.runs_dir, name, salvage=runs.salvage)
     record = files.record()
@@ -70,11 +72,16 @@ def verify_command(
 
 def _not_known(files: RunFiles) -> int:
     """How many mappings a killed run has no result of."""
+    from bulk_esm.model.continuing import left_of
+
     shards = [files.shard(shard) for shard in files.planned()]
     return sum(len(left_of(shard.plan().items, shard.results()).updates) for shard in shards)
 
 
 def _row(drift: Drift) -> Row:
+    from bulk_esm.cli.output import tail_of
+    from bulk_esm.model.values import short
+
     found = [f"{one.parameter}: {short(one.found)}, not {short(one.expected)}" for one in drift.differences]
     what = "; ".join(found) if drift.problem is None else drift.problem
     function, source = tail_of(drift.function_arn), tail_of(drift.event_source_arn)

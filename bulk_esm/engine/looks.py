@@ -6,9 +6,11 @@ likely to find settled for each request that it costs.
 
 1. Each mapping is waited for by the look that could show the most of those waited for at the cost of a request. With
    hundreds on their way that is the sweep; for the last few it is a Get each.
-2. A look is due when it is likely to find 4 in 10 of those that wait for it, or 10 for each request. Sooner it would
-   find so few that it had to be taken again and again. A Get of one of the last ten that was looked at before is due at
-   1 in 4: the run ends when they are found, and they are too few to cost much.
+2. A look is due when it is likely to find half of those that wait for it, or 10 for each request. Sooner it would find
+   so few that it had to be taken again and again. The last twenty, once looked at, are asked about again the sooner the
+   fewer they are, with the root of their number: the run ends with one of n, so that of each look's news only 1 / n is
+   waited for, and where one cost rises with the time between looks and another falls with it, the best time is the
+   root of their ratio. A Get is due at 15 in 100 and no sooner, as one that is stuck would be asked about all the time.
 3. While updates still wait to be sent, every look delays one, and nobody waits for its news: then a look must find 33
    for each request, so that looks stay within 3 % of the rate.
 4. What was seen at rest and not as asked is looked at with Get, at once: List may lag, and is no witness.
@@ -32,9 +34,9 @@ from bulk_esm.engine.estimates import SettleTimes
 from bulk_esm.model.census import PAGE_SIZE, Census
 from bulk_esm.model.transitions import Transition
 
-DUE_SHARE: Final = 0.4
-LAST: Final = 10
-DUE_SHARE_OF_THE_LAST: Final = 0.25
+DUE_SHARE: Final = 0.5
+LEAST_DUE_SHARE: Final = 0.15
+LAST: Final = 20
 RICH_FINDS_PER_REQUEST: Final = 10.0
 FINDS_PER_REQUEST_BESIDE_UPDATES: Final = 33.0
 
@@ -150,6 +152,7 @@ def _looks(
         **_narrowed("function", listable, attrgetter("function_arn"), census.by_function),
         **_narrowed("source", listable, attrgetter("event_source_arn"), census.by_source),
     }
+    due_share_again = max(LEAST_DUE_SHARE, DUE_SHARE * math.sqrt(min(1.0, len(waiting) / LAST)))
     used: dict[tuple[Kind, str], _List] = {}
     for one in waiting:
         best = sweep
@@ -162,7 +165,7 @@ def _looks(
         else:
             # A Get shows one for one request, and is the better witness.
             finds = times.probability(one.transition, unsettled_s=one.unsettled_s, age_s=now - one.accepted_at)
-            due_share = DUE_SHARE_OF_THE_LAST if len(waiting) <= LAST and one.unsettled_s else DUE_SHARE
+            due_share = due_share_again if one.unsettled_s else DUE_SHARE
             covers = frozenset({one.uuid})
             yield Look(kind="get", key=one.uuid, requests=1, finds=finds, covers=covers, due_share=due_share)
     seen_until = now - list_lag_s

@@ -95,14 +95,21 @@ THREE_IN_TEN_AT_FIRST = {"accepted_at": NOW - 5.65, "get_only": True}
 
 @pytest.mark.parametrize(
     ("count", "members", "looked_at"),
-    [(10, THREE_IN_TEN_AGAIN, 10), (11, THREE_IN_TEN_AGAIN, 0), (10, THREE_IN_TEN_AT_FIRST, 0)],
+    [(7, THREE_IN_TEN_AGAIN, 7), (8, THREE_IN_TEN_AGAIN, 0), (7, THREE_IN_TEN_AT_FIRST, 0)],
 )
-def test_the_last_ten_are_asked_about_again_a_little_sooner(
+def test_the_last_are_asked_about_again_the_sooner_the_fewer_they_are(
     count: int, members: dict[str, Any], looked_at: int
 ) -> None:
     likely = TIMES.probability(SQS, unsettled_s=members.get("unsettled_s", 0.0), age_s=NOW - members["accepted_at"])
     assert likely == pytest.approx(0.3, abs=0.01)
     assert len(chosen(many(count, **members))) == looked_at
+
+
+@pytest.mark.parametrize(("unsettled_s", "looked_at"), [(30.0, 0), (29.5, 1)])
+def test_one_that_is_stuck_is_not_asked_about_all_the_time(unsettled_s: float, looked_at: int) -> None:
+    """At 15 in 100 and not sooner, which after half a minute takes more than a second and a half."""
+    stuck = {"accepted_at": NOW - 31.5, "unsettled_s": unsettled_s, "get_only": True}
+    assert len(chosen(many(1, **stuck))) == looked_at
 
 
 OPTIONS = st.fixed_dictionaries({"list_lag_s": st.sampled_from([0.0, 5.0, 60.0]), "updates_wait": st.booleans()})
