@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from bulk_esm.bulk import BulkEsm
 from bulk_esm.cli.change import change as carry_change
-from bulk_esm.cli.change import tell_of_damage
+from bulk_esm.cli.damages import tell_of_damage
 from bulk_esm.cli.fleet_options import FleetOptions
 from bulk_esm.cli.inputs import read_change, read_selection, reads_stdin, require_selection
 from bulk_esm.cli.job import Job

@@ -8,7 +8,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from bulk_esm.bulk import BulkEsm
-from bulk_esm.cli.change import outwait, tell_of_damages, tell_of_transition
+from bulk_esm.cli.change import outwait, tell_of_transition
+from bulk_esm.cli.damages import tell_of_damages
 from bulk_esm.cli.durations import format_duration
 from bulk_esm.cli.exit_codes import exit_code
 from bulk_esm.cli.fleet_options import FleetOptions

@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from bulk_esm.bulk import BulkEsm
 from bulk_esm.cli.change import change
+from bulk_esm.cli.damages import tell_of_damages
 from bulk_esm.cli.fleet_options import FleetOptions
 from bulk_esm.cli.inputs import read_selection, reads_stdin, require_selection
 from bulk_esm.cli.job import Job
@@ -97,6 +98,7 @@ def _resume_runs(files: Sequence[RunFiles], job: Job, fleet: FleetOptions, aws: 
     job.check()
     if not paused.uuids:
         names = ", ".join(one.path.name for one in files)
+        tell_of_damages(files)
         say(f"{names} paused no mapping, so there is nothing to resume", quiet=job.output.quiet)
         return 0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from bulk_esm.bulk import BulkEsm
-from bulk_esm.cli.change import tell_of_damages
+from bulk_esm.cli.damages import tell_of_damages
 from bulk_esm.cli.exit_codes import exit_code
 from bulk_esm.cli.fleet_options import FleetOptions
 from bulk_esm.cli.opening import set_up_logs, with_bulk

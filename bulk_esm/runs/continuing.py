@@ -146,7 +146,10 @@ class RunRest:
         ended: dict[str, dict[str, Outcome]] = {}
         for shard in self._files.planned():
             files = self._files.shard(shard)
-            kept = left_of(files.plan().items, files.results()).kept
+            left = left_of(files.plan().items, files.results())
+            kept = left.kept
+            if files.begun() is None:
+                files.begin_anew(item.uuid for item in left.updates)
             files.keep_results(kept)
             ended[shard.name] = {result.uuid: result.outcome for result in kept}
         record = msgspec.structs.replace(
@@ -155,6 +158,7 @@ class RunRest:
             rollout=rollout,
             reason=None,
             ended_at=None,
+            results=None,
             continued_at=iso(self._fleet.clock.now()),
             requests=sum_counts(self.record.requests, self.requests),
         )

@@ -6,24 +6,20 @@ results say what is left to look at; nothing else is needed.
 
 from __future__ import annotations
 
-import io
-import os
-import resource
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 import msgspec
 
-from bulk_esm.errors import RecordingError, RunFolderError
+from bulk_esm.errors import RunFolderError
 from bulk_esm.model.plan import Plan, PlanItem
 from bulk_esm.model.records import FileDigest, RunRecord
 from bulk_esm.model.result import Result
-from bulk_esm.store.begun import BEGUN, BegunWriter, read_begun
+from bulk_esm.store.begun import BEGUN, BegunWriter, read_begun, write_begun
 from bulk_esm.store.jsonl import (
-    cut_torn_end,
     digest_of,
+    raw_lines,
     read_lines,
     read_salvaged,
     read_whole,
@@ -31,6 +27,8 @@ from bulk_esm.store.jsonl import (
     write_durably,
     writing,
 )
+from bulk_esm.store.results import ResultWriter, refuse_strange
+from bulk_esm.store.sealed import read_sealed, write_sealed
 
 RECORD: Final = "run.json"
 PLAN: Final = "plan.jsonl"
@@ -39,9 +37,10 @@ OLD_RESULTS: Final = "results.old.jsonl"
 LOG: Final = "log.jsonl"
 
 
-_A_LONG_LINE: Final = 2_000  # bytes; a result has about 800
-_FOR_THE_RECORD: Final = 64_000  # bytes, for run.json and the log's last words
-_WHAT_NOW: Final = "make room, and then finish the run with `bulk-esm continue`"
+class _Named(msgspec.Struct, frozen=True):
+    """A line of which only the mapping matters."""
+
+    uuid: str
 
 
 class ShardFiles:
@@ -64,27 +63,30 @@ class ShardFiles:
         self.damages: list[str] = []
         self._plan = plan
         self._salvage = salvage
+        self._uuids: frozenset[str] | None = None
 
-    def write_plan(self, plan: Plan) -> FileDigest:
+    def write_plan(self, plan: Plan, *, run_id: str = "") -> FileDigest:
         """Bring the plan to disk, and that nothing has begun."""
         with writing(self.path / PLAN):
-            write_durably(self.path / BEGUN, ())
+            write_begun(self.path / BEGUN, run_id)
             return write_durably(self.path / PLAN, plan.items)
 
     def write_record(self, record: RunRecord) -> None:
         """Replace `run.json`."""
         with writing(self.path / RECORD):
-            write_durably(self.path / RECORD, [record])
+            write_sealed(self.path / RECORD, record)
 
     def record(self) -> RunRecord:
         """Read `run.json`.
 
         Raises:
-            RunFolderError: it is missing or is no such record.
+            RunFolderError: it is missing, damaged, or is no such record.
         """
-        found = next(iter(read_lines(self.path / RECORD, RunRecord)), None)
-        if found is None:
-            raise RunFolderError(f"{self.path / RECORD} is empty")
+        found, damage = read_sealed(self.path / RECORD)
+        if damage is not None:
+            if not self._salvage:
+                raise RunFolderError(f"{damage}; --salvage takes it as it is")
+            self._note(damage)
         return found
 
     @property
@@ -131,17 +133,49 @@ class ShardFiles:
         """Read the results so far; a torn last line is left out. A run that was killed at its start has none.
 
         Raises:
-            RunFolderError: a line is no result.
+            RunFolderError: they are not what was written, as far as that can be told, or a line is no result.
         """
         path = self.path / RESULTS
-        if not path.exists():
-            return iter(())
-        if not self._salvage:
-            return read_lines(path, Result, torn_end_is_cut=True)
+        if self._salvage:
+            return iter(self._salvaged_results())
+        if self._plan is not None:
+            refuse_strange(path, self.record(), self._planned_uuids)
+        return read_lines(path, Result, torn_end_is_cut=True) if path.exists() else iter(())
+
+    def _salvaged_results(self) -> list[Result]:
+        path = self.path / RESULTS
         found, bad = read_salvaged(path, Result)
-        if bad:
-            self._note(f"{path}: {bad:,} lines are none; those mappings are looked at again")
-        return iter(found)
+        try:
+            record = self.record()
+        except RunFolderError as error:
+            self._note(str(error))
+            record = None
+        once: dict[str, Result] = {}
+        for result in found:
+            if record is None or result.run_id == record.run_id:
+                once.setdefault(result.uuid, result)
+        if record is not None and record.results is not None:
+            if not path.exists() or digest_of(path) != record.results:
+                lines = f"{len(once):,} of {record.results.lines:,} lines are taken"
+                self._note(f"{path}: it is not what was written; {lines}, and mappings without one are looked at again")
+        elif bad or len(once) != len(found):
+            lost = bad + len(found) - len(once)
+            self._note(f"{path}: {lost:,} lines are none; those mappings are looked at again")
+        return list(once.values())
+
+    def results_digest(self) -> FileDigest | None:
+        """What the results are, at the end of a run; None if they cannot be read."""
+        try:
+            return digest_of(self.path / RESULTS)
+        except RunFolderError:
+            return None
+
+    def _planned_uuids(self) -> frozenset[str]:
+        if self._uuids is None:
+            path = self.path / PLAN
+            lines = read_salvaged(path, _Named)[0] if self._salvage else read_lines(path, _Named)
+            self._uuids = frozenset(line.uuid for line in lines)
+        return self._uuids
 
     def keep_results(self, kept: Sequence[Result]) -> None:
         """Replace the results by those that stay, before a run is continued: each mapping has one line at any time.
@@ -152,8 +186,10 @@ class ShardFiles:
             stays = {result.uuid: result for result in kept}
             old = [result for result in self.results() if stays.get(result.uuid) != result]
             if old:
-                before = read_salvaged(self.path / OLD_RESULTS, Result)[0]
-                write_durably(self.path / OLD_RESULTS, [*before, *old])
+                write_durably(self.path / OLD_RESULTS, [*raw_lines(self.path / OLD_RESULTS), *old])
+            record = self.record()
+            if record.results is not None:
+                self.write_record(msgspec.structs.replace(record, results=None))
             write_durably(self.path / RESULTS, kept)
 
     def open_begun(self) -> BegunWriter:
@@ -161,14 +197,24 @@ class ShardFiles:
         return BegunWriter(self.path / BEGUN)
 
     def begun(self) -> frozenset[str] | None:
-        """To which mappings something may have been sent; None where an older version kept no such file."""
+        """To which mappings something may have been sent; None where an older version kept no such file.
+
+        Raises:
+            RunFolderError: it cannot be read, or is damaged.
+        """
         try:
-            return read_begun(self.path / BEGUN)
+            found = read_begun(self.path / BEGUN, run_id=None if self._plan is None else self.record().run_id)
         except RunFolderError as error:
             if not self._salvage:
-                raise
+                raise RunFolderError(f"{error}; --salvage looks at each mapping of the run") from error
             self._note(f"{error}; so each mapping of it is looked at")
             return None
+        return found
+
+    def begin_anew(self, uuids: Iterable[str]) -> None:
+        """Record to which mappings something may have been sent, where that was not known: to each of these."""
+        with writing(self.path / BEGUN):
+            write_begun(self.path / BEGUN, self.record().run_id, uuids)
 
     def last_sent_at(self) -> float:
         """When an update was last about to be sent, at the latest, in seconds since the epoch; 0 if none was."""
@@ -179,55 +225,3 @@ class ShardFiles:
     def open_results(self) -> ResultWriter:
         """Open `results.jsonl` for appending; a torn last line is cut off."""
         return ResultWriter(self.path / RESULTS)
-
-
-class ResultWriter:
-    """Appends results, each in one write of one whole line."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._encoder = msgspec.json.Encoder()
-        self._longest = _A_LONG_LINE
-        with writing(path):
-            cut_torn_end(path)
-            self._file: io.RawIOBase = path.open("ab", buffering=0)
-
-    def append(self, result: Result) -> None:
-        """Write one result.
-
-        Raises:
-            RecordingError: it cannot be written; nothing more should be sent.
-        """
-        line = self._encoder.encode(result) + b"\n"
-        self._longest = max(self._longest, len(line))
-        try:
-            written = self._file.write(line)
-        except OSError as error:
-            raise RecordingError(f"{self._path} cannot be written: {error.strerror}; {_WHAT_NOW}") from error
-        if written != len(line):
-            raise RecordingError(f"{self._path} cannot be written: the disk is full; {_WHAT_NOW}")
-
-    def require_room(self, results: int) -> None:
-        """Make sure that so many more results can be written, so that no update is sent that could not be recorded.
-
-        Raises:
-            RecordingError: there is no room for them, or the file is gone.
-        """
-        if os.fstat(self._file.fileno()).st_nlink == 0:
-            raise RecordingError(f"{self._path} was removed, so nothing more was sent")
-        needed = results * self._longest + _FOR_THE_RECORD
-        disk = os.fstatvfs(self._file.fileno())
-        limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
-        if disk.f_bavail * disk.f_frsize < needed:
-            raise RecordingError(f"{self._path}: the disk is full, so nothing more was sent; {_WHAT_NOW}")
-        if limit != resource.RLIM_INFINITY and self._file.seek(0, os.SEEK_END) + needed > limit:
-            raise RecordingError(f"{self._path}: the limit of a file's size is reached (ulimit -f); {_WHAT_NOW}")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        with writing(self._path), self._file:
-            os.fsync(self._file.fileno())

@@ -14,7 +14,7 @@ from bulk_esm import BulkEsm, Intent, Outcome, Plan, Result, RolloutSettings, Ru
 from bulk_esm.errors import RecordingError
 from bulk_esm.gates.gate import WaveEnd
 from bulk_esm.simulator import Faults
-from bulk_esm.store.shard_files import ResultWriter
+from bulk_esm.store.results import ResultWriter
 
 
 class AGate:

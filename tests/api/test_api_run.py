@@ -33,7 +33,7 @@ from bulk_esm import (
 from bulk_esm.errors import RecordingError
 from bulk_esm.model.plan import unknown_item
 from bulk_esm.simulator import Faults
-from bulk_esm.store.shard_files import ResultWriter
+from bulk_esm.store.results import ResultWriter
 
 
 async def make_run(bulk: BulkEsm) -> tuple[Plan, Run]:

@@ -22,7 +22,7 @@ from bulk_esm.model.shard import Problem, Shard
 from bulk_esm.model.stopping import Stop
 from bulk_esm.runs.run import Run
 from bulk_esm.store.finding import all_runs, find_run
-from bulk_esm.store.shard_files import ResultWriter
+from bulk_esm.store.results import ResultWriter
 
 A, B, C = shard(1), shard(2), shard(3)
 
@@ -283,6 +283,9 @@ async def test_a_killed_driver_left_plans_and_some_results(tmp_path: Path) -> No
         path = files.shard(each).path / "results.jsonl"
         lines = path.read_bytes().splitlines(keepends=True)
         path.write_bytes(b"".join(lines[:keep]) + b'{"torn": ')
+        files.shard(each).write_record(
+            msgspec.structs.replace(files.shard(each).record(), status=RunStatus.RUNNING, results=None)
+        )
     asked = len(done.executor.asked)
     run = await continued(fleet_of(done.executor, (A, B, C)), files)
     record = await run.carry_out()

@@ -202,6 +202,7 @@ def test_what_goes_from_the_results_is_durable_elsewhere_before_it_goes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files = ShardFiles(tmp_path)
+    files.write_record(RECORD_OF_RUN)
     with files.open_results() as results:
         results.append(result("a"))
         results.append(result("b", Outcome.TIMED_OUT))
@@ -221,6 +222,7 @@ def test_what_goes_from_the_results_is_durable_elsewhere_before_it_goes(
 
 def test_what_a_run_that_is_continued_again_gives_up_is_added_to_what_it_gave_up_before(tmp_path: Path) -> None:
     files = ShardFiles(tmp_path)
+    files.write_record(RECORD_OF_RUN)
     for uuid in ("a", "b"):
         with files.open_results() as results:
             results.append(result(uuid, Outcome.TIMED_OUT))
