@@ -17,20 +17,13 @@ MOST_PAGES: Final = 10_000  # a million mappings
 
 
 class _Item(msgspec.Struct):
-    """The members of a mapping that decide whether and where it is sent to, and what it counts as."""
-
     UUID: Annotated[str, msgspec.Meta(min_length=1)]
-    EventSourceMappingArn: str | None = None
-    FunctionArn: str | None = None
-    EventSourceArn: str | None = None
-    State: str | None = None
-    LastModified: float | None = None
-    KMSKeyArn: str | None = None
 
 
-class _Answer(msgspec.Struct):
+class _Page(msgspec.Struct):
+    """What a page must have; that all it has is of the right types was seen to when it came."""
+
     EventSourceMappings: list[_Item]
-    NextMarker: str | None = None
 
 
 def checked(answer: Any) -> dict[str, Any]:
@@ -43,7 +36,7 @@ def checked(answer: Any) -> dict[str, Any]:
         ServiceError: half an answer, which another try may mend: it is transient, as is an answer that broke off.
     """
     try:
-        msgspec.convert(answer, _Answer)
+        msgspec.convert(answer, _Page)
     except (msgspec.ValidationError, RecursionError) as error:
         raise ServiceError(code="DamagedAnswer", message=f"List answered with what is no page: {error}") from error
     whole: dict[str, Any] = answer

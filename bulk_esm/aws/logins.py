@@ -11,6 +11,7 @@ import anyio
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
 
+from bulk_esm.aws.answers import Parsers, refuse_damaged
 from bulk_esm.aws.errors import translated
 from bulk_esm.aws.http import HttpSession, hold_to_their_place
 from bulk_esm.aws.regions import partition_of
@@ -45,6 +46,8 @@ class Logins:
                 session = AioSession(profile=profile)
             # For what botocore asks by itself: STS for a profile's role, and the services of a single sign-on.
             session.set_default_client_config(AioConfig(http_session_cls=HttpSession))
+            session.register_component("response_parser_factory", Parsers())
+            session.register("after-call", refuse_damaged)
             self._bases[profile] = session
         return self._bases[profile]
 

@@ -45,7 +45,7 @@ async def accounts_under(client: Any, parent_id: str) -> list[str]:
         ServiceError: an answer that botocore's retries did not mend.
     """
     found: list[str] = []
-    parents = [parent_id]
+    parents, seen = [parent_id], {parent_id}
     try:
         while parents:
             parent = parents.pop()
@@ -54,7 +54,9 @@ async def accounts_under(client: Any, parent_id: str) -> list[str]:
                     found += _active(page["Accounts"])
             with translated("organizations:ListOrganizationalUnitsForParent"):
                 units = client.get_paginator("list_organizational_units_for_parent").paginate(ParentId=parent)
-                parents += [unit["Id"] async for page in units for unit in page["OrganizationalUnits"]]
+                below = {unit["Id"] async for page in units for unit in page["OrganizationalUnits"]} - seen
+                seen |= below
+                parents += sorted(below)
     except ServiceError as error:
         if error.code in _NO_SUCH_PARENT:
             raise UsageError(f"no organizational unit {parent_id!r} ({error.code}); see --ou") from error

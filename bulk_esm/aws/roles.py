@@ -121,6 +121,9 @@ class _RoleCredentials(AioDeferredRefreshableCredentials):  # type: ignore[misc]
                 raise AccessError(f"{_ACTION} was refused ({error}); {_hint(role)}") from error
             # Not STS's own code: a throttle of STS is no reason to be slower with Lambda.
             raise ServiceError(code="AssumeRoleFailed", message=f"{role.arn}: {error}", sent=False) from error
+        except KeyError as error:  # botocore's parser leaves out what did not come
+            what = f"{role.arn}: STS answered without {error}"
+            raise ServiceError(code="AssumeRoleFailed", message=what, sent=False) from error
         except ValueError as error:  # botocore's word for an endpoint that is no URL
             raise UsageError(f"{error}; see --endpoint-url and AWS_ENDPOINT_URL_STS") from error
         if datetime.fromisoformat(credentials["expiry_time"]) <= datetime.now(UTC):

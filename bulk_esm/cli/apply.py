@@ -91,7 +91,8 @@ def apply_command(
 
 
 def _apply_saved(path: Path, job: Job, aws: AwsOptions, fleet: FleetOptions) -> int:
-    from bulk_esm.cli.change import change, tell_of_damage
+    from bulk_esm.cli.change import change
+    from bulk_esm.cli.damages import tell_of_damage
     from bulk_esm.cli.opening import with_bulk
     from bulk_esm.store.saved_plan import read_plan
 

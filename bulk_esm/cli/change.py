@@ -11,6 +11,7 @@ import anyio
 import msgspec
 
 from bulk_esm.bulk import BulkEsm
+from bulk_esm.cli.damages import tell_of_damages
 from bulk_esm.cli.exit_codes import exit_code
 from bulk_esm.cli.fleet_options import FleetOptions
 from bulk_esm.cli.guards import check_account, check_alarms, check_losses, check_size
@@ -71,6 +72,7 @@ async def change(
             await outwait(bulk, after)
         intent = Intent(command=job.command, argv=tuple(sys.argv[1:]), undoes=job.undoes, executor=fleet.executor)
         plan = await planned(bulk, plan_of, intent, job.output)
+        tell_of_damages(after)
         code = exit_code(None, [entry.problem for entry in plan.entries])
         if not bulk.shards or len(plan.problems) == len(plan.entries):
             say("there is no shard in which something could be done", quiet=job.output.quiet)
@@ -78,7 +80,6 @@ async def change(
         if job.undoes and not any(entry.items for entry in plan.entries):
             say(f"{job.undoes} changed nothing, so there is nothing to put back", quiet=job.output.quiet)
             return code
-        tell_of_damages(after)
         look(plan)
         _show(bulk, plan, job, groups)
         _guard(plan, job, fleet)
@@ -130,18 +131,6 @@ async def _progress(bulk: BulkEsm, intent: Intent, output: OutputOptions) -> Asy
             progress.planned(shard.name, len(items), end.plan.count(Action.UPDATE) if end.plan else 0, end.problem)
 
         yield PlanContext(intent=intent, told=told, waiting=progress.waiting)
-
-
-def tell_of_damages(runs: Sequence[RunFiles]) -> None:
-    """Say what was passed over with `--salvage`."""
-    for files in runs:
-        for damage in files.damages:
-            tell_of_damage(damage)
-
-
-def tell_of_damage(damage: str) -> None:
-    """Say what of a file was passed over with `--salvage`."""
-    say(f"damaged: {damage}")
 
 
 def tell_of_transition(shard: str, count: int) -> None:  # noqa: ARG001 - of the only shard

@@ -42,7 +42,8 @@ def continue_command(
 
     Example: bulk-esm continue last
     """
-    from bulk_esm.cli.change import outwait, tell_of_damages, tell_of_transition
+    from bulk_esm.cli.change import outwait, tell_of_transition
+    from bulk_esm.cli.damages import tell_of_damages
     from bulk_esm.cli.exit_codes import exit_code
     from bulk_esm.cli.guards import check_account, check_alarms
     from bulk_esm.cli.job import deadline_of

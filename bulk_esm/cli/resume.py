@@ -95,6 +95,7 @@ def resume_command(
 def _resume_runs(files: Sequence[RunFiles], job: Job, fleet: FleetOptions, aws: AwsOptions) -> int:
     """Enable what some runs paused, and nothing else."""
     from bulk_esm.cli.change import change
+    from bulk_esm.cli.damages import tell_of_damages
     from bulk_esm.cli.opening import with_bulk
     from bulk_esm.runs.resuming import paused_by_runs
 
@@ -104,6 +105,7 @@ def _resume_runs(files: Sequence[RunFiles], job: Job, fleet: FleetOptions, aws: 
     job.check()
     if not paused.uuids:
         names = ", ".join(one.path.name for one in files)
+        tell_of_damages(files)
         say(f"{names} paused no mapping, so there is nothing to resume", quiet=job.output.quiet)
         return 0
 

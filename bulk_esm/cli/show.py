@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from bulk_esm.cli.damages import tell_of_damages
 from bulk_esm.cli.options import OutputOptions, RunName, RunsOptions
 from bulk_esm.cli.streams import say
 
@@ -31,6 +32,7 @@ def show_command(
     from bulk_esm.cli.output import Results, form_for, with_place
     from bulk_esm.cli.run_text import run_summary
     from bulk_esm.cli.summary import RESULT_COLUMNS, result_row
+    from bulk_esm.model.records import RunStatus
     from bulk_esm.store.finding import find_run
 
     files = find_run(runs.runs_dir, name, salvage=runs.salvage)
@@ -38,10 +40,14 @@ def show_command(
     results = Results(form_for(output.output), *columns)
     results.add_all(files.results())
     results.finish()
-    for damage in files.damages:
-        say(f"damaged: {damage}")
-    for line in run_summary(_counted(files.record(), files.results()), files):
+    record = _counted(files.record(), files.results())
+    for line in run_summary(record, files):
         say(line, quiet=output.quiet)
+    if record.status is RunStatus.RUNNING:
+        total = sum(entry.items for entry in files.fleet().shards)
+        without = total - sum(record.counts.values())
+        say(f"{without:,} of {total:,} mappings have no result, so what became of them is not known")
+    tell_of_damages([files])
     return 0
 
 

@@ -30,7 +30,7 @@ def verify_command(
 
     Example: bulk-esm verify last
     """
-    from bulk_esm.cli.change import tell_of_damages
+    from bulk_esm.cli.damages import tell_of_damages
     from bulk_esm.cli.exit_codes import exit_code
     from bulk_esm.cli.opening import set_up_logs, with_bulk
     from bulk_esm.cli.output import Results, form_for, with_place

@@ -28,11 +28,21 @@ _ADVISORY_MAXIMA: Final = frozenset({"ScalingConfig.MaximumConcurrency"})
 
 
 @cache
+def _lambda_model() -> Any:
+    description = botocore.loaders.Loader().load_service_model("lambda", "service-2")
+    return botocore.model.ServiceModel(description, "lambda")
+
+
+@cache
 def update_shape() -> Any:
     """The input shape of UpdateEventSourceMapping, as botocore's StructureShape."""
-    description = botocore.loaders.Loader().load_service_model("lambda", "service-2")
-    model = botocore.model.ServiceModel(description, "lambda")
-    return model.operation_model("UpdateEventSourceMapping").input_shape
+    return _lambda_model().operation_model("UpdateEventSourceMapping").input_shape
+
+
+@cache
+def output_shape(operation: str) -> Any:
+    """The output shape of one of Lambda's operations, as botocore's StructureShape."""
+    return _lambda_model().operation_model(operation).output_shape
 
 
 def shape_at(path: str) -> Any | None:

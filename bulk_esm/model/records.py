@@ -7,7 +7,7 @@ from enum import StrEnum
 import msgspec
 
 from bulk_esm.model.rollout import RolloutSettings
-from bulk_esm.model.shard import Problem, Shard
+from bulk_esm.model.shard import AccountId, Problem, Shard
 
 
 class RunStatus(StrEnum):
@@ -73,13 +73,15 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
         continued_at: when it was last continued, ISO 8601 in UTC, or None.
         shards: how many shards of a fleet stand how; empty for a single account and Region.
         plan: the digest of `plan.jsonl`, or of `fleet.json`, which has those of its shards; None of older versions.
+        results: the digest of `results.jsonl` when the run ended; None while it runs, of a fleet, whose shards have
+            their own, and of older versions.
     """
 
     run_id: str
     command: str
     argv: tuple[str, ...]
     version: str
-    account_id: str | None
+    account_id: AccountId | None
     region: str
     started_at: str
     ended_at: str | None = None
@@ -93,6 +95,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     continued_at: str | None = None
     shards: dict[str, int] = {}
     plan: FileDigest | None = None
+    results: FileDigest | None = None
 
 
 class ShardEntry(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 from bulk_esm.errors import (
@@ -15,6 +17,10 @@ from bulk_esm.errors import (
     ServiceError,
     UsageError,
 )
+
+# Where they are read from a file: they become names of folders there, and parts of addresses.
+AccountId = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{12}\Z")]
+RegionName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9-]+\Z")]
 
 
 class Shard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -30,8 +36,8 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         tags: what a fleet file says of it, for `--shard-tag`.
     """
 
-    account_id: str | None
-    region: str
+    account_id: AccountId | None
+    region: RegionName
     role_arn: str | None = None
     external_id: str | None = None
     profile: str | None = None

@@ -156,6 +156,7 @@ class RunRest:
             rollout=rollout,
             reason=None,
             ended_at=None,
+            results=None,
             continued_at=iso(self._fleet.clock.now()),
             requests=sum_counts(self.record.requests, self.requests),
         )

@@ -213,6 +213,7 @@ class Run:
             counts=_by_value(self._tasks.outcomes),
             requests=sum_counts(self.record.requests, self._tasks.requests),
             shards=dict(shards),
+            results=None if self.files.has_shards else self.files.shard(self._shards.shards[0].shard).results_digest(),
         )
         self._written(lambda: self.files.write_record(self.record))
         if self._unwritten is not None:
@@ -252,6 +253,7 @@ class Run:
                     ended_at=iso(self._clock.now()),
                     counts=_by_value(progress.outcomes),
                     requests=sum_counts(record.requests, progress.requests),
+                    results=files.results_digest(),
                 )
             )
 

@@ -6,11 +6,10 @@ import tomllib
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
 from bulk_esm.errors import UsageError
+from bulk_esm.shards.json_text import TwiceError, read_json
+from bulk_esm.shards.yaml_text import DEEPEST, read_yaml
 
-_DEEPEST: Final = 100
 _MOST_VALUES: Final = 1_000_000  # aliases of YAML counted each time: a few lines may stand for billions
 _LARGEST: Final = 2**63
 
@@ -27,13 +26,24 @@ def read_document(path: Path, name: str) -> Any:
     """
     text = read_text(path, name)
     try:
-        found = tomllib.loads(text) if path.suffix.casefold() == ".toml" else yaml.safe_load(text)
-    except (tomllib.TOMLDecodeError, yaml.YAMLError, ValueError) as error:
-        raise UsageError(f"{name}: not JSON, YAML or TOML ({' '.join(str(error).split())})") from error
-    except (RecursionError, TypeError, OverflowError) as error:  # how PyYAML takes depth, and tags on the wrong values
-        raise UsageError(f"{name}: not JSON, YAML or TOML of a reasonable form ({type(error).__name__})") from error
-    _refuse_unreasonable(found, name)
+        found = tomllib.loads(text) if path.suffix.casefold() == ".toml" else _json_or_yaml(text)
+    except TwiceError as error:
+        raise UsageError(f"{name}: {error}") from error
+    except (ValueError, RecursionError) as error:  # as TOML's errors are
+        what = " ".join(str(error).split()) if isinstance(error, ValueError) else "it is nested too deep"
+        raise UsageError(f"{name}: not JSON, YAML or TOML ({what})") from error
+    refuse_unreasonable(found, name)
     return found
+
+
+def _json_or_yaml(text: str) -> Any:
+    """JSON is read as such: YAML takes no tabs, and no characters in two halves."""
+    try:
+        return read_json(text)
+    except TwiceError:
+        raise
+    except ValueError:
+        return read_yaml(text)
 
 
 def read_text(path: Path, name: str) -> str:
@@ -47,20 +57,25 @@ def read_text(path: Path, name: str) -> str:
         UsageError: it cannot be read, or is no text.
     """
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_bytes().decode("utf-8-sig")  # as editors of Windows begin a file
     except UnicodeDecodeError as error:
         raise UsageError(f"{name}: it is not text in UTF-8") from error
     except (OSError, ValueError) as error:  # a path with a NUL is a ValueError
         raise UsageError(f"{name}: {getattr(error, 'strerror', None) or error}") from error
 
 
-def _refuse_unreasonable(found: Any, name: str) -> None:
+def refuse_unreasonable(found: Any, name: str) -> None:
+    """Refuse what JSON has not, and what is nested or repeated beyond reason.
+
+    Raises:
+        UsageError: it is so.
+    """
     to_see, seen = [(found, 0)], 0
     while to_see:
         value, depth = to_see.pop()
         seen += 1
-        if depth > _DEEPEST:
-            raise UsageError(f"{name}: it is nested more than {_DEEPEST} deep, or contains itself")
+        if depth > DEEPEST:
+            raise UsageError(f"{name}: it is nested more than {DEEPEST} deep, or contains itself")
         if seen > _MOST_VALUES:
             raise UsageError(f"{name}: it has more than {_MOST_VALUES:,} values, with aliases counted each time")
         if isinstance(value, dict):

@@ -110,7 +110,7 @@ def _explained(message: str) -> str:
     found = _MESSAGE.fullmatch(message)
     what, path = (found["what"], found["path"]) if found else (message, None)
     key = f", {path.removeprefix('$').removeprefix('.')}" if path and path != "$" else ""
-    # YAML and TOML read 012345678901 as a number, and lose its zeros or make another of it.
+    # YAML and TOML read an account id as a number.
     hint = "; quote it" if re.match(r"Expected `str(?: \| null)?`, got `(int|float|bool)`", what) else ""
     return f"{key}: {what[:1].lower()}{what[1:].replace('`', '')}{hint}"
 

@@ -1,20 +1,22 @@
 """`begun.jsonl`: to which mappings a run may have sent something, durable before it is sent.
 
 A run that was killed is looked at with Get where something may have been sent, as List lags; this file keeps that from
-being all of it. It has no digest, as it grows: that it was cut is told by results of mappings that it lacks. Where
-`results.jsonl` was cut at the same moment of the run, the two look as a kill at that moment leaves them.
+being all of it. What it lacks would be taken for untouched, so its first line has the digest of the others: it is
+rewritten in place once another line is durable, so that it never speaks of what a crash could lose.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 import msgspec
 
-from bulk_esm.store.jsonl import read_lines
+from bulk_esm.errors import RunFolderError
+from bulk_esm.store.jsonl import read_lines, write_durably, writing
 from bulk_esm.store.line_file import LineFile
 
 BEGUN: Final = "begun.jsonl"
@@ -24,12 +26,49 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True):
     """One line: what may have been sent from now on.
 
     Attributes:
-        wave: the wave, from 1.
+        wave: the wave, from 1; 0 where nobody knows.
         uuids: the mappings.
     """
 
     wave: int
     uuids: tuple[str, ...]
+
+
+class _Head(Begun, frozen=True, kw_only=True):
+    """The first line, which names no mapping.
+
+    Attributes:
+        run_id: the run.
+        lines: how many lines follow, at least.
+        sha256: of so many.
+    """
+
+    run_id: str
+    lines: int
+    sha256: str
+
+
+def write_begun(path: Path, run_id: str, uuids: Iterable[str] = ()) -> None:
+    """Begin the file anew.
+
+    Args:
+        path: the file.
+        run_id: the run.
+        uuids: to which something may have been sent before.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    before = tuple(uuids)
+    lines = [msgspec.json.encode(Begun(wave=0, uuids=before))] if before else []
+    digest = hashlib.sha256(b"".join(line + b"\n" for line in lines))
+    write_durably(path, [msgspec.Raw(line) for line in (_head_line(run_id, len(lines), digest.hexdigest()), *lines)])
+
+
+def _head_line(run_id: str, lines: int, sha256: str) -> bytes:
+    """The first line, whose length does not depend on the count."""
+    head = msgspec.json.encode(_Head(wave=0, uuids=(), run_id=run_id, lines=lines, sha256=sha256))
+    return head + b" " * (10 - len(str(lines)))
 
 
 class BegunWriter:
@@ -43,6 +82,8 @@ class BegunWriter:
         """
         self._begun: set[str] = set()
         self._file = LineFile(path)
+        with writing(path):
+            self._head, self._digest = _head_of(path)
 
     def begin(self, uuids: Sequence[str], *, wave: int) -> None:
         """Record that something may be sent to the first of these, and soon to the others.
@@ -52,10 +93,19 @@ class BegunWriter:
         """
         if uuids and uuids[0] not in self._begun:
             new = tuple(uuid for uuid in uuids if uuid not in self._begun)
-            self._file.append(msgspec.json.encode(Begun(wave=wave, uuids=new)), durably=True)
+            line = msgspec.json.encode(Begun(wave=wave, uuids=new))
+            self._file.append(line, durably=True)
             self._begun.update(new)
+            self._tell_in_head(line + b"\n")
         else:
             self._file.touch()
+
+    def _tell_in_head(self, line: bytes) -> None:
+        if self._head is None:
+            return
+        self._digest.update(line)
+        self._head = msgspec.structs.replace(self._head, lines=self._head.lines + 1, sha256=self._digest.hexdigest())
+        self._file.overwrite(_head_line(self._head.run_id, self._head.lines, self._head.sha256))
 
     def __enter__(self) -> Self:
         return self
@@ -66,12 +116,44 @@ class BegunWriter:
         self._file.close()
 
 
-def read_begun(path: Path) -> frozenset[str] | None:
+def _head_of(path: Path) -> tuple[_Head | None, hashlib._Hash]:
+    """The first line, and the digest of all that follow; None where an older version began the file."""
+    with path.open("rb") as file:
+        try:
+            head = msgspec.json.decode(file.readline(), type=_Head)
+        except (ValueError, RecursionError):
+            return None, hashlib.sha256()
+        lines = file.readlines()
+    return msgspec.structs.replace(head, lines=len(lines)), hashlib.sha256(b"".join(lines))
+
+
+def read_begun(path: Path, *, run_id: str | None = None) -> frozenset[str] | None:
     """The UUIDs to which something may have been sent; None where an older version kept no such file.
 
+    Args:
+        path: the file.
+        run_id: the run whose it must be; None of an older version, whose first line is like the others.
+
     Raises:
-        RunFolderError: it cannot be read.
+        RunFolderError: it cannot be read, or is not what was written.
     """
-    if not path.exists():
+    if run_id is None and not path.exists():
         return None
-    return frozenset(uuid for line in read_lines(path, Begun, torn_end_is_cut=True) for uuid in line.uuids)
+    found = frozenset(uuid for line in read_lines(path, Begun, torn_end_is_cut=True) for uuid in line.uuids)
+    if run_id is None:
+        return found
+    first, *lines = path.read_bytes().splitlines(keepends=True) or [b""]
+    try:
+        head = msgspec.json.decode(first, type=_Head)
+    except (ValueError, RecursionError) as error:
+        raise RunFolderError(f"{path} is damaged: its first line is missing") from error
+    what = None
+    if head.run_id != run_id:
+        what = f"it is that of {head.run_id}"
+    elif len(lines) < head.lines:
+        what = f"it has {len(lines):,} lines, and {head.lines:,} were written"
+    elif hashlib.sha256(b"".join(lines[: head.lines])).hexdigest() != head.sha256:
+        what = "a line is not what was written"
+    if what is not None:
+        raise RunFolderError(f"{path} is damaged: {what}")
+    return found

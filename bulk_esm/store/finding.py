@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Final
 
 from bulk_esm.errors import ForeignRunError, RunFolderError
 from bulk_esm.model.records import RunRecord
 from bulk_esm.store.ownership import refuse_foreign
-from bulk_esm.store.run_files import RunFiles
+from bulk_esm.store.run_files import A_NAME, RunFiles
 from bulk_esm.store.shard_files import RECORD
-
-_A_NAME: Final = re.compile(r"\d{8}T\d{6}Z-[a-z]+-[0-9a-f]{6}")
 
 
 def new_run_id(command: str, started_at: datetime) -> str:
@@ -125,15 +121,15 @@ def _last(runs: list[RunFiles]) -> RunFiles:
     for run, error in reversed(records):
         # A folder that a stranger put there was never this user's last run.
         is_ours = isinstance(error, RunFolderError) and not isinstance(error, ForeignRunError)
-        if found is None or (is_ours and _A_NAME.fullmatch(run.path.name) and run.path.name > last):
+        if found is None or (is_ours and A_NAME.fullmatch(run.path.name) and run.path.name > last):
             raise RunFolderError(f"the last run may be {run.path.name}, and {error}; name the run that is meant")
     return found or runs[-1]
 
 
 def _may_be_a_run(path: Path) -> bool:
-    """Whether it has a record, as far as this user may look."""
+    """Whether it has a record, as far as this user may look, or had one by its name."""
     try:
-        return (path / RECORD).is_file()
+        return (path / RECORD).is_file() or (A_NAME.fullmatch(path.name) is not None and path.is_dir())
     except PermissionError:  # another user's
         return True
     except (OSError, ValueError):  # a name that none can have

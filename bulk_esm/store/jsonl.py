@@ -5,19 +5,67 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
 from bulk_esm.errors import RunFolderError
-from bulk_esm.model.records import FileDigest
+from bulk_esm.model.api_types import check_mapping, check_request
+from bulk_esm.model.plan import PlanItem
+from bulk_esm.model.records import FileDigest, RunRecord
 from bulk_esm.store import disk
 
 T = TypeVar("T")
 
 _AT_ONCE: Final = 100_000  # bytes
+
+
+class LineError(ValueError):
+    """A line is no such record."""
+
+
+class LineReader(Generic[T]):
+    """Reads a line as a record: of the right types at every depth, or not at all."""
+
+    def __init__(self, record_type: type[T]) -> None:
+        """Begin.
+
+        Args:
+            record_type: what a line is.
+        """
+        self._decoder = msgspec.json.Decoder(record_type)
+
+    def read(self, line: bytes) -> T:
+        """Read a line.
+
+        Raises:
+            LineError: it is no such record.
+        """
+        try:
+            record = self._decoder.decode(line)
+            if isinstance(record, PlanItem):
+                _check_item(record)
+            elif isinstance(record, RunRecord):
+                _check_times(record)
+        except (ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors, as is what is no UTF-8
+            raise LineError(str(error)) from error
+        return record
+
+
+def _check_item(item: PlanItem) -> None:
+    before: Any = msgspec.json.decode(item.before_json)
+    check_mapping(before)
+    check_request(item.request)
+
+
+def _check_times(record: RunRecord) -> None:
+    """Those of a run that ended, as it is told how long it took."""
+    for at in (record.started_at, record.ended_at, record.continued_at) if record.ended_at else ():
+        if at is not None and datetime.fromisoformat(at).tzinfo is None:
+            raise ValueError(f"{at} has no time zone")
 
 
 @contextmanager
@@ -50,21 +98,26 @@ def write_durably(path: Path, records: Iterable[object], *, closing: bool = Fals
     encoder = msgspec.json.Encoder()
     digest, lines, pending = hashlib.sha256(), 0, bytearray()
     unfinished = path.with_name(f"{path.name}.tmp")
-    with unfinished.open("wb", buffering=0) as file:
-        for record in records:
-            line = encoder.encode(record) + b"\n"
-            digest.update(line)
-            lines += 1
-            pending += line
-            if len(pending) >= _AT_ONCE:
-                disk.write(file, bytes(pending))
-                pending.clear()
-        found = FileDigest(lines=lines, sha256=digest.hexdigest())
-        if closing:
-            pending += encoder.encode(found) + b"\n"
-        disk.write(file, bytes(pending))
-        disk.sync(file.fileno())
-    disk.rename(unfinished, path)
+    try:
+        with unfinished.open("wb", buffering=0) as file:
+            for record in records:
+                line = encoder.encode(record) + b"\n"
+                digest.update(line)
+                lines += 1
+                pending += line
+                if len(pending) >= _AT_ONCE:
+                    disk.write(file, bytes(pending))
+                    pending.clear()
+            found = FileDigest(lines=lines, sha256=digest.hexdigest())
+            if closing:
+                pending += encoder.encode(found) + b"\n"
+            disk.write(file, bytes(pending))
+            disk.sync(file.fileno())
+        disk.rename(unfinished, path)
+    except OSError:
+        with suppress(OSError):
+            unfinished.unlink()
+        raise
     sync_folder(path.parent)
     return found
 
@@ -92,13 +145,13 @@ def read_lines(path: Path, record_type: type[T], *, torn_end_is_cut: bool = Fals
     Raises:
         RunFolderError: the file is missing, or a line is not such a record (named by its number).
     """
-    decoder = msgspec.json.Decoder(record_type)
+    reader = LineReader(record_type)
     for number, line in _lines(path):
         if not line.strip() or (torn_end_is_cut and not line.endswith(b"\n")):
             continue
         try:
-            yield decoder.decode(line)
-        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+            yield reader.read(line)
+        except LineError as error:
             raise RunFolderError(f"{path}, line {number}: {error}") from error
 
 
@@ -144,12 +197,12 @@ def read_salvaged(path: Path, record_type: type[T]) -> tuple[list[T], int]:
     Returns:
         The records, and how many lines are none.
     """
-    decoder = msgspec.json.Decoder(record_type)
+    reader = LineReader(record_type)
     records, bad = [], 0
     for _, line in _lines(path) if path.exists() else ():
         try:
-            records.append(decoder.decode(line))
-        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+            records.append(reader.read(line))
+        except LineError:
             bad += 1
     return records, bad
 

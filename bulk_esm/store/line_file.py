@@ -52,6 +52,25 @@ class LineFile:
             self._failure = _not_recorded(self._path, error)
             raise self._failure from error
 
+    def overwrite(self, start: bytes) -> None:
+        """Write over the first bytes, which another file system may lose; what stood there before is as good.
+
+        Args:
+            start: as many bytes as were there.
+
+        Raises:
+            RecordingError: that failed.
+        """
+        try:
+            # Not through the file that appends: what is opened so is written at its end whatever the place.
+            descriptor = os.open(self._path, os.O_WRONLY)
+            try:
+                os.pwrite(descriptor, start, 0)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise _not_recorded(self._path, error) from error
+
     def touch(self) -> None:
         """Set its date to now.
 

@@ -161,7 +161,7 @@ def _who(path: Path) -> str:
     """Who holds it, as far as the file says: it may be empty or half written."""
     try:
         holder = msgspec.json.decode(path.read_bytes(), type=Holder)
-    except (OSError, ValueError):  # msgspec's errors are ValueErrors too
+    except (OSError, ValueError, RecursionError):  # msgspec's errors are ValueErrors too
         return "it does not say who it is"
     run = f", in {holder.run}" if holder.run else ""
     said = f"{holder.command} since {holder.started_at}, process {holder.pid}{run}"

@@ -11,6 +11,7 @@ from bulk_esm.errors import RunFolderError
 from bulk_esm.model.plan import Action, PlanItem
 from bulk_esm.model.slices import Slice
 from bulk_esm.model.waves import waves_of
+from bulk_esm.store.jsonl import LineError, LineReader
 from bulk_esm.store.shard_files import PLAN, ShardFiles
 
 
@@ -33,7 +34,7 @@ class PlanIndex:
         """
         files.check_plan()
         self._path = files.path / PLAN
-        self._decoder = msgspec.json.Decoder(PlanItem)
+        self._reader = LineReader(PlanItem)
         self._is_lenient = files.salvages
         items: list[PlanItem] = []
         updates: dict[str, int] = {}
@@ -91,8 +92,8 @@ class PlanIndex:
 
     def _decoded(self, line: bytes, where: str) -> PlanItem | None:
         try:
-            item = self._decoder.decode(line)
-        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+            item = self._reader.read(line)
+        except LineError as error:
             if self._is_lenient:
                 return None
             raise RunFolderError(f"{self._path}, {where}: {error}") from error

@@ -11,6 +11,7 @@ While it is planned it is hidden, so that no command takes it for a run; it gets
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +28,7 @@ from bulk_esm.store import disk
 from bulk_esm.store.jsonl import digest_of, read_whole, sync_folder, write_durably, writing
 from bulk_esm.store.shard_files import RECORD, ShardFiles
 
+A_NAME: Final = re.compile(r"\d{8}T\d{6}Z-[a-z]+-[0-9a-f]{6}")
 FLEET: Final = "fleet.json"
 SHARDS: Final = "shards"
 
@@ -54,6 +56,8 @@ class RunFiles:
         self._damages: list[str] = []
         self._fleet: FleetRecord | None = None
         self._shards: dict[str, ShardFiles] = {}
+        self._own = ShardFiles(path, salvage=salvage)
+        self._run_id = ""  # of one that is being planned
 
     @classmethod
     def of(cls, path: Path, *, salvage: bool = False) -> RunFiles:
@@ -70,7 +74,9 @@ class RunFiles:
     @property
     def damages(self) -> list[str]:
         """What was found damaged so far, and passed over."""
-        return [*self._damages, *(damage for shard in self._shards.values() for damage in shard.damages)]
+        found = [*self._own.damages, *self._damages]
+        found += [damage for shard in self._shards.values() for damage in shard.damages]
+        return list(dict.fromkeys(found))
 
     @classmethod
     def begin(cls, runs_dir: Path, run_id: str) -> Self:
@@ -81,6 +87,7 @@ class RunFiles:
             run_id: the run.
         """
         files = cls(runs_dir / f".{run_id}.planning")
+        files._run_id = run_id
         try:
             runs_dir.mkdir(parents=True, exist_ok=True)
             files.path.mkdir(mode=0o700)  # configurations name queues, functions and secrets
@@ -111,14 +118,14 @@ class RunFiles:
         with writing(shard.path):
             shard.path.parent.mkdir(mode=0o700, exist_ok=True)
             shard.path.mkdir(mode=0o700)
-            digest = shard.write_plan(plan)
+            digest = shard.write_plan(plan, run_id=record.run_id)
             shard.write_record(record)
             sync_folder(shard.path.parent)
         return digest
 
     def add_home(self, plan: Plan) -> FileDigest:
         """Bring to disk the plan of the home shard alone."""
-        return ShardFiles(self.path).write_plan(plan)
+        return ShardFiles(self.path).write_plan(plan, run_id=self._run_id)
 
     def publish(self, record: RunRecord, fleet: FleetRecord | None) -> None:
         """Give it its name: all plans are on disk, and something may be sent.
@@ -139,6 +146,7 @@ class RunFiles:
             disk.rename(self.path, path)
             self.path, self._shards = path, {}  # what was looked at before was at another path
             sync_folder(path.parent)
+        self._own = ShardFiles(path, salvage=self.salvages)
 
     def discard(self) -> None:
         """Remove a folder that is not to be published after all."""
@@ -146,15 +154,19 @@ class RunFiles:
 
     def write_record(self, record: RunRecord) -> None:
         """Replace `run.json`."""
-        ShardFiles(self.path).write_record(record)
+        self._own.write_record(record)
 
     def record(self) -> RunRecord:
         """Read `run.json`.
 
         Raises:
-            RunFolderError: it is missing or is no such record.
+            RunFolderError: it is missing, damaged, or that of another run.
         """
-        return ShardFiles(self.path).record()
+        record = self._own.record()
+        # A copy is given another name, and is taken.
+        if record.run_id != self.path.name and A_NAME.fullmatch(self.path.name):
+            raise RunFolderError(f"{self.path / RECORD} is damaged: it is that of {record.run_id}")
+        return record
 
     def fleet(self) -> FleetRecord:
         """The shards, from `fleet.json`; or the home shard, from its plan.

@@ -6,12 +6,10 @@ import hashlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-import msgspec
-
 from bulk_esm.errors import RunFolderError
 from bulk_esm.model.plan import Plan, PlanItem
 from bulk_esm.model.records import FileDigest
-from bulk_esm.store.jsonl import read_lines, read_salvaged, write_durably
+from bulk_esm.store.jsonl import LineError, LineReader, read_lines, read_salvaged, write_durably
 
 
 def save_plan(path: Path, items: Iterable[PlanItem]) -> None:
@@ -54,8 +52,8 @@ def _read_whole(path: Path) -> Plan:
     head, _, last = content.rstrip(b"\n").rpartition(b"\n")
     lines = head + b"\n" if head else b""
     try:
-        closing = msgspec.json.decode(last, type=FileDigest)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        closing = LineReader(FileDigest).read(last)
+    except LineError:
         next(iter(read_lines(path, PlanItem)), None)  # what is no plan at all is told as such
         raise RunFolderError(
             f"{path} has no closing line: it was cut or edited, or an older version saved it; make it anew with "
@@ -66,5 +64,8 @@ def _read_whole(path: Path) -> Plan:
             f"{path} is not as it was saved ({closing.lines:,} lines); make it anew with `bulk-esm plan --save`, or "
             "take what is there with --salvage"
         )
-    decoder = msgspec.json.Decoder(PlanItem)
-    return Plan(tuple(decoder.decode(line) for line in lines.splitlines()))
+    reader = LineReader(PlanItem)
+    try:
+        return Plan(tuple(reader.read(line) for line in lines.split(b"\n") if line))
+    except LineError as error:
+        raise RunFolderError(f"{path}: {error}; make it anew with `bulk-esm plan --save`") from error

@@ -18,7 +18,7 @@ from bulk_esm.model.doubts import tells_of_sending
 from bulk_esm.model.plan import Plan, PlanItem
 from bulk_esm.model.records import FileDigest, RunRecord
 from bulk_esm.model.result import Result
-from bulk_esm.store.begun import BEGUN, Begun, BegunWriter, read_begun
+from bulk_esm.store.begun import BEGUN, BegunWriter, read_begun, write_begun
 from bulk_esm.store.jsonl import (
     digest_of,
     raw_lines,
@@ -30,12 +30,20 @@ from bulk_esm.store.jsonl import (
     writing,
 )
 from bulk_esm.store.result_writer import ResultWriter
+from bulk_esm.store.results import refuse_strange
+from bulk_esm.store.sealed import is_sealed, read_sealed, write_sealed
 
 RECORD: Final = "run.json"
 PLAN: Final = "plan.jsonl"
 RESULTS: Final = "results.jsonl"
 OLD_RESULTS: Final = "results.old.jsonl"
 LOG: Final = "log.jsonl"
+
+
+class _Named(msgspec.Struct, frozen=True):
+    """A line of which only the mapping matters."""
+
+    uuid: str
 
 
 class ShardFiles:
@@ -58,27 +66,30 @@ class ShardFiles:
         self.damages: list[str] = []
         self._plan = plan
         self._salvage = salvage
+        self._uuids: frozenset[str] | None = None
 
-    def write_plan(self, plan: Plan) -> FileDigest:
+    def write_plan(self, plan: Plan, *, run_id: str = "") -> FileDigest:
         """Bring the plan to disk, and that nothing has begun."""
         with writing(self.path / PLAN):
-            write_durably(self.path / BEGUN, ())
+            write_begun(self.path / BEGUN, run_id)
             return write_durably(self.path / PLAN, plan.items)
 
     def write_record(self, record: RunRecord) -> None:
         """Replace `run.json`."""
         with writing(self.path / RECORD):
-            write_durably(self.path / RECORD, [record])
+            write_sealed(self.path / RECORD, record)
 
     def record(self) -> RunRecord:
         """Read `run.json`.
 
         Raises:
-            RunFolderError: it is missing or is no such record.
+            RunFolderError: it is missing, damaged, or is no such record.
         """
-        found = next(iter(read_lines(self.path / RECORD, RunRecord)), None)
-        if found is None:
-            raise RunFolderError(f"{self.path / RECORD} is empty")
+        found, damage = read_sealed(self.path / RECORD)
+        if damage is not None:
+            if not self._salvage:
+                raise RunFolderError(f"{damage}; --salvage takes it as it is")
+            self._note(damage)
         return found
 
     @property
@@ -125,17 +136,49 @@ class ShardFiles:
         """Read the results so far; a torn last line is left out. A run that was killed at its start has none.
 
         Raises:
-            RunFolderError: a line is no result.
+            RunFolderError: they are not what was written, as far as that can be told, or a line is no result.
         """
         path = self.path / RESULTS
-        if not path.exists():
-            return iter(())
-        if not self._salvage:
-            return read_lines(path, Result, torn_end_is_cut=True)
+        if self._salvage:
+            return iter(self._salvaged_results())
+        if self._plan is not None:
+            refuse_strange(path, self.record(), self._planned_uuids)
+        return read_lines(path, Result, torn_end_is_cut=True) if path.exists() else iter(())
+
+    def _salvaged_results(self) -> list[Result]:
+        path = self.path / RESULTS
         found, bad = read_salvaged(path, Result)
-        if bad:
-            self._note(f"{path}: {bad:,} lines are none; those mappings are looked at again")
-        return iter(found)
+        try:
+            record = self.record()
+        except RunFolderError as error:
+            self._note(str(error))
+            record = None
+        once: dict[str, Result] = {}
+        for result in found:
+            if record is None or result.run_id == record.run_id:
+                once.setdefault(result.uuid, result)
+        if record is not None and record.results is not None:
+            if not path.exists() or digest_of(path) != record.results:
+                lines = f"{len(once):,} of {record.results.lines:,} lines are taken"
+                self._note(f"{path}: it is not what was written; {lines}, and mappings without one are looked at again")
+        elif bad or len(once) != len(found):
+            lost = bad + len(found) - len(once)
+            self._note(f"{path}: {lost:,} lines are none; those mappings are looked at again")
+        return list(once.values())
+
+    def results_digest(self) -> FileDigest | None:
+        """What the results are, at the end of a run; None if they cannot be read."""
+        try:
+            return digest_of(self.path / RESULTS)
+        except RunFolderError:
+            return None
+
+    def _planned_uuids(self) -> frozenset[str]:
+        if self._uuids is None:
+            path = self.path / PLAN
+            lines = read_salvaged(path, _Named)[0] if self._salvage else read_lines(path, _Named)
+            self._uuids = frozenset(line.uuid for line in lines)
+        return self._uuids
 
     def keep_results(self, kept: Sequence[Result]) -> None:
         """Replace the results by those that stay, before a run is continued: each mapping has one line at any time.
@@ -147,6 +190,9 @@ class ShardFiles:
             old = [line for line in raw_lines(self.path / RESULTS) if not _is_among(stays, line)]
             if old:
                 write_durably(self.path / OLD_RESULTS, [*raw_lines(self.path / OLD_RESULTS), *old])
+            record = self.record()
+            if record.results is not None:
+                self.write_record(msgspec.structs.replace(record, results=None))
             write_durably(self.path / RESULTS, kept)
 
     def keep_begun(self, uuids: AbstractSet[str]) -> None:
@@ -157,9 +203,8 @@ class ShardFiles:
         """
         with writing(self.path / BEGUN):
             known = self.begun()
-            if new := uuids - (known or frozenset()):
-                there = [] if known is None else raw_lines(self.path / BEGUN)
-                write_durably(self.path / BEGUN, [*there, Begun(wave=1, uuids=tuple(sorted(new)))])
+            if known is None or uuids - known:
+                write_begun(self.path / BEGUN, self.record().run_id, sorted(uuids | (known or frozenset())))
 
     def open_begun(self) -> BegunWriter:
         """Open `begun.jsonl` for appending."""
@@ -168,14 +213,17 @@ class ShardFiles:
     def begun(self) -> frozenset[str] | None:
         """To which mappings something may have been sent; None where that cannot be told, and so may be to all.
 
-        An older version kept no such file; and one that lacks what results tell of was cut.
+        An older version kept no such file; and one of its that lacks what results tell of was cut.
+
+        Raises:
+            RunFolderError: it cannot be read, or is damaged.
         """
         path = self.path / BEGUN
         try:
-            found = read_begun(path)
+            found = read_begun(path, run_id=self.record().run_id if is_sealed(self.path / RECORD) else None)
         except RunFolderError as error:
             if not self._salvage:
-                raise
+                raise RunFolderError(f"{error}; --salvage looks at each mapping of the run") from error
             self._note(f"{error}; so each mapping of it is looked at")
             return None
         if found is None or all(result.uuid in found for result in self.results() if tells_of_sending(result)):

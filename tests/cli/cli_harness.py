@@ -143,6 +143,12 @@ class RunFiles:
         found: dict[str, Any] = msgspec.json.decode((self.path / "run.json").read_bytes())
         return found
 
+    def edit_record(self, **values: Any) -> None:
+        """Change `run.json`, without the digests that would tell: as an older version or a killed run left it."""
+        values = {"results": None, **values}
+        record = {name: value for name, value in self.record.items() if name != "sha256"}
+        (self.path / "run.json").write_bytes(msgspec.json.encode(record | values))
+
     @property
     def plan(self) -> list[dict[str, Any]]:
         return records((self.path / "plan.jsonl").read_text(encoding="utf-8"))

@@ -248,7 +248,8 @@ def test_verify_says_that_a_killed_run_did_not_end(inside: Inside, simulated: Si
     assert inside(simulated.environment, "pause", *FLEET, "--all", *YES).code == 0
     [run] = runs_of(tmp_path)
     record = RunFiles(run).record
-    (run / "run.json").write_bytes(msgspec.json.encode({**record, "status": "running", "ended_at": None}))
+    RunFiles(run).edit_record(status="running", ended_at=None)
+    RunFiles(run / "shards" / f"{ACCOUNTS[0]}-{REGIONS[0]}").edit_record(status="running", ended_at=None)
     shard = run / "shards" / f"{ACCOUNTS[0]}-{REGIONS[0]}" / "results.jsonl"
     lines = shard.read_bytes().splitlines(keepends=True)
     updated = [line for line in lines if b'"outcome":"updated"' in line]

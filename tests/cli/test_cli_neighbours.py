@@ -3,7 +3,6 @@
 import shutil
 from pathlib import Path
 
-import msgspec
 import pytest
 from cli_harness import FAST, Cli, Inside, RunFiles, Simulated
 
@@ -17,7 +16,7 @@ def inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
 
 
 def change_record(run: Path, **values: object) -> None:
-    (run / "run.json").write_bytes(msgspec.json.encode(RunFiles(run).record | values))
+    RunFiles(run).edit_record(**values)
 
 
 @pytest.mark.parametrize("content", [b"{", b'{"run_id":"x","status":"of-the-future"}', b"\xff"])

@@ -217,9 +217,7 @@ def test_a_run_that_was_killed_is_finished(tmp_path: Path, simulated: Simulated,
     updates = simulated.report().count(Kind.UPDATE)
     results = (run.path / "results.jsonl").read_bytes().splitlines(keepends=True)
     (run.path / "results.jsonl").write_bytes(b"".join(results[:20]) + results[20][:50])
-    (run.path / "run.json").write_bytes(
-        msgspec.json.encode(run.record | {"status": "running", "ended_at": None, "counts": {}})
-    )
+    run.edit_record(status="running", ended_at=None, counts={})
     undone = next(r["uuid"] for r in map(msgspec.json.decode, results[20:]) if r["outcome"] == "updated")
     simulated.change_behind(undone, State="Enabled")
 

@@ -15,7 +15,10 @@ import msgspec
 import pytest
 from cli_harness import ACCOUNT, Cli, Done, Inside, Simulated, finish, wait_until
 
+from bulk_esm.model.records import RunStatus
 from bulk_esm.simulator import Faults, Kind
+from bulk_esm.store.begun import write_begun
+from bulk_esm.store.shard_files import ShardFiles
 
 SPEED = 200.0
 LAG_S = 60.0  # of real time, which is longer than a test
@@ -170,8 +173,9 @@ class Cut:
         lines = results.read_bytes().splitlines(keepends=True)
         kept = [line for line in lines if b'"unchanged"' in line] + [line for line in lines if b'"updated"' in line][:3]
         results.write_bytes(b"".join(kept) + b'{"run_id":"torn')
-        record = msgspec.json.decode((self.run / "run.json").read_bytes())
-        (self.run / "run.json").write_bytes(msgspec.json.encode({**record, "status": "running", "ended_at": None}))
+        files = ShardFiles(self.run)
+        at_work = {"status": RunStatus.RUNNING, "ended_at": None, "results": None}
+        files.write_record(msgspec.structs.replace(files.record(), **at_work))
         self.doubtful = self.ours - {msgspec.json.decode(line)["uuid"] for line in kept}
         self.simulated = simulated
         self.gets = self._gets()
@@ -198,7 +202,7 @@ def test_what_was_never_sent_costs_no_get(cut: Cut, inside: Inside) -> None:
     for uuid in cut.doubtful - set(some):
         cut.simulated.change_behind(uuid, State="Enabled")
     sent = sorted((cut.ours - cut.doubtful) | set(some))
-    (cut.run / "begun.jsonl").write_bytes(msgspec.json.encode({"wave": 1, "uuids": sent}) + b"\n")
+    write_begun(cut.run / "begun.jsonl", cut.run.name, sent)
     done = inside(cut.simulated.environment, "continue", "last", "--dry-run", *YES[1:])
     assert "to 2 mappings something may have been sent: each is looked at with Get" in done.stderr
     assert f"2 were applied before the end came, {len(cut.doubtful) - 2} are to be sent" in done.stderr

@@ -12,14 +12,14 @@ from bulk_esm.simulator import Faults, Kind, Spoil
 
 YES = ("--yes", *FAST)
 SAYS = {
-    Spoil.NO_LIST: "DamagedAnswer: List answered with what is no page",
-    Spoil.NO_OBJECTS: "DamagedAnswer: List answered with what is no page",
-    Spoil.NO_UUIDS: "DamagedAnswer: List answered with what is no page",
+    Spoil.NO_LIST: "DamagedAnswer: List",
+    Spoil.NO_OBJECTS: "DamagedAnswer: List",
+    Spoil.NO_UUIDS: "DamagedAnswer: List",
     Spoil.SAME_MARKER: "EndlessListing: page 2 leads back to an earlier one",
     Spoil.ENDLESS: "EndlessListing: there are more than 20 pages",
-    Spoil.HALF: "DamagedAnswer: the answer is no JSON: Input data was truncated",
-    Spoil.NO_TEXT: "DamagedAnswer: the answer is no JSON: 'utf-8' codec can't decode",
-    Spoil.DEEP: "DamagedAnswer: the answer is no JSON: maximum recursion depth exceeded",
+    Spoil.HALF: "answered with what is no answer: Input data was truncated",
+    Spoil.NO_TEXT: "answered with what is no answer: 'utf-8' codec can't decode",
+    Spoil.DEEP: "answered with what is no answer: maximum recursion depth exceeded",
     Spoil.WRONG_ERROR: "ServiceException: ",
     Spoil.REDIRECT: "Redirected: the answer points to",
     Spoil.DRIP: "TimeoutError",

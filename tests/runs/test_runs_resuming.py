@@ -60,13 +60,13 @@ def a_run(
             items = files.shard(where).plan().items
             begun.begin([item.uuid for item in items], wave=1)
             for item, outcome in zip(items, outcomes, strict=False):
-                results.append(result_of(item, where, outcome))
+                results.append(result_of(item, where, outcome, run_id=name))
     return files
 
 
-def result_of(item: PlanItem, where: Shard, outcome: Outcome) -> Result:
+def result_of(item: PlanItem, where: Shard, outcome: Outcome, *, run_id: str) -> Result:
     return Result(
-        run_id="a-run",
+        run_id=run_id,
         uuid=item.uuid,
         function_arn=item.function_arn,
         event_source_arn=item.event_source_arn,

@@ -140,7 +140,7 @@ def test_bad_files_are_refused_with_their_place(tmp_path: Path, document: str, s
 @pytest.mark.parametrize(
     ("document", "said"),
     [
-        ("shards: [{account: 012345670123, region: eu-west-1}]", "shard 1, account: .*quote it"),
+        ("shards: [{account: 123456789012, region: eu-west-1}]", "shard 1, account: .*quote it"),
         ("- account: x", "no object"),
         ("shards: [", "not JSON, YAML or TOML"),
         ("{1: 2}", "unknown key 1"),

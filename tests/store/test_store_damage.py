@@ -202,6 +202,7 @@ def test_what_goes_from_the_results_is_durable_elsewhere_before_it_goes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files = ShardFiles(tmp_path)
+    files.write_record(RECORD_OF_RUN)
     with files.open_results() as results:
         results.append(result("a"))
         results.append(result("b", Outcome.TIMED_OUT))
@@ -221,6 +222,7 @@ def test_what_goes_from_the_results_is_durable_elsewhere_before_it_goes(
 
 def test_what_a_run_that_is_continued_again_gives_up_is_added_to_what_it_gave_up_before(tmp_path: Path) -> None:
     files = ShardFiles(tmp_path)
+    files.write_record(RECORD_OF_RUN)
     for uuid in ("a", "b"):
         with files.open_results() as results:
             results.append(result(uuid, Outcome.TIMED_OUT))
@@ -231,6 +233,7 @@ def test_what_a_run_that_is_continued_again_gives_up_is_added_to_what_it_gave_up
 
 def test_lines_that_are_no_results_are_kept_as_they_were_when_a_salvaged_run_goes_on(tmp_path: Path) -> None:
     path, damaged = tmp_path / RESULTS, [b'{"run_id":"what', b"\xff\xfe", b'{"uuid":1}']
+    ShardFiles(tmp_path).write_record(RECORD_OF_RUN)
     with ShardFiles(tmp_path).open_results() as results:
         results.append(result("a"))
     path.write_bytes(b"".join([path.read_bytes(), *(line + b"\n" for line in damaged), b'{"run_id":"torn']))
@@ -244,8 +247,20 @@ def test_lines_that_are_no_results_are_kept_as_they_were_when_a_salvaged_run_goe
     assert old == [*damaged, b"again", msgspec.json.encode(result("a"))]
 
 
-def test_what_had_begun_lacks_what_results_tell_of_so_all_may_have(tmp_path: Path) -> None:
+def of_an_older_version(run: RunFiles) -> None:
+    """Take away the digests of run.json and begun.jsonl."""
+    members = msgspec.json.decode((run.path / RECORD).read_bytes())
+    del members["sha256"]
+    (run.path / RECORD).write_bytes(msgspec.json.encode(members) + b"\n")
+    first, *others = (run.path / BEGUN).read_bytes().splitlines(keepends=True)
+    assert b"sha256" in first
+    (run.path / BEGUN).write_bytes(b"".join(others))
+
+
+def test_of_an_older_version_what_had_begun_lacks_what_results_tell_of_so_all_may_have(tmp_path: Path) -> None:
     there = home_run(tmp_path)
+    of_an_older_version(there)
+    assert there.shard(HOME).begun() == frozenset(["u-0", "u-1", "u-2"])
     path = there.path / BEGUN
     path.write_bytes(b"")
     files = RunFiles(there.path)
@@ -273,7 +288,6 @@ def test_what_had_begun_is_added_to(tmp_path: Path) -> None:
     there.shard(HOME).keep_begun({"u-0"})
     assert (there.path / BEGUN).read_bytes() == before
     there.shard(HOME).keep_begun({"u-0", "u-3"})
-    assert (there.path / BEGUN).read_bytes().startswith(before)
     assert there.shard(HOME).begun() == frozenset(["u-0", "u-1", "u-2", "u-3"])
 
 

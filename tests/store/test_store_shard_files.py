@@ -76,6 +76,7 @@ def test_the_files_have_the_members_of_the_contract(files: ShardFiles) -> None:
     assert record.keys() == {
         "run_id", "command", "argv", "version", "account_id", "region", "started_at", "ended_at", "status", "counts",
         "requests", "reason", "rollout", "undoes", "executor", "continued_at", "shards", "plan",
+        "results", "sha256",
     }  # fmt: skip
     first, second = map(msgspec.json.decode, lines["plan.jsonl"])
     assert first.keys() == {
@@ -93,7 +94,9 @@ def test_the_files_have_the_members_of_the_contract(files: ShardFiles) -> None:
 
 
 def test_the_record_is_replaced_whole(files: ShardFiles) -> None:
-    done = msgspec.structs.replace(RECORD, status=RunStatus.FINISHED, counts={"updated": 1}, ended_at="later")
+    done = msgspec.structs.replace(
+        RECORD, status=RunStatus.FINISHED, counts={"updated": 1}, ended_at="2026-01-02T03:05:05.000Z"
+    )
     files.write_record(done)
     assert files.record() == done
     assert sorted(path.name for path in files.path.iterdir()) == ["begun.jsonl", "plan.jsonl", "run.json"]
