@@ -188,6 +188,8 @@ def _show(bulk: BulkEsm, plan: RunPlan, job: Job, groups: Sequence[Sequence[Shar
     if plan.summary.remaining_count > len(plan.summary.remaining):
         more = plan.summary.remaining_count - len(plan.summary.remaining)
         say(f"warning: and {more:,} more that cannot be put back wholly")
+    if plan.blind:
+        say(_without_get(plan))
     if job.run.dry_run:
         show_items(plan, job.output, with_places=bulk.fleet.is_named)
     show_summary(bulk, plan, groups, quiet=quiet)
@@ -196,6 +198,15 @@ def _show(bulk: BulkEsm, plan: RunPlan, job: Job, groups: Sequence[Sequence[Shar
     known = {uuid: ending for of_shard in plan.known.values() for uuid, ending in of_shard.items()}
     if known:
         _tell_of_conflicts(known)
+
+
+def _without_get(plan: RunPlan) -> str:
+    """That a run will have to do with List alone, before anything is sent."""
+    where = f"in {shards_text(len(plan.blind))} " if len(plan.entries) > 1 else ""
+    return (
+        f"note: {where}these credentials lack lambda:GetEventSourceMapping: the run looks with List alone, and what "
+        "only Get could tell ends as timed_out"
+    )
 
 
 def _wave_sizes(plan: RunPlan, job: Job, groups: Sequence[Sequence[Shard]]) -> list[int]:

@@ -109,7 +109,12 @@ def cause_lines(
 
 
 def _cause_of(result: Result, error: ErrorRecord) -> tuple[str, str]:
-    return f"{error.code}: {error.message}", tail_of(result.function_arn)
+    return _general(result, error), tail_of(result.function_arn)
+
+
+def _general(result: Result, error: ErrorRecord) -> str:
+    """An error in the words that it has in common with others' errors."""
+    return f"{error.code}: {error.message}".replace(result.uuid, "UUID")
 
 
 def _took(record: RunRecord) -> str:
@@ -157,4 +162,4 @@ def _troubled(troubles: Mapping[str, int], shards: Mapping[str, Shard]) -> Itera
 def _cause_in_shard(result: Result, error: ErrorRecord) -> tuple[str, str]:
     account_id = result.account_id or ""
     where = f"{tail_of(result.function_arn)} in {account_id} {result.region}".replace("  ", " ")
-    return general_reason(f"{error.code}: {error.message}", account_id, result.region), where
+    return general_reason(_general(result, error), account_id, result.region), where

@@ -13,7 +13,7 @@ from bulk_esm.cli.options import Duration
 from bulk_esm.cli.signals import heard
 from bulk_esm.cli.streams import say
 from bulk_esm.errors import UsageError
-from bulk_esm.simulator import Faults, Report, Simulator
+from bulk_esm.simulator import Denial, Faults, Report, Simulator
 
 FAULTS = Group("Faults", help="Shares are from 0 to 1; times are divided by --speed.", sort_key=2)
 
@@ -29,6 +29,13 @@ class FaultOptions:
     stuck_share: Annotated[float, Parameter(help="Mappings that never settle.")] = 0.0
     list_lag: Annotated[Duration | None, Parameter(help="How far List lags behind, such as 10s.")] = None
     other_caller_share: Annotated[float, Parameter(help="Slice of the quota that another caller eats.")] = 0.0
+    deny: Annotated[
+        tuple[str, ...],
+        Parameter(
+            help="ACTION that every caller lacks, or ACTION=GLOB for mappings by UUID, ARN or function, such as "
+            "lambda:UpdateEventSourceMapping=orders-*. May be repeated."
+        ),
+    ] = ()
 
     def faults(self) -> Faults:
         """The simulator's own settings."""
@@ -36,6 +43,7 @@ class FaultOptions:
         if any(not 0 <= share <= 1 for share in shares):
             raise UsageError("a share is from 0 to 1")
         return Faults(
+            denials=tuple(_denial(text) for text in self.deny),
             error_share=self.error_share,
             cut_before_share=self.cut_share / 2,
             cut_after_share=self.cut_share / 2,
@@ -44,6 +52,15 @@ class FaultOptions:
             list_lag_s=self.list_lag or 0.0,
             other_caller_share=self.other_caller_share,
         )
+
+
+def _denial(text: str) -> Denial:
+    action, given, glob = text.partition("=")
+    if not action.startswith("lambda:") or (given and not glob):
+        raise UsageError(
+            f"--deny {text}: say an action of Lambda, such as lambda:GetEventSourceMapping, or ACTION=GLOB"
+        )
+    return Denial(action=action, resources=(glob,) if given else ())
 
 
 def simulate_command(

@@ -10,7 +10,8 @@ import msgspec
 from bulk_esm.clock import iso
 from bulk_esm.engine.settling import Asked, Verdict, missing_text
 from bulk_esm.engine.waits import Settlement
-from bulk_esm.errors import ServiceError
+from bulk_esm.errors import DeniedError, ServiceError
+from bulk_esm.model.denials import DENIED_CODE, missing_statement
 from bulk_esm.model.mapping import EventSourceMapping
 from bulk_esm.model.plan import Action, PlanItem, PlanMatch, match_plan
 from bulk_esm.model.result import ErrorRecord, Outcome
@@ -63,6 +64,21 @@ def failed(error: ServiceError, item: PlanItem, *, perhaps_applied: bool = False
     return Ending(Outcome.TIMED_OUT, ErrorRecord(code=error.code, message=what, request_id=error.request_id))
 
 
+def denied(error: DeniedError, item: PlanItem, *, perhaps_applied: bool = False) -> Ending:
+    """The end of an item that these credentials may not update, or of one of which they may not see what became.
+
+    Args:
+        error: the refusal.
+        item: the item.
+        perhaps_applied: whether its update was accepted, or may have been.
+    """
+    what = missing_statement(error.action, item.before.arn_in_policies, said=error.said)
+    if perhaps_applied:
+        what = f"the update was sent, and what became of it only Get tells, which is not permitted: {what}"
+    outcome = Outcome.TIMED_OUT if perhaps_applied else Outcome.FAILED
+    return Ending(outcome, ErrorRecord(code=DENIED_CODE, message=what, request_id=error.request_id))
+
+
 def _refusal(error: ServiceError, item: PlanItem) -> str:
     """Lambda's words, and what to do where they do not say it."""
     if error.code == "ResourceConflictException":
@@ -82,6 +98,17 @@ def _refusal(error: ServiceError, item: PlanItem) -> str:
     return error.message
 
 
+def unread_item(item: PlanItem, error: DeniedError) -> PlanItem:
+    """The item of a mapping to which nothing is sent, as only Get tells what it is, and may not.
+
+    Args:
+        item: what would be done about it.
+        error: the refusal.
+    """
+    why = f"only Get tells what it is: {missing_statement(error.action, item.before.arn_in_policies, said=error.said)}"
+    return msgspec.structs.replace(item, action=Action.BLOCKED, request={}, diff=(), problems=(why,))
+
+
 def internal_error(bug: Exception, *, perhaps_applied: bool) -> Ending:
     """The end of an item that met a bug of ours."""
     what = f"{type(bug).__name__}: {bug}; please report this"
@@ -98,7 +125,7 @@ def cut_short(*, perhaps_applied: bool, accepted: bool, why: ErrorRecord | None 
     return Ending(Outcome.TIMED_OUT, why or interrupted)
 
 
-def after_settling(settlement: Settlement, asked: Asked, *, waited_s: float) -> Ending:
+def after_settling(settlement: Settlement, asked: Asked, *, waited_s: float) -> Ending:  # noqa: PLR0911 - a table
     """The end of an item whose update was accepted.
 
     Args:
@@ -117,6 +144,8 @@ def after_settling(settlement: Settlement, asked: Asked, *, waited_s: float) -> 
         case Verdict.NOT_APPLIED if seen:
             what = f"the update was accepted, but the mapping is at rest as before: {missing_text(asked, seen)}"
             return Ending(Outcome.FAILED, ErrorRecord(code="NotApplied", message=what))
+        case _ if settlement.denied and (seen is None or seen.at_rest):
+            return denied(settlement.denied, asked.item, perhaps_applied=True)
         case _ if settlement.failure:
             return failed(settlement.failure, asked.item, perhaps_applied=True)
         case _:

@@ -70,18 +70,21 @@ class ResultMaker:
         self._clock = clock
         self._broken = False
 
-    def end(self, sending: Sending, ending: Ending) -> None:
+    def end(self, sending: Sending, ending: Ending) -> Result | None:
         """Make an item's one result.
 
         Args:
             sending: what was done for it.
             ending: how it ended.
 
+        Returns:
+            The result; None once one could not be recorded.
+
         Raises:
             Exception: what `record` raises, once. That ends the run, and no result follows one that was not recorded.
         """
         if self._broken:
-            return
+            return None
         unsent = unsent_result(
             sending.item,
             ending,
@@ -104,3 +107,4 @@ class ResultMaker:
             self._broken = True
             raise
         self.outcomes[ending.outcome] += 1
+        return result

@@ -10,8 +10,9 @@ import msgspec
 
 from bulk_esm.aws.session import Connection
 from bulk_esm.clock import Clock
-from bulk_esm.engine.endings import Ending, changed, gone
+from bulk_esm.engine.endings import Ending, changed, gone, unread_item
 from bulk_esm.engine.present import read_present
+from bulk_esm.errors import DeniedError
 from bulk_esm.model.doubts import doubts_of
 from bulk_esm.model.mapping import EventSourceMapping
 from bulk_esm.model.plan import Action, Plan, PlanItem
@@ -66,6 +67,9 @@ async def make_rollback_plan(
     known: dict[str, Ending] = {}
     for uuid, item in touched.items():
         seen = now[uuid]
+        if isinstance(seen, DeniedError):
+            plan.append(unread_item(item, seen))
+            continue
         if seen is None:
             plan.append(_gone_item(item))
             known[uuid] = gone()

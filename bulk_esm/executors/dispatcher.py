@@ -121,7 +121,7 @@ class Dispatcher:
         return {worker_id: len(worker.at_work) for worker_id, worker in self._workers.items()}
 
     def _heard(self, worker_id: str, event: Event) -> None:
-        if isinstance(event, Resulted) and event.result.outcome in TROUBLE:
+        if isinstance(event, Resulted):
             self._count(worker_id, event)
         try:
             self._source.on_event(event)
@@ -132,8 +132,10 @@ class Dispatcher:
         key = (event.shard, event.result.uuid)
         if self._budget is None or key in self._failed:
             return
+        self._budget.take(event.shard, event.result)
+        if event.result.outcome not in TROUBLE:
+            return
         self._failed.add(key)
-        self._budget.fail()
         if worker_id in self._workers:
             self._workers[worker_id].failures += 1
 

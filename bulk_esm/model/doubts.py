@@ -13,7 +13,7 @@ import msgspec
 
 from bulk_esm.model.mapping import EventSourceMapping
 from bulk_esm.model.plan import Action, PlanItem
-from bulk_esm.model.result import Result
+from bulk_esm.model.result import Outcome, Result
 from bulk_esm.model.stamps import is_newer
 
 
@@ -83,11 +83,16 @@ def doubts_of(items: Iterable[PlanItem], results: Iterable[Result], begun: Abstr
         result = by_uuid.get(item.uuid)
         if not perhaps_sent(item, result, begun):
             continue
-        if result is None or (result.settled_at is None and result.update_calls > 0) or _is_not_known(result):
+        if result is None or (result.settled_at is None and _is_open(result)) or _is_not_known(result):
             by_get.add(item.uuid)
         elif result.accepted_at is not None:
             stamps[item.uuid] = item.before.last_modified
     return Doubts(by_get=frozenset(by_get), stamps=stamps)
+
+
+def _is_open(result: Result) -> bool:
+    """Whether something may have been sent to a mapping, by the part of the run that ended it or by one before."""
+    return result.update_calls > 0 or result.outcome is Outcome.TIMED_OUT
 
 
 def _is_not_known(result: Result) -> bool:

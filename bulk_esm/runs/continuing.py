@@ -12,8 +12,9 @@ from bulk_esm.clock import iso
 from bulk_esm.engine.endings import Ending
 from bulk_esm.errors import BulkEsmError, RefusedError
 from bulk_esm.executors.tasks import LookAgain, ShardEnd
-from bulk_esm.model.budget import is_exceeded
+from bulk_esm.model.budget import is_exceeded, spares_denials
 from bulk_esm.model.continuing import Left, left_of
+from bulk_esm.model.denials import Denials, denied_though_none_accepted, was_accepted
 from bulk_esm.model.doubts import Doubts, perhaps_sent
 from bulk_esm.model.plan import Plan
 from bulk_esm.model.records import FleetRecord, RunRecord, RunStatus
@@ -50,7 +51,7 @@ class RunRest:
         self._shards: FleetRecord = files.fleet()
         self._known: dict[str, dict[str, Ending]] = {}
         self._updates: Counter[str] = Counter()
-        self._left_items = 0
+        self._history: dict[str, Denials] = {}
         self.requests: Counter[str] = Counter()
 
     @property
@@ -83,6 +84,11 @@ class RunRest:
         plan, begun = files.plan(), files.begun()
         results = {result.uuid: result for result in files.results()}
         left = left_of(plan.items, results.values())
+        self._history[shard.name] = Denials(
+            updates=len(left.updates),
+            denied=denied_though_none_accepted(results.values()),
+            accepted=any(map(was_accepted, results.values())),
+        )
         sent = (item.uuid for item in left.updates if perhaps_sent(item, results.get(item.uuid), begun))
         return plan, left, frozenset(sent)
 
@@ -112,6 +118,11 @@ class RunRest:
             self.problems[shard.name] = end.problem
         else:
             self._known[shard.name] = dict(end.known)
+            before = self._history[shard.name]
+            found = any(ending.outcome is Outcome.UPDATED for ending in end.known.values())
+            self._history[shard.name] = msgspec.structs.replace(
+                before, updates=before.updates - len(end.known), accepted=before.accepted or found
+            )
 
     def rollout(self, most_failures: int | None) -> RolloutSettings:
         """How the run goes on.
@@ -125,9 +136,11 @@ class RunRest:
         rollout = self.record.rollout
         if most_failures is not None:
             rollout = msgspec.structs.replace(rollout, most_failures=most_failures)
-        if self.left and is_exceeded(rollout.most_failures, self.failures):
+        spared = sum(of_shard.denied for of_shard in self._history.values())
+        failures = self.failures - (spared if spares_denials(rollout.most_failures) else 0)
+        if self.left and is_exceeded(rollout.most_failures, failures):
             raise RefusedError(
-                f"{self.failures:,} mappings of this run have failed, and at most {rollout.most_failures:,} may: "
+                f"{failures:,} mappings of this run have failed, and at most {rollout.most_failures:,} may: "
                 "allow more for all of it with --max-failures, or plan the rest anew"
             )
         return rollout
@@ -165,6 +178,7 @@ class RunRest:
             shards=self._shards,
             known=self._known,
             ended=ended,
+            history=self._history,
             unseen=frozenset(self.problems),
             deadline=deadline,
         )

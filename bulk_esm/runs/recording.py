@@ -91,7 +91,7 @@ class Recording:
             self._give_in(error)
             if result.outcome is not Outcome.NOT_STARTED:  # which is what no line is taken for
                 raise
-        self._progress[slice_.name].end(result.outcome)
+        self._progress[slice_.name].end(result)
         self.on_result(result)
 
     def end_unsent(self, name: str) -> None:

@@ -16,6 +16,7 @@ from bulk_esm.engine.endings import Ending
 from bulk_esm.errors import BulkEsmError, RecordingError, RunFolderError
 from bulk_esm.gates.gate import Gate, WaveEnd
 from bulk_esm.logs import get_logger, logging_to_file
+from bulk_esm.model.denials import Denials
 from bulk_esm.model.events import MappingEnded, RunBegan, RunEnded
 from bulk_esm.model.records import FleetRecord, RunRecord, RunStatus
 from bulk_esm.model.result import Outcome, Result
@@ -49,6 +50,7 @@ class Run:
         shards: FleetRecord | None = None,
         known: Mapping[str, Mapping[str, Ending]] | None = None,
         ended: Mapping[str, Mapping[str, Outcome]] | None = None,
+        history: Mapping[str, Denials] | None = None,
         unseen: AbstractSet[str] = frozenset(),
         deadline: datetime | None = None,
     ) -> None:
@@ -60,6 +62,7 @@ class Run:
             shards: its shards, if they were read already.
             known: how items end to which nothing is sent, by shard and UUID.
             ended: how items have ended before, by shard and UUID.
+            history: what the run's updates met before in each shard, and how many are left to send there.
             unseen: the shards in which nobody could look at what was sent before.
             deadline: when all should have ended.
         """
@@ -77,6 +80,7 @@ class Run:
             reach=fleet.reach,
             known=known or {},
             ended=self._ended,
+            history=history,
             unseen=unseen,
             deadline=iso(deadline),
         )
