@@ -253,12 +253,15 @@ class BulkEsm:
         """
 
         def task_of(shard: Shard) -> PlanChange:
-            uuids = paused.by_place[shard.account_id, shard.region] if paused.has_shards else paused.uuids
+            place = (shard.account_id, shard.region) if paused.has_shards else next(iter(paused.by_place))
+            uuids, earlier = paused.by_place[place], paused.items_of(place)
             task = PlanChange.of(Selection(uuids=uuids), Change({"Enabled": True}))
-            return msgspec.structs.replace(task, doubts=self._doubts(shard, *paused.runs).among(uuids))
+            doubts = self._doubts(shard, *paused.runs).among(uuids)
+            return msgspec.structs.replace(task, doubts=doubts, earlier=earlier)
 
         await self.fleet.clock.sleep(self.seconds_to_wait(*paused.runs))
-        intent = msgspec.structs.replace(context.intent, command="resume")
+        undoes = ",".join(run.record().run_id for run in paused.runs)
+        intent = msgspec.structs.replace(context.intent, command="resume", undoes=undoes)
         context = msgspec.structs.replace(context, intent=intent, uuids_are_of_shards=True)
         return await self.among_paused(paused).plan_tasks(task_of, context)
 

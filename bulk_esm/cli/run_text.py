@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -9,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from bulk_esm.bulk import DEFAULT_RUNS_DIR
 from bulk_esm.cli.durations import format_duration
 from bulk_esm.cli.output import tail_of
 from bulk_esm.cli.shards_text import afterwards, by_reason, general_reason, name_of, unplanned
@@ -20,6 +22,7 @@ from bulk_esm.store.run_files import RunFiles
 
 _MOST_CAUSES: Final = 8
 _IN_WORDS: Final = {RunStatus.DEADLINE: "stopped by its deadline"}
+_PERHAPS_CHANGED: Final = (Outcome.UPDATED, Outcome.TIMED_OUT, Outcome.CONFLICT)
 _EXPLAINED: Final = TROUBLE | {Outcome.BLOCKED}
 
 
@@ -78,15 +81,29 @@ def ending_lines(record: RunRecord, *, folder: Path, is_left: bool) -> Iterator[
         kinds = ", ".join(f"{requests.get(kind, 0):,} {kind}" for kind in ("list", "get", "update"))
         yield f"  requests: {kinds}; {requests.get('throttled', 0):,} throttled, {requests.get('errors', 0):,} errors"
     if record.undoes:
-        yield f"  puts back: {record.undoes}"
+        yield f"  {'resumes' if record.command == 'resume' else 'puts back'}: {record.undoes}"
     yield f"  folder: {folder}"
-    if is_left:
-        if record.status is not RunStatus.HALTED or record.rollout.on_halt != "rollback":
-            failures = sum(record.counts.get(outcome, 0) for outcome in TROUBLE)
-            more = f" --max-failures {failures * 2}" if is_exceeded(record.rollout.most_failures, failures) else ""
-            yield f"  to finish it: bulk-esm continue {folder}{more}"
-        if record.command != "rollback":
-            yield f"  to put back what it changed: bulk-esm rollback {folder}"
+    puts_itself_back = record.status is RunStatus.HALTED and record.rollout.on_halt == "rollback"
+    if is_left and not puts_itself_back:
+        failures = sum(record.counts.get(outcome, 0) for outcome in TROUBLE)
+        more = f" --max-failures {failures * 2}" if is_exceeded(record.rollout.most_failures, failures) else ""
+        yield f"  to finish it: bulk-esm continue {folder}{more}"
+    may_have_changed = record.status is RunStatus.RUNNING or any(record.counts.get(one) for one in _PERHAPS_CHANGED)
+    if record.command != "rollback" and (is_left or (may_have_changed and record.command != "pause")):
+        yield f"  to put back what it changed: bulk-esm rollback {folder}"
+    if record.command == "pause" and may_have_changed and not puts_itself_back:
+        yield f"  to resume: {resume_command_of(folder)}"
+
+
+def resume_command_of(folder: Path) -> str:
+    """The command that resumes what a run paused, to paste where this one was given.
+
+    Args:
+        folder: the run's folder, as this command names it.
+    """
+    is_found_alone = folder.parent in {DEFAULT_RUNS_DIR, Path(os.environ.get("BULK_ESM_RUNS_DIR") or DEFAULT_RUNS_DIR)}
+    where = "" if is_found_alone else f" --runs-dir {shlex.quote(str(folder.parent))}"
+    return f"bulk-esm resume --run {folder.name}{where}"
 
 
 def cause_lines(

@@ -201,6 +201,16 @@ def gone() -> Ending:
     return Ending(Outcome.CONFLICT, ErrorRecord(code="ResourceNotFoundException", message=what))
 
 
+def gone_item(item: PlanItem) -> PlanItem:
+    """The item of a mapping that does not exist any more.
+
+    Args:
+        item: as an earlier run planned it.
+    """
+    what = ("the mapping does not exist any more",)
+    return msgspec.structs.replace(item, action=Action.UNCHANGED, state=None, request={}, diff=(), problems=what)
+
+
 def changed(what: str = _CHANGED_SINCE) -> Ending:
     """The end of an item that someone else changed.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Final
 
@@ -11,7 +11,7 @@ import msgspec
 from bulk_esm.aws.control_plane import ControlPlane
 from bulk_esm.aws.session import Connection
 from bulk_esm.clock import Clock
-from bulk_esm.engine.endings import Ending, changed, gone, unread_item
+from bulk_esm.engine.endings import Ending, changed, gone, gone_item, unread_item
 from bulk_esm.engine.inventory import Reading, get_if_there
 from bulk_esm.engine.present import read_present
 from bulk_esm.engine.resting import all_at_rest
@@ -93,6 +93,22 @@ async def _whole(
         return await get_if_there(control_plane, mapping.uuid) or mapping, None
     except DeniedError as error:
         return mapping, error
+
+
+def gone_since(plan: Plan, earlier: Sequence[PlanItem]) -> tuple[Plan, dict[str, Ending]]:
+    """Take mappings that do not exist, and that an earlier run knew, for deleted since.
+
+    Args:
+        plan: the plan.
+        earlier: what that run planned for them.
+
+    Returns:
+        The plan, and a `conflict` by UUID for each of them.
+    """
+    were = {item.uuid: item for item in earlier}
+    known = {item.uuid: gone() for item in plan.items if item.is_unknown and item.uuid in were}
+    items = (gone_item(were[item.uuid]) if item.uuid in known else item for item in plan.items)
+    return Plan(tuple(items)), known
 
 
 async def renew_plan(

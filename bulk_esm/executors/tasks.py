@@ -35,6 +35,7 @@ class PlanChange(msgspec.Struct, frozen=True, kw_only=True, tag="plan"):
         change: what is asked of all of them, or of each by UUID.
         allow_irreversible: whether what can never be taken back may be changed.
         doubts: about which mappings List is not believed.
+        earlier: what an earlier run planned for these mappings; those that are gone are then conflicts.
     """
 
     selection: Selection
@@ -42,6 +43,7 @@ class PlanChange(msgspec.Struct, frozen=True, kw_only=True, tag="plan"):
     changes: dict[str, Change] = {}
     allow_irreversible: bool = False
     doubts: Doubts = NO_DOUBTS
+    earlier: tuple[PlanItem, ...] = ()
 
     @classmethod
     def of(

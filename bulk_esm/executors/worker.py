@@ -19,7 +19,7 @@ from bulk_esm.engine.drifting import read_drift
 from bulk_esm.engine.engine import Engine
 from bulk_esm.engine.inventory import may_get, read_inventory
 from bulk_esm.engine.looking_again import look_again
-from bulk_esm.engine.planning import make_plan, renew_plan
+from bulk_esm.engine.planning import gone_since, make_plan, renew_plan
 from bulk_esm.engine.settings import BeforeUpdate, EngineSettings
 from bulk_esm.engine.task_groups import task_group
 from bulk_esm.engine.undoing import make_rollback_plan
@@ -209,7 +209,7 @@ class Worker:
                 if task.changes:  # in the order in which they were asked for, as `--order given` has it
                     places = {uuid: place for place, uuid in enumerate(task.changes)}
                     plan = Plan(tuple(sorted(plan.items, key=lambda item: places[item.uuid])))
-                known = {}
+                plan, known = gone_since(plan, task.earlier)
                 planned = {item.uuid for item in plan.items}
                 opened.state.unplanned = Unplanned(task.selection, planned, doubts=task.doubts)
             case RenewPlan():

@@ -227,6 +227,6 @@ def put_back_since(record: RunRecord, others: list[RunRecord]) -> RunRecord | No
     """
     for other in others:
         since = other.started_at >= (record.continued_at or record.started_at)
-        if other.undoes == record.run_id and since and other.counts.get(Outcome.UPDATED):
+        if record.run_id in other.undone and since and other.counts.get(Outcome.UPDATED):
             return other
     return None

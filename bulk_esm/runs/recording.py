@@ -97,8 +97,9 @@ class Recording:
     def end_unsent(self, name: str) -> None:
         """End the mappings of a shard to which its plan sends nothing."""
         slice_ = self._opened(name, self._index(name).unsent_items())
+        known = self.known(slice_)
         for item in list(slice_.left.values()):
-            self.end(slice_, slice_.result(item, without_sending(item), wave=1))
+            self.end(slice_, slice_.result(item, known.get(item.uuid) or without_sending(item), wave=1))
         self.close(slice_)
 
     def give_up(self, slice_: OpenSlice, ending: Ending) -> None:

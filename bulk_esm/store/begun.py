@@ -15,7 +15,7 @@ from typing import Final, Self
 import msgspec
 
 from bulk_esm.errors import RecordingError
-from bulk_esm.store.jsonl import cut_torn_end, read_lines, writing
+from bulk_esm.store.jsonl import cut_torn_end, read_lines, refuse_lost, writing
 
 BEGUN: Final = "begun.jsonl"
 
@@ -53,6 +53,7 @@ class BegunWriter:
         Raises:
             RecordingError: it cannot be recorded, so it must not be sent.
         """
+        refuse_lost(self._path, self._file.fileno())
         try:
             if uuids and uuids[0] not in self._begun:
                 new = tuple(uuid for uuid in uuids if uuid not in self._begun)

@@ -28,6 +28,7 @@ from bulk_esm.store.jsonl import (
     read_salvaged,
     read_whole,
     refuse_damaged,
+    refuse_lost,
     write_durably,
     writing,
 )
@@ -206,6 +207,7 @@ class ResultWriter:
             raise RecordingError(f"{self._path} cannot be written: {error.strerror}; {_WHAT_NOW}") from error
         if written != len(line):
             raise RecordingError(f"{self._path} cannot be written: the disk is full; {_WHAT_NOW}")
+        refuse_lost(self._path, self._file.fileno())  # after it, so that what was there until then counts
 
     def require_room(self, results: int) -> None:
         """Make sure that so many more results can be written, so that no update is sent that could not be recorded.
@@ -213,8 +215,7 @@ class ResultWriter:
         Raises:
             RecordingError: there is no room for them, or the file is gone.
         """
-        if os.fstat(self._file.fileno()).st_nlink == 0:
-            raise RecordingError(f"{self._path} was removed, so nothing more was sent")
+        refuse_lost(self._path, self._file.fileno())
         needed = results * self._longest + _FOR_THE_RECORD
         disk = os.fstatvfs(self._file.fileno())
         limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
