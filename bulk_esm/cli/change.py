@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 
 import anyio
 import msgspec
@@ -15,7 +15,7 @@ from bulk_esm.cli.exit_codes import exit_code
 from bulk_esm.cli.fleet_options import FleetOptions
 from bulk_esm.cli.guards import check_account, check_alarms, check_losses, check_size
 from bulk_esm.cli.job import Job
-from bulk_esm.cli.opening import held_locks, lock_shards
+from bulk_esm.cli.opening import locked
 from bulk_esm.cli.options import OutputOptions
 from bulk_esm.cli.output import Results, form_for, with_place
 from bulk_esm.cli.planning_display import planning_progress
@@ -63,8 +63,8 @@ async def change(
     # Before anything is sent: names that no shard has.
     groups = parse_shard_order(fleet.shard_order, bulk.shards)
     # A plan made while another run changes the fleet would be of what is no longer there.
-    locks = [] if job.run.dry_run else await lock_shards(bulk, job.command, job.guards, taken_up=after)
-    with held_locks(locks):
+    holding = nullcontext() if job.run.dry_run else locked(bulk, job.command, job.guards, taken_up=after)
+    async with holding:
         if job.run.dry_run:
             bulk = bulk.looking_only()
         else:
@@ -97,8 +97,6 @@ async def change(
             most_failed_shards=fleet.max_failed_shards,
             deadline=job.deadline,
         )
-        for lock in locks:
-            lock.tell(str(run.path.absolute()))
         return await run_and_report(bulk, run, job.output)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from functools import partial
 from typing import Annotated
 
@@ -19,7 +20,7 @@ from bulk_esm.cli.job import (
     refuse_waves_without_terminal,
     refuse_without_terminal,
 )
-from bulk_esm.cli.opening import held_locks, lock_shards, set_up_logs, with_bulk
+from bulk_esm.cli.opening import locked, set_up_logs, with_bulk
 from bulk_esm.cli.options import ROLLOUT, RUN, AwsOptions, GuardOptions, OutputOptions, RunName, RunOptions, RunsOptions
 from bulk_esm.cli.running import ask, run_and_report
 from bulk_esm.cli.shards_text import shard_problem_lines, shards_text
@@ -69,10 +70,8 @@ def continue_command(
 
     async def work(bulk: BulkEsm) -> int:
         await check_account(bulk, guards)
-        locks = [] if dry_run else await lock_shards(bulk, "continue", guards, taken_up=[files])
-        with held_locks(locks):
-            for lock in locks:
-                lock.tell(str(files.path.absolute()))
+        async with nullcontext() if dry_run else locked(bulk, "continue", guards, taken_up=[files]):
+            bulk.locks.tell((), files.path)
             if not dry_run:
                 await outwait(bulk, [files])
             rest = await bulk.plan_rest(files, waiting=tell_of_transition, looking=partial(_tell_of_looks, aws.rate))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import msgspec
@@ -23,8 +23,10 @@ from bulk_esm.model.rollout import RolloutSettings
 from bulk_esm.model.shard import Problem, Shard
 from bulk_esm.runs.each_shard import nobody
 from bulk_esm.runs.fleet import Fleet
+from bulk_esm.runs.locking import release
 from bulk_esm.runs.read_tasks import ReadTasks
 from bulk_esm.runs.run import Run, sum_counts
+from bulk_esm.store.lock import RunLock
 from bulk_esm.store.run_files import RunFiles
 
 
@@ -39,6 +41,7 @@ class RunRest:
         failures: how many of these count against the failure budget.
         updates: how many the run's plan updates.
         perhaps_sent: how many have not, and may have been sent something: each is looked at with Get, as List lags.
+        lock: takes the locks that the run is to hold.
     """
 
     def __init__(self, fleet: Fleet, files: RunFiles) -> None:
@@ -46,6 +49,7 @@ class RunRest:
         self.record = files.record()
         self.problems: dict[str, Problem] = {}
         self.total = self.ended = self.failures = self.updates = self.perhaps_sent = 0
+        self.lock: Callable[[], Sequence[RunLock]] = tuple
         self._fleet = fleet
         self._files = files
         self._shards: FleetRecord = files.fleet()
@@ -153,9 +157,19 @@ class RunRest:
             most_failures: how many mappings may fail in all of the run; as many as it said if left out.
 
         Raises:
-            RefusedError: more have failed already.
+            RefusedError: more have failed already, or another run is at work there.
         """
         rollout = self.rollout(most_failures)
+        locks = self.lock()
+        try:
+            return self._begun(rollout, deadline, locks)
+        except BaseException:
+            release(locks)
+            raise
+
+    def _begun(self, rollout: RolloutSettings, deadline: datetime | None, locks: Sequence[RunLock]) -> Run:
+        for lock in locks:
+            lock.tell(str(self._files.path.absolute()))
         ended: dict[str, dict[str, Outcome]] = {}
         for shard in self._files.planned():
             files = self._files.shard(shard)
@@ -181,6 +195,7 @@ class RunRest:
             history=self._history,
             unseen=frozenset(self.problems),
             deadline=deadline,
+            locks=locks,
         )
 
 

@@ -25,9 +25,11 @@ from bulk_esm.model.stopping import Stop, status_of
 from bulk_esm.model.waves import parse_waves
 from bulk_esm.observers.observer import Observer, Observers
 from bulk_esm.runs.fleet import Fleet
+from bulk_esm.runs.locking import release
 from bulk_esm.runs.rollout import Rollout
 from bulk_esm.runs.shard_progress import ShardProgress
 from bulk_esm.runs.wave_tasks import WaveTasks
+from bulk_esm.store.lock import RunLock
 from bulk_esm.store.run_files import RunFiles
 from bulk_esm.store.shard_files import LOG
 
@@ -42,7 +44,7 @@ class Run:
         record: how the run stands; `run.json` says the same.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keyword-only, all with defaults
         self,
         fleet: Fleet,
         files: RunFiles,
@@ -53,6 +55,7 @@ class Run:
         history: Mapping[str, Denials] | None = None,
         unseen: AbstractSet[str] = frozenset(),
         deadline: datetime | None = None,
+        locks: Iterable[RunLock] = (),
     ) -> None:
         """Take up a run that was published.
 
@@ -65,6 +68,7 @@ class Run:
             history: what the run's updates met before in each shard, and how many are left to send there.
             unseen: the shards in which nobody could look at what was sent before.
             deadline: when all should have ended.
+            locks: what it holds until it has been carried out.
         """
         self.files = files
         self.record = files.record()
@@ -72,6 +76,7 @@ class Run:
         self._shards = shards or files.fleet()
         self._ended = ended or {}
         self._deadline = deadline
+        self._locks = tuple(locks)
         self._tasks = WaveTasks(
             fleet.executor,
             files,
@@ -163,6 +168,7 @@ class Run:
                 raise
             finally:
                 self._end(status, reason)
+                release(self._locks)
                 tell(RunEnded(self.record))
         return self.record
 
