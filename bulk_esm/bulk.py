@@ -20,6 +20,7 @@ from bulk_esm.model.change import Change
 from bulk_esm.model.doubts import Doubts
 from bulk_esm.model.plan import Action, Plan
 from bulk_esm.model.records import Intent, RunRecord
+from bulk_esm.model.rollout import RolloutSettings
 from bulk_esm.model.selection import Selection
 from bulk_esm.model.shard import Shard
 from bulk_esm.observers.observer import Observer
@@ -360,6 +361,7 @@ class BulkEsm:
         if blocked and not skip_blocked:
             raise RefusedError(f"{blocked} mappings are blocked; nothing was sent. Narrow the selection or skip them")
         intent = intent or Intent()
+        intent = msgspec.structs.replace(intent, rollout=self._with_pace(intent.rollout))
         planned = [entry.shard for entry in plan.entries if entry.problem is None]
         locks = self._lock(planned, intent.command, self.runs_dir)
         try:
@@ -369,6 +371,15 @@ class BulkEsm:
             raise
         self.locks.tell(locks, files.path)
         return Run(self.fleet, files, shards=plan.fleet_record, known=plan.known, deadline=deadline, locks=locks)
+
+    def _with_pace(self, rollout: RolloutSettings) -> RolloutSettings:
+        reach = self.fleet.reach
+        return msgspec.structs.replace(
+            rollout,
+            max_per_second=reach.max_per_second,
+            concurrency=reach.concurrency,
+            timeout_s=reach.timeout_s,
+        )
 
     def _lock(self, shards: Iterable[Shard], command: str, runs_dir: Path) -> Sequence[RunLock]:
         locks = self.locks.take(shards, command=command, runs_dirs=[runs_dir, self.runs_dir])

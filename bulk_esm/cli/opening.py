@@ -46,6 +46,7 @@ def with_bulk(
 
     async def main() -> int:
         _raise_file_limit()
+        reach = aws.reach
         settings = fleet.settings(aws.profile) if fleet.is_given and files is None else None
         # A scheduler that does not answer is told of before AWS is asked anything.
         async with (
@@ -53,18 +54,19 @@ def with_bulk(
             connect(
                 region=_region(aws, fleet, region, files),
                 profile=aws.profile,
-                endpoint_url=aws.endpoint_url,
-                max_per_second=aws.rate,
-                concurrency=aws.concurrency,
-                timeout_s=aws.timeout,
+                endpoint_url=reach.endpoint_url,
+                max_per_second=reach.max_per_second,
+                concurrency=reach.concurrency,
+                timeout_s=reach.timeout_s,
                 fleet=settings,
                 executor=executor,
                 shards_at_once=fleet.shards_at_once,
                 runs_dir=runs_dir,
             ) as bulk,
         ):
-            if aws.rate > QUOTA_PER_SECOND and bulk.home.control_plane.is_aws:
-                say(f"warning: --rate {aws.rate:g} is above the {QUOTA_PER_SECOND} requests/s that Lambda gives")
+            rate = reach.max_per_second
+            if rate > QUOTA_PER_SECOND and bulk.home.control_plane.is_aws:
+                say(f"warning: --rate {rate:g} is above the {QUOTA_PER_SECOND} requests/s that Lambda gives")
             return await work(bulk if files is None else bulk.of_run(files))
 
     return anyio.run(interruptible, main)

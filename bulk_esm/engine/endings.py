@@ -20,11 +20,28 @@ _NO_FUNCTION: Final = "Function does not exist"
 _CHANGED_SINCE: Final = "it is no longer as it was planned; plan it anew"
 
 
+class Seen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a look has told of an item that an earlier part of its run may have sent.
+
+    Attributes:
+        state: the mapping's; None if it is gone.
+        settled_at: when it was seen at rest as asked, ISO 8601 in UTC, or None.
+        accepted_at: when Lambda accepted the update, as that part of the run recorded it; None where it did not.
+        update_calls: how many updates that part recorded to have sent.
+    """
+
+    state: str | None
+    settled_at: str | None = None
+    accepted_at: str | None = None
+    update_calls: int = 0
+
+
 class Ending(msgspec.Struct, frozen=True):
-    """An outcome, and why if it is not a good one."""
+    """An outcome, why if it is not a good one, and what was seen if nothing is sent after a look."""
 
     outcome: Outcome
     error: ErrorRecord | None = None
+    seen: Seen | None = None
 
 
 def without_sending(item: PlanItem) -> Ending:

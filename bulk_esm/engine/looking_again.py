@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from bulk_esm.aws.session import Connection
-from bulk_esm.clock import Clock
-from bulk_esm.engine.endings import Ending, changed, denied, found_done, gone, still_on_its_way
+from bulk_esm.clock import Clock, iso
+from bulk_esm.engine.endings import Ending, Seen, changed, denied, found_done, gone, still_on_its_way
 from bulk_esm.engine.present import read_present
 from bulk_esm.errors import DeniedError
 from bulk_esm.model.doubts import Doubts
@@ -50,8 +52,18 @@ async def look_again(
         clock=clock,
         waiting=waiting,
     )
+    looked_at = iso((clock or Clock()).now())
     found = {uuid: _ending(items[uuid], seen, perhaps_sent=uuid in doubts.by_get) for uuid, seen in now.items()}
-    return {uuid: ending for uuid, ending in found.items() if ending is not None}
+    return {uuid: _with_what_was_seen(ending, now[uuid], looked_at) for uuid, ending in found.items() if ending}
+
+
+def _with_what_was_seen(
+    ending: Ending, mapping: EventSourceMapping | DeniedError | None, looked_at: str | None
+) -> Ending:
+    if isinstance(mapping, DeniedError):
+        return ending
+    settled_at = looked_at if ending.outcome is Outcome.UPDATED else None
+    return msgspec.structs.replace(ending, seen=Seen(state=mapping.state if mapping else None, settled_at=settled_at))
 
 
 def _ending(item: PlanItem, seen: EventSourceMapping | DeniedError | None, *, perhaps_sent: bool) -> Ending | None:

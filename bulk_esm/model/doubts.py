@@ -85,7 +85,7 @@ def doubts_of(items: Iterable[PlanItem], results: Iterable[Result], begun: Abstr
             continue
         if result is None or (result.settled_at is None and _is_open(result)) or _is_not_known(result):
             by_get.add(item.uuid)
-        elif result.accepted_at is not None:
+        elif result.accepted_at is not None or result.settled_at is not None:
             stamps[item.uuid] = item.before.last_modified
     return Doubts(by_get=frozenset(by_get), stamps=stamps)
 

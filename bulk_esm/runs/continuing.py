@@ -18,7 +18,7 @@ from bulk_esm.model.denials import Denials, denied_though_none_accepted, was_acc
 from bulk_esm.model.doubts import Doubts, perhaps_sent
 from bulk_esm.model.plan import Plan
 from bulk_esm.model.records import FleetRecord, RunRecord, RunStatus
-from bulk_esm.model.result import TROUBLE, Outcome
+from bulk_esm.model.result import TROUBLE, Outcome, Result
 from bulk_esm.model.rollout import RolloutSettings
 from bulk_esm.model.shard import Problem, Shard
 from bulk_esm.runs.each_shard import nobody
@@ -56,6 +56,7 @@ class RunRest:
         self._known: dict[str, dict[str, Ending]] = {}
         self._updates: Counter[str] = Counter()
         self._history: dict[str, Denials] = {}
+        self._earlier: dict[str, dict[str, Result]] = {}
         self.requests: Counter[str] = Counter()
 
     @property
@@ -77,6 +78,12 @@ class RunRest:
         """How many of those that are left were found to have ended so."""
         return sum(end.outcome is outcome for known in self._known.values() for end in known.values())
 
+    @property
+    def accepted_sometime(self) -> int:
+        """Of how many that were found applied nobody recorded when they were accepted."""
+        found = (end for known in self._known.values() for end in known.values() if end.outcome is Outcome.UPDATED)
+        return sum(end.seen is None or end.seen.accepted_at is None for end in found)
+
     def task_of(self, shard: Shard) -> LookAgain:
         """What is to be looked at in a shard, read from disk."""
         _, left, sent = self._left(shard)
@@ -88,6 +95,7 @@ class RunRest:
         plan, begun = files.plan(), files.begun()
         results = {result.uuid: result for result in files.results()}
         left = left_of(plan.items, results.values())
+        self._earlier[shard.name] = {uuid: result for uuid, result in results.items() if result.update_calls}
         self._history[shard.name] = Denials(
             updates=len(left.updates),
             denied=denied_though_none_accepted(results.values()),
@@ -121,7 +129,8 @@ class RunRest:
         if end.problem is not None:
             self.problems[shard.name] = end.problem
         else:
-            self._known[shard.name] = dict(end.known)
+            earlier = self._earlier[shard.name]
+            self._known[shard.name] = {uuid: _as_recorded(one, earlier.get(uuid)) for uuid, one in end.known.items()}
             before = self._history[shard.name]
             found = any(ending.outcome is Outcome.UPDATED for ending in end.known.values())
             self._history[shard.name] = msgspec.structs.replace(
@@ -226,6 +235,14 @@ async def plan_rest(
     if len(shards) == 1 and rest.problems:
         raise _error(rest.problems)
     return rest
+
+
+def _as_recorded(ending: Ending, earlier: Result | None) -> Ending:
+    """An ending that a look told, with what an earlier part of the run recorded of its update."""
+    if ending.seen is None or earlier is None:
+        return ending
+    seen = msgspec.structs.replace(ending.seen, accepted_at=earlier.accepted_at, update_calls=earlier.update_calls)
+    return msgspec.structs.replace(ending, seen=seen)
 
 
 def _error(problems: dict[str, Problem]) -> BulkEsmError:

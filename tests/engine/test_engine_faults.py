@@ -62,7 +62,7 @@ async def test_pause_all() -> None:
             1,
         )
         assert result.request == {"Enabled": False}
-        assert result.duration_s > 2
+        assert (result.duration_s or 0) > 2
 
 
 @in_virtual_time
@@ -139,7 +139,7 @@ async def test_mappings_that_never_settle_time_out() -> None:
         assert "still Disabling after 60 s" in example.error.message
         assert (example.state, example.settled_at) == ("Disabling", None)
         assert example.accepted_at is not None
-        assert example.duration_s >= 60
+        assert (example.duration_s or 0) >= 60
 
 
 @in_virtual_time

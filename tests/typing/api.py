@@ -312,7 +312,7 @@ def print_result(result: Result) -> None:
     assert_type(result.outcome, Outcome)
     assert_type(result.source_type, SourceType)
     assert_type(result.accepted_at, str | None)
-    assert_type(result.duration_s, float)
+    assert_type(result.duration_s, float | None)
     if result.error is not None and result.outcome in {Outcome.FAILED, Outcome.TIMED_OUT, Outcome.CONFLICT}:
         assert_type(result.error, ErrorRecord)
         assert_type(result.error.code, str)
