@@ -114,7 +114,7 @@ def denied(account_id: str, action: str, resource: str | None = None) -> ApiErro
     """
     user = f"arn:aws:iam::{account_id}:user/simulated"
     what = f"{action} on resource: {resource}" if resource else action
-    message = f"User: {user} is not authorized to perform: {what} because no identity-based policy allows it"
+    message = f"User: {user} is not authorized to perform: {what} because no identity-based policy allows the {action} action"
     return ApiError(403, "AccessDeniedException", {"Message": message})
 
 
