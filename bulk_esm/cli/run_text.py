@@ -34,6 +34,7 @@ def run_summary(record: RunRecord, files: RunFiles) -> Iterator[str]:
     if not files.has_shards:
         yield from cause_lines(files.results())
         yield from ending_lines(record, folder=files.path, is_left=record.status is not RunStatus.FINISHED)
+        yield from _how_to_resume(record, files.path)
         return
     fleet = files.fleet()
     not_planned = unplanned(fleet.shards)
@@ -48,6 +49,7 @@ def run_summary(record: RunRecord, files: RunFiles) -> Iterator[str]:
     yield from ending_lines(record, folder=files.path, is_left=record.status is not RunStatus.FINISHED or bool(lost))
     if not_planned:
         yield f"  {afterwards(record, [shard for shard, _ in not_planned])}"
+    yield from _how_to_resume(record, files.path)
 
 
 def unplanned_lines(record: RunRecord, unplanned: Mapping[str, str | None]) -> Iterator[str]:
@@ -83,15 +85,25 @@ def ending_lines(record: RunRecord, *, folder: Path, is_left: bool) -> Iterator[
     if record.undoes:
         yield f"  {'resumes' if record.command == 'resume' else 'puts back'}: {record.undoes}"
     yield f"  folder: {folder}"
-    puts_itself_back = record.status is RunStatus.HALTED and record.rollout.on_halt == "rollback"
-    if is_left and not puts_itself_back:
+    if is_left and not _puts_itself_back(record):
         failures = sum(record.counts.get(outcome, 0) for outcome in TROUBLE)
         more = f" --max-failures {failures * 2}" if is_exceeded(record.rollout.most_failures, failures) else ""
         yield f"  to finish it: bulk-esm continue {folder}{more}"
-    may_have_changed = record.status is RunStatus.RUNNING or any(record.counts.get(one) for one in _PERHAPS_CHANGED)
-    if record.command != "rollback" and (is_left or (may_have_changed and record.command != "pause")):
+    if record.command != "rollback" and (is_left or (_may_have_changed(record) and record.command != "pause")):
         yield f"  to put back what it changed: bulk-esm rollback {folder}"
-    if record.command == "pause" and may_have_changed and not puts_itself_back:
+
+
+def _puts_itself_back(record: RunRecord) -> bool:
+    return record.status is RunStatus.HALTED and record.rollout.on_halt == "rollback"
+
+
+def _may_have_changed(record: RunRecord) -> bool:
+    return record.status is RunStatus.RUNNING or any(record.counts.get(outcome) for outcome in _PERHAPS_CHANGED)
+
+
+def _how_to_resume(record: RunRecord, folder: Path) -> Iterator[str]:
+    """With what a pause ends, however it ended."""
+    if record.command == "pause" and _may_have_changed(record) and not _puts_itself_back(record):
         yield f"  to resume: {resume_command_of(folder)}"
 
 

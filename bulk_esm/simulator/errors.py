@@ -114,7 +114,8 @@ def denied(account_id: str, action: str, resource: str | None = None) -> ApiErro
     """
     user = f"arn:aws:iam::{account_id}:user/simulated"
     what = f"{action} on resource: {resource}" if resource else action
-    message = f"User: {user} is not authorized to perform: {what} because no identity-based policy allows the {action} action"
+    why = f"because no identity-based policy allows the {action} action"
+    message = f"User: {user} is not authorized to perform: {what} {why}"
     return ApiError(403, "AccessDeniedException", {"Message": message})
 
 
