@@ -41,6 +41,7 @@ async def connect(  # noqa: PLR0913 - keyword-only, all with defaults
     executor: Executor | Literal["local", "process"] = "local",
     shards_at_once: int | None = None,
     runs_dir: Path | str = DEFAULT_RUNS_DIR,
+    lock: bool = True,
     clock: Clock | None = None,
 ) -> AsyncIterator[BulkEsm]:
     """Open one account and Region, with the credentials that the AWS CLI would use, or many. Lambda is not asked yet.
@@ -56,6 +57,8 @@ async def connect(  # noqa: PLR0913 - keyword-only, all with defaults
         executor: who does the work: this process, one process for each core, or what `open_dask_executor` made.
         shards_at_once: how many shards are worked in at once.
         runs_dir: where runs are kept.
+        lock: whether each run holds the lock of its accounts and Regions on this machine, so that no other run, of the
+            command line or of a program, is at work there at the same time.
         clock: the time, for tests.
 
     Raises:
@@ -88,7 +91,9 @@ async def connect(  # noqa: PLR0913 - keyword-only, all with defaults
         made = await _fleet(
             fleet, home, await _executor(executor, stack, worker, shards_at_once), reach, sessions, clock
         )
-        yield BulkEsm(made, home, runs_dir=Path(runs_dir), plans=plans)
+        bulk = BulkEsm(made, home, runs_dir=Path(runs_dir), plans=plans)
+        bulk.locks.wanted = lock
+        yield bulk
 
 
 async def _executor(

@@ -20,6 +20,7 @@ from bulk_esm.model.change import Change
 from bulk_esm.model.doubts import Doubts
 from bulk_esm.model.plan import Action, Plan
 from bulk_esm.model.records import Intent, RunRecord
+from bulk_esm.model.rollout import RolloutSettings
 from bulk_esm.model.selection import Selection
 from bulk_esm.model.shard import Shard
 from bulk_esm.observers.observer import Observer
@@ -27,12 +28,14 @@ from bulk_esm.runs.continuing import RunRest, plan_rest
 from bulk_esm.runs.each_shard import Told, nobody, raise_if_only
 from bulk_esm.runs.fleet import Fleet
 from bulk_esm.runs.listing import Inventory, list_mappings
+from bulk_esm.runs.locking import Locks, release
 from bulk_esm.runs.planning import PlanContext, RunPlan, plan_run, split_saved
 from bulk_esm.runs.recent import recent_doubts, seconds_to_wait
 from bulk_esm.runs.resuming import PausedShards
 from bulk_esm.runs.run import Run
 from bulk_esm.runs.verifying import Verification, verify_run
 from bulk_esm.store.finding import find_run
+from bulk_esm.store.lock import RunLock
 from bulk_esm.store.run_files import RunFiles
 
 DEFAULT_RUNS_DIR: Final = Path("bulk-esm-runs")
@@ -54,6 +57,7 @@ class BulkEsm:
         plans: ExitStack,
         who: list[str | None] | None = None,
         earlier: Path | None = None,
+        locks: Locks | None = None,
     ) -> None:
         """Take over what is open; see `connect`."""
         self.fleet = fleet
@@ -61,6 +65,9 @@ class BulkEsm:
         self.runs_dir = runs_dir
         self._earlier = earlier or runs_dir  # where the runs are that List may not show yet
         self._plans = plans
+        control_plane = home.control_plane
+        endpoint_url = None if control_plane.is_aws else control_plane.endpoint_url
+        self.locks = locks or Locks(endpoint_url=endpoint_url, clock=fleet.clock)
         self._who = [] if who is None else who  # what STS answered, if it was asked, shared by all of these
 
     @property
@@ -84,7 +91,13 @@ class BulkEsm:
         if is_named is not None:
             fleet = msgspec.structs.replace(fleet, is_named=is_named)
         return BulkEsm(
-            fleet, self.home, runs_dir=self.runs_dir, plans=self._plans, who=self._who, earlier=self._earlier
+            fleet,
+            self.home,
+            runs_dir=self.runs_dir,
+            plans=self._plans,
+            who=self._who,
+            earlier=self._earlier,
+            locks=self.locks,
         )
 
     async def account_id(self) -> str | None:
@@ -258,12 +271,15 @@ class BulkEsm:
             raise UsageError("these runs paused no mapping, so there is nothing to resume")
 
         def task_of(shard: Shard) -> PlanChange:
-            uuids = paused.by_place[shard.account_id, shard.region] if paused.has_shards else paused.uuids
+            place = (shard.account_id, shard.region) if paused.has_shards else next(iter(paused.by_place))
+            uuids, earlier = paused.by_place[place], paused.items_of(place)
             task = PlanChange.of(Selection(uuids=uuids), Change({"Enabled": True}))
-            return msgspec.structs.replace(task, doubts=self._doubts(shard, *paused.runs).among(uuids))
+            doubts = self._doubts(shard, *paused.runs).among(uuids)
+            return msgspec.structs.replace(task, doubts=doubts, earlier=earlier)
 
         await self.fleet.clock.sleep(self.seconds_to_wait(*paused.runs))
-        intent = msgspec.structs.replace(context.intent, command="resume")
+        undoes = ",".join(run.record().run_id for run in paused.runs)
+        intent = msgspec.structs.replace(context.intent, command="resume", undoes=undoes)
         context = msgspec.structs.replace(context, intent=intent, uuids_are_of_shards=True)
         return await self.among_paused(paused).plan_tasks(task_of, context)
 
@@ -299,7 +315,9 @@ class BulkEsm:
         there = self.of_run(files)
         await there.require_home_account()
         await self.fleet.clock.sleep(self.seconds_to_wait(files))
-        return await plan_rest(there.fleet, files, waiting=waiting, looking=looking)
+        rest = await plan_rest(there.fleet, files, waiting=waiting, looking=looking)
+        rest.lock = lambda: self._lock(files.planned(), "continue", files.path.absolute().parent)
+        return rest
 
     async def verify(self, run: Path | str | RunFiles, *, told: Told = nobody) -> Verification:
         """Tell which mappings no longer have what a run set; changes nothing.
@@ -329,6 +347,9 @@ class BulkEsm:
     ) -> Run:
         """Write a plan down as a run that is ready to start; nothing is sent yet.
 
+        From now on the run holds the lock of its accounts and Regions on this machine, until it has been carried out
+        or this closes.
+
         Args:
             plan: the plan.
             intent: what it is for, and how it is to go: waves, budget and gates.
@@ -338,14 +359,37 @@ class BulkEsm:
             deadline: when all should have ended; what could not settle by then is not sent.
 
         Raises:
-            RefusedError: some mappings are blocked.
+            RefusedError: some mappings are blocked, or another run is at work there.
             RunFolderError: the folder cannot be written.
         """
         blocked = plan.count(Action.BLOCKED)
         if blocked and not skip_blocked:
             raise RefusedError(f"{blocked} mappings are blocked; nothing was sent. Narrow the selection or skip them")
-        files = plan.publish(intent or Intent(), groups or [plan.shards], most_failed_shards)
-        return Run(self.fleet, files, shards=plan.fleet_record, known=plan.known, deadline=deadline)
+        intent = intent or Intent()
+        intent = msgspec.structs.replace(intent, rollout=self._with_pace(intent.rollout))
+        planned = [entry.shard for entry in plan.entries if entry.problem is None]
+        locks = self._lock(planned, intent.command, self.runs_dir)
+        try:
+            files = plan.publish(intent, groups or [plan.shards], most_failed_shards)
+        except BaseException:
+            release(locks)
+            raise
+        self.locks.tell(locks, files.path)
+        return Run(self.fleet, files, shards=plan.fleet_record, known=plan.known, deadline=deadline, locks=locks)
+
+    def _with_pace(self, rollout: RolloutSettings) -> RolloutSettings:
+        reach = self.fleet.reach
+        return msgspec.structs.replace(
+            rollout,
+            max_per_second=reach.max_per_second,
+            concurrency=reach.concurrency,
+            timeout_s=reach.timeout_s,
+        )
+
+    def _lock(self, shards: Iterable[Shard], command: str, runs_dir: Path) -> Sequence[RunLock]:
+        locks = self.locks.take(shards, command=command, runs_dirs=[runs_dir, self.runs_dir])
+        self._plans.callback(release, locks)  # should the run never be carried out
+        return locks
 
     async def apply(
         self, plan: RunPlan, *, skip_blocked: bool = False, observers: Iterable[Observer] = ()
@@ -361,7 +405,7 @@ class BulkEsm:
             The record of the run, with its counts by outcome.
 
         Raises:
-            RefusedError: some mappings are blocked.
+            RefusedError: some mappings are blocked, or another run is at work there.
             RunFolderError: the run folder cannot be written.
             AccessError: the credentials are refused.
         """
@@ -405,7 +449,13 @@ class BulkEsm:
         """The same, for plans that will not be carried out: those of several shards are in a folder of their own."""
         folder = Path(self._plans.enter_context(tempfile.TemporaryDirectory(prefix="bulk-esm-")))
         return type(self)(
-            self.fleet, self.home, runs_dir=folder, plans=self._plans, who=self._who, earlier=self._earlier
+            self.fleet,
+            self.home,
+            runs_dir=folder,
+            plans=self._plans,
+            who=self._who,
+            earlier=self._earlier,
+            locks=self.locks,
         )
 
     def _doubts(self, shard: Shard, *runs: RunFiles) -> Doubts:

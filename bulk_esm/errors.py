@@ -26,17 +26,25 @@ class RefusedError(BulkEsmError):
 
 
 class AccessError(BulkEsmError):
-    """No credentials, or credentials that Lambda does not accept: final for the whole account and Region.
-
-    Attributes:
-        denied: the IAM action that good credentials lack; None where the credentials themselves are refused.
-    """
+    """No credentials, or credentials that Lambda does not accept: final for the whole account and Region."""
 
     exit_code = 5
 
-    def __init__(self, message: str, *, denied: str | None = None) -> None:
+
+class DeniedError(AccessError):
+    """Good credentials, and a policy that does not let them: one action, perhaps on one resource only (F§0.1).
+
+    Attributes:
+        action: the IAM action, such as `lambda:UpdateEventSourceMapping`.
+        said: the service's own words.
+        request_id: the service's request id.
+    """
+
+    def __init__(self, message: str, *, action: str, said: str, request_id: str | None = None) -> None:
         super().__init__(message)
-        self.denied = denied
+        self.action = action
+        self.said = said
+        self.request_id = request_id
 
 
 class NoCredentialsError(AccessError):

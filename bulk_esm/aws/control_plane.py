@@ -16,9 +16,10 @@ from bulk_esm.aws.answers import keep_as_sent
 from bulk_esm.aws.errors import translated
 from bulk_esm.aws.listing import Listing, checked
 from bulk_esm.aws.pacing import Pacer
+from bulk_esm.aws.permission import GetPermission
 from bulk_esm.aws.retrying import Treatment, backoff_s, retrying, treatment_of
 from bulk_esm.clock import Clock
-from bulk_esm.errors import ServiceError
+from bulk_esm.errors import DeniedError, ServiceError
 from bulk_esm.model.census import PAGE_SIZE, Census
 from bulk_esm.model.mapping import EventSourceMapping
 
@@ -49,6 +50,7 @@ class ControlPlane:
         pacer: the bucket that every request passes.
         census: how many mappings there are, as far as List has shown; what the next List of all of them will cost.
         watch: called with each page of List.
+        get_permission: whether Get is permitted, as far as was seen.
         requests: how many requests were sent, by kind and by what came of them (`ok`, `throttled`, `error`,
             `cancelled`).
     """
@@ -75,6 +77,7 @@ class ControlPlane:
         self.pacer = pacer
         self.census = Census()
         self.watch: Callable[[list[EventSourceMapping]], None] = lambda _: None
+        self.get_permission = GetPermission()
         self.requests: Counter[tuple[str, str]] = Counter()
         self._taken: dict[str, int] = {}
         self._client = client
@@ -160,9 +163,21 @@ class ControlPlane:
 
         Raises:
             AccessError: the credentials are refused.
+            DeniedError: they may not read this mapping.
             ServiceError: the mapping does not exist, or an answer that retrying did not mend.
         """
-        answer = await self._call("get", lambda: self._client.get_event_source_mapping(UUID=uuid), deadline=deadline)
+        self.get_permission.check(uuid)
+        try:
+            answer = await self._call(
+                "get", lambda: self._client.get_event_source_mapping(UUID=uuid), deadline=deadline
+            )
+        except DeniedError as error:
+            self.get_permission.deny(uuid, error)
+            raise
+        except ServiceError as error:
+            self.get_permission.granted |= error.code == _NOT_FOUND
+            raise
+        self.get_permission.granted = True
         return _mapping(answer)
 
     async def update(
@@ -187,6 +202,7 @@ class ControlPlane:
 
         Raises:
             AccessError: the credentials are refused.
+            DeniedError: they may not update this mapping.
             ServiceError: refused, in use, or perhaps applied (`sent` is true and the error transient).
         """
         answer = await self._call(

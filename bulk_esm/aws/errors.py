@@ -10,7 +10,7 @@ import botocore.exceptions as botocore_errors
 from botocore.parsers import ResponseParserError
 
 from bulk_esm.aws.retrying import Treatment, treatment_of
-from bulk_esm.errors import AccessError, NoCredentialsError, ServiceError, UsageError
+from bulk_esm.errors import AccessError, DeniedError, NoCredentialsError, ServiceError, UsageError
 
 # Nothing was sent: the connection did not come about.
 _NOT_SENT = (
@@ -54,6 +54,7 @@ def translated(action: str) -> Iterator[None]:
 
     Raises:
         AccessError: no credentials, or credentials that are refused.
+        DeniedError: good credentials that may not do this.
         ServiceError: any other answer that is not success, or none.
         UsageError: a configuration from which no client can be made.
     """
@@ -62,10 +63,7 @@ def translated(action: str) -> Iterator[None]:
     except botocore_errors.ClientError as error:
         answer = _service_error(error.response)
         if treatment_of(answer) is Treatment.DENIED:
-            raise AccessError(
-                f"{action} was refused ({answer}); check the credentials and their permissions",
-                denied=action if answer.code in _NOT_PERMITTED else None,
-            ) from error
+            raise _refused(answer, action) from error
         raise answer from error
     except _NO_CREDENTIALS as error:
         raise NoCredentialsError(f"no usable credentials: {error}; set a profile or log in again") from error
@@ -82,6 +80,13 @@ def translated(action: str) -> Iterator[None]:
         raise ServiceError(code=type(error).__name__, message=what, sent=False) from error
     except _NO_ANSWER as error:
         raise ServiceError(code=type(error).__name__, message=str(error) or "the connection failed") from error
+
+
+def _refused(answer: ServiceError, action: str) -> AccessError:
+    what = f"{action} was refused ({answer}); check the credentials and their permissions"
+    if answer.code in _NOT_PERMITTED:
+        return DeniedError(what, action=action, said=answer.message, request_id=answer.request_id)
+    return AccessError(what)
 
 
 def _service_error(response: dict[str, Any]) -> ServiceError:

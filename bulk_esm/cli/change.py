@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 
 import anyio
 import msgspec
@@ -16,7 +16,7 @@ from bulk_esm.cli.exit_codes import exit_code
 from bulk_esm.cli.fleet_options import FleetOptions
 from bulk_esm.cli.guards import check_account, check_alarms, check_losses, check_size
 from bulk_esm.cli.job import Job
-from bulk_esm.cli.opening import held_locks, lock_shards
+from bulk_esm.cli.opening import locked
 from bulk_esm.cli.options import OutputOptions
 from bulk_esm.cli.output import Results, form_for, with_place
 from bulk_esm.cli.planning_display import planning_progress
@@ -64,8 +64,8 @@ async def change(
     # Before anything is sent: names that no shard has.
     groups = parse_shard_order(fleet.shard_order, bulk.shards)
     # A plan made while another run changes the fleet would be of what is no longer there.
-    locks = [] if job.run.dry_run else await lock_shards(bulk, job.command, job.guards, taken_up=after)
-    with held_locks(locks):
+    holding = nullcontext() if job.run.dry_run else locked(bulk, job.command, job.guards, taken_up=after)
+    async with holding:
         if job.run.dry_run:
             bulk = bulk.looking_only()
         else:
@@ -98,8 +98,6 @@ async def change(
             most_failed_shards=fleet.max_failed_shards,
             deadline=job.deadline,
         )
-        for lock in locks:
-            lock.tell(str(run.path.absolute()))
         return await run_and_report(bulk, run, job.output)
 
 
@@ -177,6 +175,8 @@ def _show(bulk: BulkEsm, plan: RunPlan, job: Job, groups: Sequence[Sequence[Shar
     if plan.summary.remaining_count > len(plan.summary.remaining):
         more = plan.summary.remaining_count - len(plan.summary.remaining)
         say(f"warning: and {more:,} more that cannot be put back wholly")
+    if plan.blind:
+        say(_without_get(plan))
     if job.run.dry_run:
         show_items(plan, job.output, with_places=bulk.fleet.is_named)
     show_summary(bulk, plan, groups, quiet=quiet)
@@ -185,6 +185,15 @@ def _show(bulk: BulkEsm, plan: RunPlan, job: Job, groups: Sequence[Sequence[Shar
     known = {uuid: ending for of_shard in plan.known.values() for uuid, ending in of_shard.items()}
     if known:
         _tell_of_conflicts(known)
+
+
+def _without_get(plan: RunPlan) -> str:
+    """That a run will have to do with List alone, before anything is sent."""
+    where = f"in {shards_text(len(plan.blind))} " if len(plan.entries) > 1 else ""
+    return (
+        f"note: {where}these credentials lack lambda:GetEventSourceMapping: the run looks with List alone, and what "
+        "only Get could tell ends as timed_out"
+    )
 
 
 def _wave_sizes(plan: RunPlan, job: Job, groups: Sequence[Sequence[Shard]]) -> list[int]:

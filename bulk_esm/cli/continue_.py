@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -47,7 +48,7 @@ def continue_command(
     from bulk_esm.cli.exit_codes import exit_code
     from bulk_esm.cli.guards import check_account, check_alarms
     from bulk_esm.cli.job import deadline_of
-    from bulk_esm.cli.opening import held_locks, lock_shards, set_up_logs, with_bulk
+    from bulk_esm.cli.opening import locked, set_up_logs, with_bulk
     from bulk_esm.cli.running import ask, run_and_report
     from bulk_esm.cli.shards_text import shard_problem_lines
     from bulk_esm.model.amounts import Amount
@@ -65,15 +66,16 @@ def continue_command(
     fleet.check_for_run(aws, record.run_id, has_shards=files.has_shards)
     fleet.refuse_groups()
 
+    pace = aws.with_pace_of(record.rollout)
+    tell_of_looks = partial(_tell_of_looks, pace.reach.max_per_second)
+
     async def work(bulk: BulkEsm) -> int:
         await check_account(bulk, guards)
-        locks = [] if dry_run else await lock_shards(bulk, "continue", guards, taken_up=[files])
-        with held_locks(locks):
-            for lock in locks:
-                lock.tell(str(files.path.absolute()))
+        async with nullcontext() if dry_run else locked(bulk, "continue", guards, taken_up=[files]):
+            bulk.locks.tell((), files.path)
             if not dry_run:
                 await outwait(bulk, [files])
-            rest = await bulk.plan_rest(files, waiting=tell_of_transition, looking=partial(_tell_of_looks, aws.rate))
+            rest = await bulk.plan_rest(files, waiting=tell_of_transition, looking=tell_of_looks)
             tell_of_damages([files])
             problems = [rest.problems.get(entry.shard.name, entry.problem) for entry in files.fleet().shards]
             for line in (*_summary(rest, files), *shard_problem_lines(files.fleet().shards)):
@@ -92,7 +94,7 @@ def continue_command(
                 return 0
             return await run_and_report(bulk, rest.begin(deadline=deadline, most_failures=most_failures), output)
 
-    return with_bulk(aws, fleet, work, runs_dir=runs.runs_dir, files=files)
+    return with_bulk(pace, fleet, work, runs_dir=runs.runs_dir, files=files)
 
 
 def _refuse_what_makes_no_sense(
@@ -135,6 +137,11 @@ def _summary(rest: RunRest, files: RunFiles) -> list[str]:
             f"of these {rest.count(Outcome.UPDATED):,} were applied before the end came, {rest.to_send:,} are to be "
             f"sent, {rest.count(Outcome.CONFLICT):,} were changed by someone since"
             + (f", {restless:,} have not come to rest" if restless else "")
+        )
+    if rest.accepted_sometime:
+        lines.append(
+            f"when {rest.accepted_sometime:,} of the applied were accepted was not recorded before the end came: "
+            "accepted_at is null"
         )
     for name, problem in rest.problems.items():
         lines.append(f"{name} could not be looked at: {problem.reason}")

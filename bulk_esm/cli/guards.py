@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
-from datetime import UTC, datetime
-from pathlib import Path
 
-from bulk_esm.aws.control_plane import ControlPlane
 from bulk_esm.bulk import BulkEsm
 from bulk_esm.cli.durations import format_duration
 from bulk_esm.cli.job import Job
 from bulk_esm.cli.options import GuardOptions
 from bulk_esm.cli.streams import say
-from bulk_esm.clock import iso
 from bulk_esm.errors import RefusedError, ServiceError
 from bulk_esm.gates.alarm import AlarmGate
 from bulk_esm.model.losses import loss_lines, losses, within
 from bulk_esm.model.plan import PlanItem
-from bulk_esm.store.lock import Holder, RunLock
 
 
 async def check_account(bulk: BulkEsm, guards: GuardOptions) -> None:
@@ -85,16 +79,3 @@ def check_losses(items: Iterable[PlanItem], job: Job) -> None:
             f"{len(lost):,} mappings lose data within {format_duration(job.paused_s)}: leave them out, pause for less, "
             "or say --accept-data-loss; nothing was sent"
         )
-
-
-def take_lock(
-    control_plane: ControlPlane, account_id: str | None, region: str, command: str, runs_dirs: Iterable[Path]
-) -> RunLock:
-    """Take the lock of an account and Region on this machine, where these requests go.
-
-    Raises:
-        RefusedError: another run holds it.
-    """
-    endpoint_url = None if control_plane.is_aws else control_plane.endpoint_url
-    holder = Holder(pid=os.getpid(), command=command, started_at=iso(datetime.now(UTC)) or "")
-    return RunLock.take(account_id, region, endpoint_url=endpoint_url, holder=holder, runs_dirs=runs_dirs)

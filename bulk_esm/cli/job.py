@@ -35,7 +35,7 @@ class Job:
         ramp_s: the time over which the updates are spread, in seconds.
         paused_s: how long what is paused will stay so, in seconds; 0 if that was not said.
         accept_data_loss: whether that may lose data.
-        undoes: the run that this one puts back.
+        undoes: the run that this one puts back, or those whose mappings it resumes, with commas between.
         goes_in_groups: whether a fleet's accounts or Regions go one after another, each as a wave.
     """
 

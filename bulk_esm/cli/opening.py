@@ -5,24 +5,24 @@ from __future__ import annotations
 import asyncio
 import itertools
 import resource
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final, Literal
 
 import anyio
+import msgspec
 
 from bulk_esm.api import connect
 from bulk_esm.aws.logins import Logins
 from bulk_esm.bulk import DEFAULT_RUNS_DIR, BulkEsm
 from bulk_esm.cli.fleet_options import FleetOptions
-from bulk_esm.cli.guards import take_lock
 from bulk_esm.cli.options import AwsOptions, GuardOptions, OutputOptions
 from bulk_esm.cli.signals import INTERRUPTED, heard, leave
 from bulk_esm.cli.streams import say
 from bulk_esm.executors.protocols import Executor
 from bulk_esm.logs import log_to_stderr
-from bulk_esm.store.lock import RunLock
+from bulk_esm.model.shard import Shard
 from bulk_esm.store.run_files import RunFiles
 
 QUOTA_PER_SECOND: Final = 15
@@ -46,6 +46,7 @@ def with_bulk(
 
     async def main() -> int:
         _raise_file_limit()
+        reach = aws.reach
         settings = fleet.settings(aws.profile) if fleet.is_given and files is None else None
         # A scheduler that does not answer is told of before AWS is asked anything.
         async with (
@@ -53,18 +54,19 @@ def with_bulk(
             connect(
                 region=_region(aws, fleet, region, files),
                 profile=aws.profile,
-                endpoint_url=aws.endpoint_url,
-                max_per_second=aws.rate,
-                concurrency=aws.concurrency,
-                timeout_s=aws.timeout,
+                endpoint_url=reach.endpoint_url,
+                max_per_second=reach.max_per_second,
+                concurrency=reach.concurrency,
+                timeout_s=reach.timeout_s,
                 fleet=settings,
                 executor=executor,
                 shards_at_once=fleet.shards_at_once,
                 runs_dir=runs_dir,
             ) as bulk,
         ):
-            if aws.rate > QUOTA_PER_SECOND and bulk.home.control_plane.is_aws:
-                say(f"warning: --rate {aws.rate:g} is above the {QUOTA_PER_SECOND} requests/s that Lambda gives")
+            rate = reach.max_per_second
+            if rate > QUOTA_PER_SECOND and bulk.home.control_plane.is_aws:
+                say(f"warning: --rate {rate:g} is above the {QUOTA_PER_SECOND} requests/s that Lambda gives")
             return await work(bulk if files is None else bulk.of_run(files))
 
     return anyio.run(interruptible, main)
@@ -114,19 +116,11 @@ def _region(aws: AwsOptions, fleet: FleetOptions, region: str | None, files: Run
     return region
 
 
-@contextmanager
-def held_locks(locks: list[RunLock]) -> Iterator[list[RunLock]]:
-    """Hold some locks, and let them go at the end."""
-    with ExitStack() as stack:
-        for lock in locks:
-            stack.enter_context(lock)
-        yield locks
-
-
-async def lock_shards(
+@asynccontextmanager
+async def locked(
     bulk: BulkEsm, command: str, guards: GuardOptions, *, taken_up: Sequence[RunFiles] = ()
-) -> list[RunLock]:
-    """Take the locks of all shards on this machine; none with `--no-lock`.
+) -> AsyncIterator[None]:
+    """Hold the locks of all shards on this machine from planning to the end; none with `--no-lock`.
 
     Args:
         bulk: the shards.
@@ -137,17 +131,15 @@ async def lock_shards(
     Raises:
         RefusedError: another run holds one.
     """
-    locks: list[RunLock] = []
+    bulk.locks.wanted = not guards.no_lock
+    shards = [] if guards.no_lock else [await _with_account(bulk, shard) for shard in bulk.shards]
     runs_dirs = [bulk.runs_dir, *(files.path.absolute().parent for files in taken_up)]
-    try:
-        for shard in () if guards.no_lock else bulk.shards:
-            account_id = shard.account_id or await bulk.account_id()
-            locks.append(take_lock(bulk.home.control_plane, account_id, shard.region, command, runs_dirs))
-    except BaseException:
-        for lock in reversed(locks):  # the first has made the folders
-            lock.release()
-        raise
-    return locks
+    with bulk.locks.around(shards, command=command, runs_dirs=runs_dirs):
+        yield
+
+
+async def _with_account(bulk: BulkEsm, shard: Shard) -> Shard:
+    return msgspec.structs.replace(shard, account_id=shard.account_id or await bulk.account_id())
 
 
 def _raise_file_limit() -> None:

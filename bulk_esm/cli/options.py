@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Group, Parameter, Token
 
 from bulk_esm.cli.durations import parse_duration
+from bulk_esm.executors.tasks import Reach
 from bulk_esm.model.mapping import SourceType
+from bulk_esm.model.rollout import RolloutSettings
 
 SELECT = Group("Which mappings", help="Repeat a flag to widen it; different flags narrow each other.", sort_key=1)
 CHANGE = Group("Which change", sort_key=2)
@@ -90,12 +92,36 @@ class AwsOptions:
     profile: Annotated[str | None, Parameter(help="Profile of the AWS configuration files.")] = None
     endpoint_url: Annotated[str | None, Parameter(help="Another endpoint than AWS's own.")] = None
     rate: Annotated[
-        float, Parameter(help="Requests/s. Lambda gives 15 to an account and Region; the default leaves a fifth free.")
-    ] = 12.0
-    concurrency: Annotated[int, Parameter(help="Requests in flight at once.")] = 50
+        float | None,
+        Parameter(
+            show_default="12",
+            help="Requests/s. Lambda gives 15 to an account and Region; the default leaves a fifth free.",
+        ),
+    ] = None
+    concurrency: Annotated[int | None, Parameter(show_default="50", help="Requests in flight at once.")] = None
     timeout: Annotated[
-        Duration, Parameter(show_default="15m", help="How long a mapping may take to settle: 90s, 15m, 2h.")
-    ] = 900.0
+        Duration | None, Parameter(show_default="15m", help="How long a mapping may take to settle: 90s, 15m, 2h.")
+    ] = None
+
+    def with_pace_of(self, rollout: RolloutSettings) -> AwsOptions:
+        """The same, with what a run has of its own where nothing else was given."""
+        return replace(
+            self,
+            rate=rollout.max_per_second if self.rate is None else self.rate,
+            concurrency=rollout.concurrency if self.concurrency is None else self.concurrency,
+            timeout=rollout.timeout_s if self.timeout is None else self.timeout,
+        )
+
+    @property
+    def reach(self) -> Reach:
+        """What they come to."""
+        default = Reach()
+        return Reach(
+            endpoint_url=self.endpoint_url,
+            max_per_second=default.max_per_second if self.rate is None else self.rate,
+            concurrency=default.concurrency if self.concurrency is None else self.concurrency,
+            timeout_s=default.timeout_s if self.timeout is None else self.timeout,
+        )
 
 
 @Parameter(name="*", group=COMMON)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -42,6 +43,10 @@ def resume_command(
             name="--run", help="RUN that paused them: its path, its id, a prefix of it, or last. May be repeated."
         ),
     ] = (),
+    all_paused_: Annotated[
+        bool,
+        Parameter(name="--all-paused", help="All that runs in --runs-dir paused and nothing has resumed."),
+    ] = False,
     ramp: Annotated[
         Duration,
         Parameter(group=ROLLOUT, show_default="none", help="Spread the updates over this time, such as 10m."),
@@ -63,12 +68,16 @@ def resume_command(
     from bulk_esm.cli.job import Job
     from bulk_esm.cli.opening import set_up_logs, with_bulk
     from bulk_esm.model.change import Change
-    from bulk_esm.store.finding import find_run
+    from bulk_esm.runs.resuming import paused_anything, paused_by_runs
+    from bulk_esm.store.finding import find_run, readable_runs
 
     set_up_logs(output)
     stdin_is_data = reads_stdin(select)
-    if run_ and select != SelectOptions():
-        raise UsageError("--run says which mappings; it goes without the flags that select")
+    if (run_ or all_paused_) and select != SelectOptions():
+        flag = "--all-paused" if all_paused_ else "--run"
+        raise UsageError(f"{flag} says which mappings; it goes without the flags that select")
+    if run_ and all_paused_:
+        raise UsageError("--all-paused resumes what all runs paused, and --run what one did: say one of them")
     job = Job(
         command="resume",
         run=run,
@@ -79,8 +88,12 @@ def resume_command(
         ramp_s=ramp,
         goes_in_groups=fleet.shard_order is not None,
     )
+    if all_paused_:
+        every = [run for run, _ in readable_runs(runs.runs_dir, salvage=runs.salvage)]
+        return _resume_runs(_all_paused(every, aws), job, fleet, aws)
     if run_:
-        return _resume_runs([find_run(runs.runs_dir, name, salvage=runs.salvage) for name in run_], job, fleet, aws)
+        files = [find_run(runs.runs_dir, name, salvage=runs.salvage, is_meant=paused_anything) for name in run_]
+        return _resume_runs(paused_by_runs(files), job, fleet, aws)
     selection = read_selection(select)
     require_selection(selection)
     job.check(stdin_is_data=stdin_is_data)
@@ -92,29 +105,30 @@ def resume_command(
     return with_bulk(aws, fleet, lambda bulk: change(bulk, job, fleet, plan_of), runs_dir=runs.runs_dir)
 
 
-def _resume_runs(files: Sequence[RunFiles], job: Job, fleet: FleetOptions, aws: AwsOptions) -> int:
+def _all_paused(runs: Sequence[RunFiles], aws: AwsOptions) -> PausedShards:
+    """What all runs still hold paused; of those that were in one account and Region, in the one that was named."""
+    from bulk_esm.runs.resuming import all_paused
+
+    return all_paused([run for run in runs if run.has_shards or aws.region in (None, run.record().region)])
+
+
+def _resume_runs(paused: PausedShards, job: Job, fleet: FleetOptions, aws: AwsOptions) -> int:
     """Enable what some runs paused, and nothing else."""
     from bulk_esm.cli.change import change
-    from bulk_esm.cli.damages import tell_of_damages
     from bulk_esm.cli.opening import with_bulk
-    from bulk_esm.runs.resuming import paused_by_runs
 
-    paused = paused_by_runs(files)
+    files = paused.runs
+    job = replace(job, undoes=",".join(one.record().run_id for one in files))
     for one in files:
         fleet.check_for_run(aws, one.record().run_id, has_shards=one.has_shards)
     job.check()
-    if not paused.uuids:
-        names = ", ".join(one.path.name for one in files)
-        tell_of_damages(files)
-        say(f"{names} paused no mapping, so there is nothing to resume", quiet=job.output.quiet)
-        return 0
 
     def plan_of(bulk: BulkEsm, context: PlanContext) -> Awaitable[RunPlan]:
         return bulk.plan_resuming(paused, context=context)
 
     def look(plan: RunPlan) -> None:
         _tell_of_enabled(plan.items(), (result for one in files for result in one.results()))
-        _tell_of_others(files, paused, job)
+        _tell_of_others(paused, job)
 
     return with_bulk(
         aws,
@@ -136,12 +150,12 @@ def _tell_of_enabled(items: Iterable[PlanItem], results: Iterable[Result]) -> No
         say(f"note: {count:,} of those that were paused have been enabled by someone since, and are left alone")
 
 
-def _tell_of_others(files: Sequence[RunFiles], paused: PausedShards, job: Job) -> None:
-    """Say which other runs paused mappings in these shards that neither a later run nor this one resumes."""
+def _tell_of_others(paused: PausedShards, job: Job) -> None:
+    """Say which other runs paused mappings that neither a later run nor this one resumes."""
+    from bulk_esm.cli.run_text import resume_command_of
     from bulk_esm.runs.resuming import runs_still_pausing
     from bulk_esm.store.finding import readable_runs
 
-    named = {one.path.name for one in files}
-    for name in runs_still_pausing((run for run, _ in readable_runs(job.runs.runs_dir)), paused):
-        if name not in named:
-            say(f"note: {name} paused more, and nothing has resumed that: add --run {name}")
+    for other in runs_still_pausing((run for run, _ in readable_runs(job.runs.runs_dir)), paused):
+        what = f"{other.run.path.name} paused more, and nothing has resumed {other.count:,} of that"
+        say(f"note: {what}: {resume_command_of(other.run.path)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -9,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from bulk_esm.bulk import DEFAULT_RUNS_DIR
 from bulk_esm.cli.durations import format_duration
 from bulk_esm.cli.output import tail_of
 from bulk_esm.cli.shards_text import afterwards, by_reason, general_reason, name_of, unplanned
@@ -20,6 +22,7 @@ from bulk_esm.store.run_files import RunFiles
 
 _MOST_CAUSES: Final = 8
 _IN_WORDS: Final = {RunStatus.DEADLINE: "stopped by its deadline"}
+_PERHAPS_CHANGED: Final = (Outcome.UPDATED, Outcome.TIMED_OUT, Outcome.CONFLICT)
 _EXPLAINED: Final = TROUBLE | {Outcome.BLOCKED}
 
 
@@ -31,6 +34,7 @@ def run_summary(record: RunRecord, files: RunFiles) -> Iterator[str]:
     if not files.has_shards:
         yield from cause_lines(files.results())
         yield from ending_lines(record, folder=files.path, is_left=record.status is not RunStatus.FINISHED)
+        yield from _how_to_resume(record, files.path)
         return
     fleet = files.fleet()
     not_planned = unplanned(fleet.shards)
@@ -45,6 +49,7 @@ def run_summary(record: RunRecord, files: RunFiles) -> Iterator[str]:
     yield from ending_lines(record, folder=files.path, is_left=record.status is not RunStatus.FINISHED or bool(lost))
     if not_planned:
         yield f"  {afterwards(record, [shard for shard, _ in not_planned])}"
+    yield from _how_to_resume(record, files.path)
 
 
 def unplanned_lines(record: RunRecord, unplanned: Mapping[str, str | None]) -> Iterator[str]:
@@ -78,15 +83,39 @@ def ending_lines(record: RunRecord, *, folder: Path, is_left: bool) -> Iterator[
         kinds = ", ".join(f"{requests.get(kind, 0):,} {kind}" for kind in ("list", "get", "update"))
         yield f"  requests: {kinds}; {requests.get('throttled', 0):,} throttled, {requests.get('errors', 0):,} errors"
     if record.undoes:
-        yield f"  puts back: {record.undoes}"
+        yield f"  {'resumes' if record.command == 'resume' else 'puts back'}: {record.undoes}"
     yield f"  folder: {folder}"
-    if is_left:
-        if record.status is not RunStatus.HALTED or record.rollout.on_halt != "rollback":
-            failures = sum(record.counts.get(outcome, 0) for outcome in TROUBLE)
-            more = f" --max-failures {failures * 2}" if is_exceeded(record.rollout.most_failures, failures) else ""
-            yield f"  to finish it: bulk-esm continue {folder}{more}"
-        if record.command != "rollback":
-            yield f"  to put back what it changed: bulk-esm rollback {folder}"
+    if is_left and not _puts_itself_back(record):
+        failures = sum(record.counts.get(outcome, 0) for outcome in TROUBLE)
+        more = f" --max-failures {failures * 2}" if is_exceeded(record.rollout.most_failures, failures) else ""
+        yield f"  to finish it: bulk-esm continue {folder}{more}"
+    if record.command != "rollback" and (is_left or (_may_have_changed(record) and record.command != "pause")):
+        yield f"  to put back what it changed: bulk-esm rollback {folder}"
+
+
+def _puts_itself_back(record: RunRecord) -> bool:
+    return record.status is RunStatus.HALTED and record.rollout.on_halt == "rollback"
+
+
+def _may_have_changed(record: RunRecord) -> bool:
+    return record.status is RunStatus.RUNNING or any(record.counts.get(outcome) for outcome in _PERHAPS_CHANGED)
+
+
+def _how_to_resume(record: RunRecord, folder: Path) -> Iterator[str]:
+    """With what a pause ends, however it ended."""
+    if record.command == "pause" and _may_have_changed(record) and not _puts_itself_back(record):
+        yield f"  to resume: {resume_command_of(folder)}"
+
+
+def resume_command_of(folder: Path) -> str:
+    """The command that resumes what a run paused, to paste where this one was given.
+
+    Args:
+        folder: the run's folder, as this command names it.
+    """
+    is_found_alone = folder.parent in {DEFAULT_RUNS_DIR, Path(os.environ.get("BULK_ESM_RUNS_DIR") or DEFAULT_RUNS_DIR)}
+    where = "" if is_found_alone else f" --runs-dir {shlex.quote(str(folder.parent))}"
+    return f"bulk-esm resume --run {folder.name}{where}"
 
 
 def cause_lines(
@@ -109,7 +138,12 @@ def cause_lines(
 
 
 def _cause_of(result: Result, error: ErrorRecord) -> tuple[str, str]:
-    return f"{error.code}: {error.message}", tail_of(result.function_arn)
+    return _general(result, error), tail_of(result.function_arn)
+
+
+def _general(result: Result, error: ErrorRecord) -> str:
+    """An error in the words that it has in common with others' errors."""
+    return f"{error.code}: {error.message}".replace(result.uuid, "UUID")
 
 
 def _took(record: RunRecord) -> str:
@@ -157,4 +191,4 @@ def _troubled(troubles: Mapping[str, int], shards: Mapping[str, Shard]) -> Itera
 def _cause_in_shard(result: Result, error: ErrorRecord) -> tuple[str, str]:
     account_id = result.account_id or ""
     where = f"{tail_of(result.function_arn)} in {account_id} {result.region}".replace("  ", " ")
-    return general_reason(f"{error.code}: {error.message}", account_id, result.region), where
+    return general_reason(_general(result, error), account_id, result.region), where

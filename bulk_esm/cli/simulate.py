@@ -12,7 +12,7 @@ from bulk_esm.cli.streams import say
 from bulk_esm.errors import UsageError
 
 if TYPE_CHECKING:
-    from bulk_esm.simulator import Faults, Report
+    from bulk_esm.simulator import Denial, Faults, Report
 
 FAULTS = Group("Faults", help="Shares are from 0 to 1; times are divided by --speed.", sort_key=2)
 
@@ -31,6 +31,13 @@ class FaultOptions:
     other_caller_share: Annotated[float, Parameter(help="Slice of the quota that another caller eats.")] = 0.0
     spoil: Annotated[tuple[str, ...], Parameter(help="Answers that are none of Lambda's, such as half.")] = ()
     spoiled_share: Annotated[float, Parameter(help="Answers that are spoiled, where there is a --spoil.")] = 1.0
+    deny: Annotated[
+        tuple[str, ...],
+        Parameter(
+            help="ACTION that every caller lacks, or ACTION=GLOB for mappings by UUID, ARN or function, such as "
+            "lambda:UpdateEventSourceMapping=orders-*. May be repeated."
+        ),
+    ] = ()
 
     def faults(self) -> Faults:
         """The simulator's own settings."""
@@ -43,6 +50,7 @@ class FaultOptions:
         if unknown := sorted(set(self.spoil) - set(Spoil)):
             raise UsageError(f"--spoil {unknown[0]}: there are {', '.join(Spoil)}")
         return Faults(
+            denials=tuple(_denial(text) for text in self.deny),
             error_share=self.error_share,
             cut_before_share=self.cut_share / 2,
             cut_after_share=self.cut_share / 2,
@@ -54,6 +62,17 @@ class FaultOptions:
             spoiled_share=self.spoiled_share,
             other_caller_share=self.other_caller_share,
         )
+
+
+def _denial(text: str) -> Denial:
+    from bulk_esm.simulator import Denial
+
+    action, given, glob = text.partition("=")
+    if not action.startswith("lambda:") or (given and not glob):
+        raise UsageError(
+            f"--deny {text}: say an action of Lambda, such as lambda:GetEventSourceMapping, or ACTION=GLOB"
+        )
+    return Denial(action=action, resources=(glob,) if given else ())
 
 
 def simulate_command(

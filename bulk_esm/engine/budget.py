@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 import anyio
 
-from bulk_esm.model.budget import is_exceeded, places_left
+from bulk_esm.model.budget import is_exceeded, places_left, spares_denials
+from bulk_esm.model.denials import was_accepted, was_denied
+from bulk_esm.model.result import TROUBLE, Result
 
 
 class Budget:
@@ -28,18 +31,25 @@ class Budget:
         """
         self.most = most
         self.failures = failures
+        self._denied: Counter[str] = Counter()
+        self._accepting: set[str] = set()
         self._places = anyio.CapacityLimiter(places_left(most, failures))
         self._watching: list[Callable[[], None]] = []
 
     @property
     def is_exceeded(self) -> bool:
         """Whether the run has to halt."""
-        return is_exceeded(self.most, self.failures)
+        return is_exceeded(self.most, self.counted)
 
     @property
     def reason(self) -> str:
         """Why it halts, in words."""
-        return f"{self.failures:,} mappings failed, and at most {self.most:,} may"
+        return f"{self.counted:,} mappings failed, and at most {self.most:,} may"
+
+    @property
+    def counted(self) -> int:
+        """The failures that count: not those for want of permission, in a shard where nothing was ever accepted."""
+        return self.failures - (self._denied.total() if spares_denials(self.most) else 0)
 
     async def enter(self, who: object) -> None:
         """Wait until one more update may be on its way.
@@ -67,7 +77,34 @@ class Budget:
     def fail(self) -> None:
         """Count a failure."""
         self.failures += 1
-        places = places_left(self.most, self.failures)
+        self._weigh()
+
+    def take(self, shard: str, result: Result) -> None:
+        """Count a result, if it is a failure.
+
+        Args:
+            shard: the shard's name.
+            result: the result.
+        """
+        if was_accepted(result):
+            self.accept(shard)
+        if result.outcome in TROUBLE:
+            if was_denied(result) and shard not in self._accepting:
+                self._denied[shard] += 1
+            self.fail()
+
+    def accept(self, shard: str) -> None:
+        """An update was accepted, so those that were denied there were denied one by one, and count.
+
+        Args:
+            shard: the shard's name.
+        """
+        self._accepting.add(shard)
+        if self._denied.pop(shard, 0):
+            self._weigh()
+
+    def _weigh(self) -> None:
+        places = places_left(self.most, self.counted)
         if places != math.inf:
             self._places.total_tokens = places
         if self.is_exceeded:
@@ -133,7 +170,7 @@ class BudgetShare(Budget):
             number: see `number`.
         """
         self._meant, self.number = granted, number
-        self._limit()
+        self._weigh()
 
     async def enter(self, who: object) -> None:
         """Wait until one more update may be on its way; see `Budget`."""
@@ -150,11 +187,6 @@ class BudgetShare(Budget):
         super().leave(who)
         self._on_change()
 
-    def fail(self) -> None:
-        """Count a failure, which takes its place with it."""
-        self.failures += 1
-        self._limit()
-
-    def _limit(self) -> None:
+    def _weigh(self) -> None:
         self._places.total_tokens = max(0, self._meant - self.failures)
         self._on_change()

@@ -6,8 +6,11 @@ from collections.abc import Iterable
 
 from bulk_esm.aws.session import Connection
 from bulk_esm.engine.present import read_present
+from bulk_esm.errors import DeniedError
+from bulk_esm.model.denials import missing_statement
 from bulk_esm.model.doubts import doubts_of
-from bulk_esm.model.drift import Drift, drift_of, needs_get
+from bulk_esm.model.drift import Drift, drift_of, needs_get, unread_drift
+from bulk_esm.model.mapping import EventSourceMapping
 from bulk_esm.model.plan import PlanItem
 from bulk_esm.model.result import Result
 from bulk_esm.model.rollback import was_touched
@@ -33,5 +36,11 @@ async def read_drift(connection: Connection, items: Iterable[PlanItem], results:
         doubts=doubts_of(touched.values(), by_uuid.values(), None),
         needs_get=lambda seen: needs_get(touched[seen.uuid], seen),
     )
-    found = (drift_of(item, now[uuid]) for uuid, item in touched.items())
+    found = (_drift_of(item, now[uuid]) for uuid, item in touched.items())
     return [drift for drift in found if drift is not None]
+
+
+def _drift_of(item: PlanItem, now: EventSourceMapping | DeniedError | None) -> Drift | None:
+    if isinstance(now, DeniedError):
+        return unread_drift(item, missing_statement(now.action, item.before.arn_in_policies, said=now.said))
+    return drift_of(item, now)

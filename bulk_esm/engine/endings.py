@@ -10,7 +10,8 @@ import msgspec
 from bulk_esm.clock import iso
 from bulk_esm.engine.settling import Asked, Verdict, missing_text
 from bulk_esm.engine.waits import Settlement
-from bulk_esm.errors import ServiceError
+from bulk_esm.errors import DeniedError, ServiceError
+from bulk_esm.model.denials import DENIED_CODE, missing_statement
 from bulk_esm.model.mapping import EventSourceMapping
 from bulk_esm.model.plan import Action, PlanItem, PlanMatch, match_plan
 from bulk_esm.model.result import ErrorRecord, Outcome
@@ -19,11 +20,28 @@ _NO_FUNCTION: Final = "Function does not exist"
 _CHANGED_SINCE: Final = "it is no longer as it was planned; plan it anew"
 
 
+class Seen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a look has told of an item that an earlier part of its run may have sent.
+
+    Attributes:
+        state: the mapping's; None if it is gone.
+        settled_at: when it was seen at rest as asked, ISO 8601 in UTC, or None.
+        accepted_at: when Lambda accepted the update, as that part of the run recorded it; None where it did not.
+        update_calls: how many updates that part recorded to have sent.
+    """
+
+    state: str | None
+    settled_at: str | None = None
+    accepted_at: str | None = None
+    update_calls: int = 0
+
+
 class Ending(msgspec.Struct, frozen=True):
-    """An outcome, and why if it is not a good one."""
+    """An outcome, why if it is not a good one, and what was seen if nothing is sent after a look."""
 
     outcome: Outcome
     error: ErrorRecord | None = None
+    seen: Seen | None = None
 
 
 def without_sending(item: PlanItem) -> Ending:
@@ -63,6 +81,21 @@ def failed(error: ServiceError, item: PlanItem, *, perhaps_applied: bool = False
     return Ending(Outcome.TIMED_OUT, ErrorRecord(code=error.code, message=what, request_id=error.request_id))
 
 
+def denied(error: DeniedError, item: PlanItem, *, perhaps_applied: bool = False) -> Ending:
+    """The end of an item that these credentials may not update, or of one of which they may not see what became.
+
+    Args:
+        error: the refusal.
+        item: the item.
+        perhaps_applied: whether its update was accepted, or may have been.
+    """
+    what = missing_statement(error.action, item.before.arn_in_policies, said=error.said)
+    if perhaps_applied:
+        what = f"the update was sent, and what became of it only Get tells, which is not permitted: {what}"
+    outcome = Outcome.TIMED_OUT if perhaps_applied else Outcome.FAILED
+    return Ending(outcome, ErrorRecord(code=DENIED_CODE, message=what, request_id=error.request_id))
+
+
 def _refusal(error: ServiceError, item: PlanItem) -> str:
     """Lambda's words, and what to do where they do not say it."""
     if error.code == "ResourceConflictException":
@@ -82,6 +115,17 @@ def _refusal(error: ServiceError, item: PlanItem) -> str:
     return error.message
 
 
+def unread_item(item: PlanItem, error: DeniedError) -> PlanItem:
+    """The item of a mapping to which nothing is sent, as only Get tells what it is, and may not.
+
+    Args:
+        item: what would be done about it.
+        error: the refusal.
+    """
+    why = f"only Get tells what it is: {missing_statement(error.action, item.before.arn_in_policies, said=error.said)}"
+    return msgspec.structs.replace(item, action=Action.BLOCKED, request={}, diff=(), problems=(why,))
+
+
 def internal_error(bug: Exception, *, perhaps_applied: bool) -> Ending:
     """The end of an item that met a bug of ours."""
     what = f"{type(bug).__name__}: {bug}; please report this"
@@ -98,7 +142,7 @@ def cut_short(*, perhaps_applied: bool, accepted: bool, why: ErrorRecord | None 
     return Ending(Outcome.TIMED_OUT, why or interrupted)
 
 
-def after_settling(settlement: Settlement, asked: Asked, *, waited_s: float) -> Ending:
+def after_settling(settlement: Settlement, asked: Asked, *, waited_s: float) -> Ending:  # noqa: PLR0911 - a table
     """The end of an item whose update was accepted.
 
     Args:
@@ -117,6 +161,8 @@ def after_settling(settlement: Settlement, asked: Asked, *, waited_s: float) -> 
         case Verdict.NOT_APPLIED if seen:
             what = f"the update was accepted, but the mapping is at rest as before: {missing_text(asked, seen)}"
             return Ending(Outcome.FAILED, ErrorRecord(code="NotApplied", message=what))
+        case _ if settlement.denied and (seen is None or seen.at_rest):
+            return denied(settlement.denied, asked.item, perhaps_applied=True)
         case _ if settlement.failure:
             return failed(settlement.failure, asked.item, perhaps_applied=True)
         case _:
@@ -170,6 +216,16 @@ def gone() -> Ending:
     """The end of an item whose mapping does not exist any more."""
     what = "someone deleted the mapping meanwhile"
     return Ending(Outcome.CONFLICT, ErrorRecord(code="ResourceNotFoundException", message=what))
+
+
+def gone_item(item: PlanItem) -> PlanItem:
+    """The item of a mapping that does not exist any more.
+
+    Args:
+        item: as an earlier run planned it.
+    """
+    what = ("the mapping does not exist any more",)
+    return msgspec.structs.replace(item, action=Action.UNCHANGED, state=None, request={}, diff=(), problems=what)
 
 
 def changed(what: str = _CHANGED_SINCE) -> Ending:

@@ -9,13 +9,14 @@ from functools import partial
 from typing import Final
 
 import anyio
+import msgspec
 from anyio.abc import TaskGroup
 
 from bulk_esm.aws.control_plane import ControlPlane
 from bulk_esm.aws.retrying import Treatment, treatment_of
 from bulk_esm.clock import Clock
 from bulk_esm.engine.budget import Budget
-from bulk_esm.engine.endings import Ending, cut_short, failed, internal_error, without_sending
+from bulk_esm.engine.endings import Ending, cut_short, denied, failed, internal_error, without_sending
 from bulk_esm.engine.estimates import LIKELY_SETTLE_S, SettleTimes
 from bulk_esm.engine.results import ResultMaker
 from bulk_esm.engine.sending import Sending
@@ -24,11 +25,12 @@ from bulk_esm.engine.settling import Asked
 from bulk_esm.engine.task_groups import task_group
 from bulk_esm.engine.waiter import Waiter
 from bulk_esm.engine.waits import Settlement
-from bulk_esm.errors import AccessError, RunFolderError, ServiceError
+from bulk_esm.errors import AccessError, DeniedError, RunFolderError, ServiceError
 from bulk_esm.logs import get_logger
+from bulk_esm.model.denials import Denials
 from bulk_esm.model.plan import Action, PlanItem
 from bulk_esm.model.records import RunStatus
-from bulk_esm.model.result import TROUBLE, ErrorRecord, Outcome, Result
+from bulk_esm.model.result import ErrorRecord, Outcome, Result
 from bulk_esm.model.stopping import Stop
 from bulk_esm.model.transitions import transition_of
 
@@ -58,6 +60,7 @@ class Engine:
         known: Mapping[str, Ending] | None = None,
         in_doubt: AbstractSet[str] = frozenset(),
         total: int | None = None,
+        denials: Denials | None = None,
         before_update: BeforeUpdate = lambda _results, _uuids: None,
         budget: Budget | None = None,
         times: SettleTimes | None = None,
@@ -73,6 +76,7 @@ class Engine:
             known: how items end to which nothing is sent, as a look since they were planned has told, by UUID.
             in_doubt: to which items an update may have been sent before, by UUID: what is found there is this run's.
             total: how many items of all that will be carried out need an update, if that is known beforehand.
+            denials: what the run's updates met there before; where left out, nothing, and these items are all.
             before_update: called before each update with the number of results that may have to be written, and the
                 UUIDs of it and of some that follow; raises `RunFolderError` where it could not be recorded.
             budget: what is shared with other engines; of its own, from the settings, if left out.
@@ -81,6 +85,7 @@ class Engine:
         """
         self.stopped_by: Stop | None = None
         self._control_plane = control_plane
+        self._place = f"{account_id}-{control_plane.region}"
         self._known = known or {}
         self._in_doubt = in_doubt
         self._settings = settings or EngineSettings()
@@ -101,6 +106,10 @@ class Engine:
         self._first_sent_at: float | None = None
         self._updates_wait = False
         self._refused: ErrorRecord | None = None
+        self._denials = denials or Denials()
+        self._counts_updates = denials is None
+        self._last_denial: DeniedError | None = None
+        self._answered = anyio.Event()
 
     def statistics(self) -> EngineStatistics:
         """How the run stands."""
@@ -145,6 +154,8 @@ class Engine:
                 self._results.end(self._sending_of(item), ending)
         if self._grows:
             self._total += len(updates)
+        if self._counts_updates:
+            self._denials = msgspec.structs.replace(self._denials, updates=self._denials.updates + len(updates))
         # What settles slowest goes first, so that its wait overlaps the rest. The list is taken from its end.
         updates.reverse()
         if not as_given:
@@ -159,6 +170,7 @@ class Engine:
                             await self._feed(updates, tasks)
                     await self._waiter.until_nobody_waits()
                     looking.cancel_scope.cancel()
+            self._raise_if_denied()
         finally:
             for sending in list(self._settling.values()):
                 self._end_settling(sending, self._cut_short(sending))
@@ -192,6 +204,8 @@ class Engine:
                 await self._sending.acquire_on_behalf_of(updates[-1].uuid)
                 try:
                     await self._budget.enter((self, updates[-1].uuid))
+                    if await self._is_denied():
+                        raise _Stopped  # noqa: TRY301 - as any end of this loop
                     self._before_update(self._begun + 1, [item.uuid for item in updates[: -_FOLLOWING - 1 : -1]])
                     granted_at = await self._control_plane.pacer.acquire()
                 except BaseException:
@@ -204,6 +218,8 @@ class Engine:
                 self._begun += 1
                 self._sent += 1
                 tasks.start_soon(self._send, self._sending_of(updates.pop()), granted_at)
+        except _Stopped:
+            pass  # denied: `run` raises it when all that was sent has ended
         except RunFolderError as error:
             self.stop(Stop(RunStatus.HALTED, str(error)))
         finally:
@@ -212,6 +228,25 @@ class Engine:
         if late:
             what = "what could not have settled before the deadline was not sent"
             self.stop(Stop(RunStatus.DEADLINE, what))
+
+    async def _is_denied(self) -> bool:
+        """Whether the role lacks the action; whoever is still on the way to an answer has a say in that."""
+        while self._denials.is_of_all and self._sending.borrowed_tokens > 1:  # one is for who asks
+            self._answered = anyio.Event()
+            await self._answered.wait()
+        return self._denials.is_of_all
+
+    def _raise_if_denied(self) -> None:
+        if self._denials.is_of_all and self._last_denial is not None:
+            refused = self._last_denial
+            what = (
+                f"{refused.action} is not permitted for any mapping: {self._denials.denied:,} were refused, and none "
+            )
+            raise DeniedError(
+                f"{what}was accepted ({refused.said}); permit it to whoever runs this",
+                action=refused.action,
+                said=refused.said,
+            )
 
     async def _until_its_turn(self) -> None:
         if not self._settings.ramp_s:
@@ -260,6 +295,8 @@ class Engine:
             )
         except _Stopped:
             pass
+        except DeniedError as refused:
+            found = self._denied(refused, sending)
         except AccessError as refused:
             self._note_refused(refused)
             raise
@@ -275,12 +312,21 @@ class Engine:
         finally:
             # Nothing here waits, so that a cancelled item has its result too.
             self._make_place(sending.item.uuid)
+            self._answered.set()
             if isinstance(found, Asked):
+                self._denials = msgspec.structs.replace(self._denials, accepted=True)
+                self._budget.accept(self._place)
                 self._settling[sending.item.uuid] = sending
                 ended = partial(self._settled, sending, found)
                 self._waiter.wait_for(found, deadline=self._deadline(), ended=ended)
             else:
                 self._end_begun(sending, found or self._cut_short(sending))
+
+    def _denied(self, refused: DeniedError, sending: Sending) -> Ending:
+        """A policy may deny one mapping and allow the next, so this is the end of one."""
+        if not sending.perhaps_applied:
+            self._last_denial = refused
+        return denied(refused, sending.item, perhaps_applied=sending.perhaps_applied)
 
     def _unconnected(self, error: ServiceError) -> Ending:
         """For all the time that a mapping has, no connection came; for the others none would come either."""
@@ -312,9 +358,10 @@ class Engine:
     def _end_begun(self, sending: Sending, ending: Ending) -> None:
         self._begun -= 1
         self._under_way.release()
-        self._results.end(sending, ending)
-        if ending.outcome in TROUBLE:
-            self._budget.fail()
+        result = self._results.end(sending, ending)
+        if result is not None:
+            self._denials = self._denials.and_of(result)
+            self._budget.take(self._place, result)
 
     def _halt(self) -> None:
         self.stop(Stop(RunStatus.HALTED, self._budget.reason))

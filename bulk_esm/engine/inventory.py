@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import aclosing, suppress
 from typing import Final
 
 import anyio
@@ -14,11 +15,12 @@ from bulk_esm.aws.control_plane import ControlPlane
 from bulk_esm.aws.session import Connection
 from bulk_esm.aws.tags import RESOURCE_TYPES
 from bulk_esm.engine.task_groups import task_group
-from bulk_esm.errors import AccessError, RefusedError, ServiceError
+from bulk_esm.errors import DeniedError, RefusedError, ServiceError
 from bulk_esm.logs import get_logger
 from bulk_esm.model.census import PAGE_SIZE
 from bulk_esm.model.doubts import NO_DOUBTS, Doubts
 from bulk_esm.model.mapping import EventSourceMapping
+from bulk_esm.model.plan import PlanItem
 from bulk_esm.model.selection import Selection, TagsByArn
 
 log: Final = get_logger("inventory")
@@ -50,6 +52,9 @@ class Reading:
     Attributes:
         seen: how many mappings were looked through so far.
         unknown: UUIDs that were asked for and that no mapping has; complete at the end.
+        unread: mappings of which only Get tells what they are, and that these credentials may not read, as List shows
+            them.
+        denied: why, by UUID.
     """
 
     def __init__(self, connection: Connection, selection: Selection, *, doubts: Doubts = NO_DOUBTS) -> None:
@@ -65,6 +70,8 @@ class Reading:
         self._loosely = msgspec.structs.replace(selection, states=(), where=())
         self.seen = 0
         self.unknown: list[str] = []
+        self.unread: list[EventSourceMapping] = []
+        self.denied: dict[str, DeniedError] = {}
         self._connection = connection
         self._selection = selection
 
@@ -84,8 +91,12 @@ class Reading:
             found.update(mapping.uuid for mapping in new)
             self.seen = len(found)
             doubtful = [m.uuid for m in new if self._doubts.about(m) and self._loosely.matches(m, tags)]
-            told = await get_doubtful(control_plane, doubtful)
-            fresh = [told.get(mapping.uuid, mapping) for mapping in new]
+            denied: dict[str, DeniedError] = {}
+            told = await get_doubtful(control_plane, doubtful, denied, others=(mapping.uuid for mapping in new))
+            fresh = [told.get(mapping.uuid, mapping) for mapping in new if mapping.uuid not in denied]
+            for mapping in new:
+                if mapping.uuid in denied:
+                    self._leave_unread(mapping, denied[mapping.uuid])
             return [mapping for mapping in fresh if mapping is not None and selection.matches(mapping, tags)]
 
         for filters in _list_filters(selection):
@@ -103,11 +114,22 @@ class Reading:
                             hits = max(1, len(selection.uuids) - missing)
                             control_plane.census.expect(round(len(found) * len(selection.uuids) / hits))
                         break
-        told = await get_all(control_plane, sorted(selection.uuids - found))
+        denied: dict[str, DeniedError] = {}
+        told = await get_all(control_plane, sorted(selection.uuids - found), denied)
+        for mapping in await listed(control_plane, denied.keys()) if denied else ():  # List alone must tell
+            if self._doubts.about(mapping):
+                self._leave_unread(mapping, denied[mapping.uuid])
+                del told[mapping.uuid]
+            else:
+                told[mapping.uuid] = mapping
         self.unknown.extend(uuid for uuid, mapping in told.items() if mapping is None)
         self._doubts = NO_DOUBTS  # Get has told
         yield await selected([mapping for mapping in told.values() if mapping is not None])
         log.info("inventory", seen=self.seen, unknown=len(self.unknown))
+
+    def _leave_unread(self, mapping: EventSourceMapping, error: DeniedError) -> None:
+        self.unread.append(mapping)
+        self.denied[mapping.uuid] = error
 
     async def _tags(self) -> TagsByArn:
         tags: dict[str, dict[str, str]] = {}
@@ -130,19 +152,42 @@ async def read_inventory(connection: Connection, selection: Selection) -> Invent
     return Inventory(mappings=tuple(mappings), unknown=tuple(reading.unknown), seen=reading.seen)
 
 
-async def get_all(control_plane: ControlPlane, uuids: Sequence[str]) -> dict[str, EventSourceMapping | None]:
+async def may_get(control_plane: ControlPlane, items: Iterable[PlanItem]) -> bool:
+    """Whether the mappings of a plan can be looked at with Get, for one request at most.
+
+    A run can do with List alone, and whoever starts it should know.
+
+    Args:
+        control_plane: where to look.
+        items: what would be sent to.
+    """
+    permission = control_plane.get_permission
+    item = next(iter(items), None)
+    if item is not None and not permission.granted and permission.denied is None:
+        with suppress(ServiceError):
+            await get_all(control_plane, [item.uuid], {})
+    return permission.denied is None
+
+
+async def get_all(
+    control_plane: ControlPlane, uuids: Sequence[str], denied: dict[str, DeniedError]
+) -> dict[str, EventSourceMapping | None]:
     """Read some mappings with Get, side by side at the pace of the control plane; None for those that do not exist.
 
     Args:
         control_plane: where to look.
         uuids: which.
+        denied: takes those that these credentials may not read, which may be some or all; they are None too.
     """
     found: dict[str, EventSourceMapping | None] = dict.fromkeys(uuids)
     limiter = anyio.CapacityLimiter(_GETS_AT_ONCE)
 
     async def get(uuid: str) -> None:
         async with limiter:
-            found[uuid] = await get_if_there(control_plane, uuid)
+            try:
+                found[uuid] = await get_if_there(control_plane, uuid)
+            except DeniedError as error:
+                denied[uuid] = error
 
     async with task_group() as tasks:
         for uuid in uuids:
@@ -150,25 +195,54 @@ async def get_all(control_plane: ControlPlane, uuids: Sequence[str]) -> dict[str
     return found
 
 
-async def get_doubtful(control_plane: ControlPlane, uuids: Sequence[str]) -> dict[str, EventSourceMapping | None]:
+async def listed(control_plane: ControlPlane, uuids: AbstractSet[str], **filters: str) -> list[EventSourceMapping]:
+    """Read some mappings with List alone, as far as it shows them; no more pages than that takes.
+
+    Args:
+        control_plane: where to look.
+        uuids: which.
+        filters: List's own; see `ControlPlane.list`.
+    """
+    found: dict[str, EventSourceMapping] = {}
+    async with aclosing(control_plane.list(**filters)) as listing:
+        async for page in listing:
+            found |= {mapping.uuid: mapping for mapping in page if mapping.uuid in uuids}
+            if len(found) == len(uuids):
+                break
+    return list(found.values())
+
+
+async def get_doubtful(
+    control_plane: ControlPlane,
+    uuids: Sequence[str],
+    denied: dict[str, DeniedError],
+    *,
+    others: Iterable[str] = (),
+) -> dict[str, EventSourceMapping | None]:
     """Read with Get what List is not believed about.
 
     Args:
         control_plane: where to look.
         uuids: which.
+        denied: takes those that these credentials may not read while they may read others; they are None too.
+        others: mappings by which to tell whether they may read any.
 
     Raises:
-        RefusedError: that is not permitted, so that nobody can tell what they are.
+        RefusedError: Get is not permitted at all, so that nobody can tell what they are.
     """
-    try:
-        return await get_all(control_plane, uuids)
-    except AccessError as error:
-        if error.denied is None:
-            raise
+    refused: dict[str, DeniedError] = {}
+    found = await get_all(control_plane, uuids, refused)
+    permission = control_plane.get_permission
+    if refused and not permission.granted:
+        await get_all(control_plane, sorted(set(others) - refused.keys())[:1], {})
+    if refused and permission.denied is not None:
         raise RefusedError(
             f"a run has changed {len(uuids):,} of the mappings of late, or may have, and List lags: what they are only "
-            f"Get tells, and these credentials lack {error.denied}; permit it and try again. Nothing was sent"
-        ) from error
+            f"Get tells, and these credentials lack {permission.denied.action}; permit it and try again. Nothing was "
+            "sent"
+        ) from permission.denied
+    denied |= refused
+    return found
 
 
 async def get_if_there(

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from bulk_esm.aws.session import Connection
-from bulk_esm.clock import Clock
-from bulk_esm.engine.endings import Ending, changed, found_done, gone, still_on_its_way
+from bulk_esm.clock import Clock, iso
+from bulk_esm.engine.endings import Ending, Seen, changed, denied, found_done, gone, still_on_its_way
 from bulk_esm.engine.present import read_present
+from bulk_esm.errors import DeniedError
 from bulk_esm.model.doubts import Doubts
 from bulk_esm.model.mapping import EventSourceMapping, State
 from bulk_esm.model.plan import PlanItem, PlanMatch, match_plan
@@ -36,7 +39,8 @@ async def look_again(
 
     Returns:
         By UUID: `updated` where the mapping has all that was asked, `conflict` where someone changed it or it is gone,
-        `timed_out` where it is on its way even now. The others are as they were planned.
+        `timed_out` where it is on its way even now, or only
+        Get would tell and may not. The others are as they were planned.
     """
     items = {item.uuid: item for item in updates}
     now = await read_present(
@@ -48,11 +52,23 @@ async def look_again(
         clock=clock,
         waiting=waiting,
     )
+    looked_at = iso((clock or Clock()).now())
     found = {uuid: _ending(items[uuid], seen, perhaps_sent=uuid in doubts.by_get) for uuid, seen in now.items()}
-    return {uuid: ending for uuid, ending in found.items() if ending is not None}
+    return {uuid: _with_what_was_seen(ending, now[uuid], looked_at) for uuid, ending in found.items() if ending}
 
 
-def _ending(item: PlanItem, seen: EventSourceMapping | None, *, perhaps_sent: bool) -> Ending | None:
+def _with_what_was_seen(
+    ending: Ending, mapping: EventSourceMapping | DeniedError | None, looked_at: str | None
+) -> Ending:
+    if isinstance(mapping, DeniedError):
+        return ending
+    settled_at = looked_at if ending.outcome is Outcome.UPDATED else None
+    return msgspec.structs.replace(ending, seen=Seen(state=mapping.state if mapping else None, settled_at=settled_at))
+
+
+def _ending(item: PlanItem, seen: EventSourceMapping | DeniedError | None, *, perhaps_sent: bool) -> Ending | None:
+    if isinstance(seen, DeniedError):
+        return denied(seen, item, perhaps_applied=True)
     if seen is None:
         return gone()
     match match_plan(item, seen):

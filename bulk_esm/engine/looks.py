@@ -52,6 +52,7 @@ class Pending(msgspec.Struct, kw_only=True):
         accepted_at: when the update was accepted, on the clock, in seconds.
         unsettled_s: the age at which it was last known not to have settled, in seconds.
         get_only: whether List cannot tell, as with encrypted filters, or a stamp that an old picture has too.
+        may_get: whether Get is permitted; List alone must do where it is not.
         get_at: from when on a Get must say, whatever it costs (rule 4); infinite if there is no doubt.
     """
 
@@ -62,6 +63,7 @@ class Pending(msgspec.Struct, kw_only=True):
     accepted_at: float
     unsettled_s: float = 0.0
     get_only: bool = False
+    may_get: bool = True
     get_at: float = math.inf
 
 
@@ -160,7 +162,7 @@ def _looks(
             by_function = narrowed.get(("function", one.function_arn), sweep)
             by_source = narrowed.get(("source", one.event_source_arn), sweep)
             best = max(by_function, by_source, sweep, key=attrgetter("shows"))
-        if best.shows > 1 and not one.get_only:
+        if (best.shows > 1 and not one.get_only) or not one.may_get:
             used[best.kind, best.key] = best
         else:
             # A Get shows one for one request, and is the better witness.
@@ -175,7 +177,7 @@ def _looks(
             for one in best.members
         )
         covers = frozenset(one.uuid for one in best.members)
-        yield Look(kind=best.kind, key=best.key, requests=best.pages, finds=finds, covers=covers)
+        yield Look(kind=best.kind, key=best.key, requests=max(1, best.pages), finds=finds, covers=covers)
 
 
 def _could_pay_beside_updates(waiting: list[Pending], census: Census) -> bool:
@@ -206,5 +208,5 @@ def _narrowed(
     return {
         (kind, arn): _List(kind, arn, members, math.ceil(max(counted.get(arn, 0), len(members)) / PAGE_SIZE))
         for arn, members in groups.items()
-        if arn and len(members) > 1
+        if arn and (len(members) > 1 or not members[0].may_get)
     }

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Final
 
 import msgspec
 
+from bulk_esm.aws.control_plane import ControlPlane
 from bulk_esm.aws.session import Connection
 from bulk_esm.clock import Clock
-from bulk_esm.engine.endings import Ending, changed, gone
+from bulk_esm.engine.endings import Ending, changed, gone, gone_item, unread_item
 from bulk_esm.engine.inventory import Reading, get_if_there
 from bulk_esm.engine.present import read_present
 from bulk_esm.engine.resting import all_at_rest
+from bulk_esm.errors import DeniedError
 from bulk_esm.model.change import Change
 from bulk_esm.model.doubts import NO_DOUBTS, Doubts
 from bulk_esm.model.mapping import EventSourceMapping, State
@@ -60,9 +62,9 @@ async def make_plan(
 
     async def decide(mapping: EventSourceMapping) -> None:
         wanted = change_of(mapping.uuid)
-        if mapping.at_rest and mapping.has_hidden_filters and wanted.touches(_FILTER_PARAMETERS):
-            mapping = await get_if_there(connection.control_plane, mapping.uuid) or mapping
-        items[mapping.uuid] = plan_item(wanted, mapping, allow_irreversible=allow_irreversible)
+        mapping, denied = await _whole(connection.control_plane, mapping, wanted, reading.denied.get(mapping.uuid))
+        item = plan_item(wanted, mapping, allow_irreversible=allow_irreversible)
+        items[mapping.uuid] = unread_item(item, denied) if denied else item
 
     async with aclosing(reading.pages()) as pages:
         async for page in pages:
@@ -75,8 +77,38 @@ async def make_plan(
         found = await all_at_rest(connection.control_plane, restless, timeout_s=timeout_s, clock=clock)
         for mapping in restless:
             await decide(found[mapping.uuid] or mapping)
+    for mapping in reading.unread:
+        await decide(mapping)
     items.update((uuid, unknown_item(uuid)) for uuid in reading.unknown)
     return Plan(tuple(items.values()))
+
+
+async def _whole(
+    control_plane: ControlPlane, mapping: EventSourceMapping, wanted: Change, denied: DeniedError | None
+) -> tuple[EventSourceMapping, DeniedError | None]:
+    """A mapping with its encrypted filters, if the change touches them; or why only Get would tell, and may not."""
+    if denied or not (mapping.at_rest and mapping.has_hidden_filters and wanted.touches(_FILTER_PARAMETERS)):
+        return mapping, denied
+    try:
+        return await get_if_there(control_plane, mapping.uuid) or mapping, None
+    except DeniedError as error:
+        return mapping, error
+
+
+def gone_since(plan: Plan, earlier: Sequence[PlanItem]) -> tuple[Plan, dict[str, Ending]]:
+    """Take mappings that do not exist, and that an earlier run knew, for deleted since.
+
+    Args:
+        plan: the plan.
+        earlier: what that run planned for them.
+
+    Returns:
+        The plan, and a `conflict` by UUID for each of them.
+    """
+    were = {item.uuid: item for item in earlier}
+    known = {item.uuid: gone() for item in plan.items if item.is_unknown and item.uuid in were}
+    items = (gone_item(were[item.uuid]) if item.uuid in known else item for item in plan.items)
+    return Plan(tuple(items)), known
 
 
 async def renew_plan(
@@ -96,7 +128,11 @@ async def renew_plan(
     updates = {item.uuid: item for item in saved.updates}
     known: dict[str, Ending] = {}
     done: set[str] = set()
+    unread: dict[str, DeniedError] = {}
     for uuid, mapping in (await read_present(connection, updates, doubts=doubts)).items():
+        if isinstance(mapping, DeniedError):
+            unread[uuid] = mapping
+            continue
         found = PlanMatch.CHANGED if mapping is None else match_plan(updates[uuid], mapping)
         if found is PlanMatch.DONE:
             done.add(uuid)
@@ -106,4 +142,5 @@ async def renew_plan(
         msgspec.structs.replace(item, action=Action.UNCHANGED, request={}, diff=()) if item.uuid in done else item
         for item in saved.items
     )
+    items = (unread_item(item, unread[item.uuid]) if item.uuid in unread else item for item in items)
     return Plan(tuple(items)), known

@@ -8,9 +8,9 @@ from typing import Final
 from bulk_esm.aws.control_plane import ControlPlane
 from bulk_esm.clock import Clock
 from bulk_esm.engine.estimates import SettleTimes
-from bulk_esm.engine.inventory import get_if_there
+from bulk_esm.engine.inventory import get_if_there, listed
 from bulk_esm.engine.task_groups import task_group
-from bulk_esm.errors import ServiceError
+from bulk_esm.errors import DeniedError, ServiceError
 from bulk_esm.model.mapping import EventSourceMapping
 from bulk_esm.model.transitions import Transition, transition_under_way
 
@@ -19,9 +19,15 @@ _PAUSE_GROWTH: Final = 1.5
 
 
 async def until_at_rest(
-    control_plane: ControlPlane, uuid: str, transition: Transition, *, deadline: float, clock: Clock
+    control_plane: ControlPlane,
+    uuid: str,
+    transition: Transition,
+    *,
+    deadline: float,
+    clock: Clock,
+    event_source_arn: str | None = None,
 ) -> EventSourceMapping | None:
-    """Look with Get, after growing pauses, until a mapping is at rest.
+    """Look with Get, after growing pauses, until a mapping is at rest; with List where Get is not permitted.
 
     Args:
         control_plane: where to look.
@@ -29,6 +35,7 @@ async def until_at_rest(
         transition: what it goes through, which says how long it may take.
         deadline: when to stop waiting, on the clock.
         clock: the time.
+        event_source_arn: its source, if it has one, to which a List is narrowed.
 
     Returns:
         The mapping at rest, or as last seen at the deadline; None if it does not exist.
@@ -39,7 +46,7 @@ async def until_at_rest(
     while True:
         await clock.sleep(max(0.0, min(pause_s, deadline - clock.monotonic())))
         try:
-            seen = await get_if_there(control_plane, uuid, deadline=deadline)
+            seen = await _seen(control_plane, uuid, event_source_arn, deadline=deadline)
         except ServiceError:
             # At the deadline nothing is retried: what was seen before then stands, and the others are not lost for it.
             if seen is None or clock.monotonic() < deadline:
@@ -49,6 +56,16 @@ async def until_at_rest(
         if seen is None or seen.at_rest or clock.monotonic() >= deadline:
             return seen
         pause_s *= _PAUSE_GROWTH
+
+
+async def _seen(
+    control_plane: ControlPlane, uuid: str, event_source_arn: str | None, *, deadline: float
+) -> EventSourceMapping | None:
+    try:
+        return await get_if_there(control_plane, uuid, deadline=deadline)
+    except DeniedError:
+        narrowed = {"event_source_arn": event_source_arn} if event_source_arn else {}
+        return next(iter(await listed(control_plane, {uuid}, **narrowed)), None)
 
 
 async def all_at_rest(
@@ -70,7 +87,12 @@ async def all_at_rest(
 
     async def wait_for(mapping: EventSourceMapping) -> None:
         found[mapping.uuid] = await until_at_rest(
-            control_plane, mapping.uuid, transition_under_way(mapping), deadline=deadline, clock=clock
+            control_plane,
+            mapping.uuid,
+            transition_under_way(mapping),
+            deadline=deadline,
+            clock=clock,
+            event_source_arn=mapping.event_source_arn,
         )
 
     async with task_group() as tasks:

@@ -27,6 +27,7 @@ def unsent_result(
         region: the Region.
         wave: the wave, from 1.
     """
+    seen = ending.seen
     return Result(
         run_id=run_id,
         uuid=item.uuid,
@@ -37,9 +38,14 @@ def unsent_result(
         region=region,
         wave=wave,
         outcome=ending.outcome,
-        state=item.state,
+        state=seen.state if seen else item.state,
         request=item.request,
         error=ending.error,
+        update_calls=seen.update_calls if seen else 0,
+        accepted_at=seen.accepted_at if seen else None,
+        settled_at=seen.settled_at if seen else None,
+        # How long it took what an earlier part of the run has sent, nobody has seen.
+        duration_s=None if seen else 0.0,
     )
 
 
@@ -70,18 +76,21 @@ class ResultMaker:
         self._clock = clock
         self._broken = False
 
-    def end(self, sending: Sending, ending: Ending) -> None:
+    def end(self, sending: Sending, ending: Ending) -> Result | None:
         """Make an item's one result.
 
         Args:
             sending: what was done for it.
             ending: how it ended.
 
+        Returns:
+            The result; None once one could not be recorded.
+
         Raises:
             Exception: what `record` raises, once. That ends the run, and no result follows one that was not recorded.
         """
         if self._broken:
-            return
+            return None
         unsent = unsent_result(
             sending.item,
             ending,
@@ -90,13 +99,17 @@ class ResultMaker:
             region=self._region,
             wave=self.wave,
         )
-        result = msgspec.structs.replace(
-            unsent,
-            state=unsent.state if sending.state is None else sending.state,
-            update_calls=sending.update_calls,
-            accepted_at=iso(sending.accepted_at),
-            settled_at=iso(sending.settled_at),
-            duration_s=round(self._clock.monotonic() - sending.started_s, 3),
+        result = (
+            unsent
+            if ending.seen
+            else msgspec.structs.replace(
+                unsent,
+                state=unsent.state if sending.state is None else sending.state,
+                update_calls=sending.update_calls,
+                accepted_at=iso(sending.accepted_at),
+                settled_at=iso(sending.settled_at),
+                duration_s=round(self._clock.monotonic() - sending.started_s, 3),
+            )
         )
         try:
             self.record(result)
@@ -104,3 +117,4 @@ class ResultMaker:
             self._broken = True
             raise
         self.outcomes[ending.outcome] += 1
+        return result

@@ -137,7 +137,14 @@ class Sending:
         else:
             # Whose transition it is, and which, nobody said.
             perhaps = Transition(item.source_type, TransitionKind.RECONFIGURE)
-            seen = await until_at_rest(self._control_plane, item.uuid, perhaps, deadline=deadline, clock=self._clock)
+            seen = await until_at_rest(
+                self._control_plane,
+                item.uuid,
+                perhaps,
+                deadline=deadline,
+                clock=self._clock,
+                event_source_arn=item.event_source_arn,
+            )
         self._see(seen)
         self._unseen = False
         if seen and not seen.at_rest and self._in_doubt:

@@ -6,15 +6,14 @@ from collections.abc import Callable, Iterable
 from collections.abc import Set as AbstractSet
 from typing import Final
 
-import msgspec
-
 from bulk_esm.aws.session import Connection
 from bulk_esm.clock import Clock
-from bulk_esm.engine.endings import Ending, changed, gone
+from bulk_esm.engine.endings import Ending, changed, gone, gone_item, unread_item
 from bulk_esm.engine.present import read_present
+from bulk_esm.errors import DeniedError
 from bulk_esm.model.doubts import doubts_of
 from bulk_esm.model.mapping import EventSourceMapping
-from bulk_esm.model.plan import Action, Plan, PlanItem
+from bulk_esm.model.plan import Plan, PlanItem
 from bulk_esm.model.result import Result
 from bulk_esm.model.rollback import rollback_item, was_touched
 
@@ -66,8 +65,11 @@ async def make_rollback_plan(
     known: dict[str, Ending] = {}
     for uuid, item in touched.items():
         seen = now[uuid]
+        if isinstance(seen, DeniedError):
+            plan.append(unread_item(item, seen))
+            continue
         if seen is None:
-            plan.append(_gone_item(item))
+            plan.append(gone_item(item))
             known[uuid] = gone()
             continue
         reversal = rollback_item(item, seen, force=force)
@@ -75,8 +77,3 @@ async def make_rollback_plan(
         if reversal.conflict:
             known[uuid] = changed(reversal.conflict)
     return Plan(tuple(plan)), known
-
-
-def _gone_item(item: PlanItem) -> PlanItem:
-    what = ("the mapping does not exist any more",)
-    return msgspec.structs.replace(item, action=Action.UNCHANGED, state=None, request={}, diff=(), problems=what)

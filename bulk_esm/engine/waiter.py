@@ -23,7 +23,7 @@ from bulk_esm.engine.looks import Look, choose
 from bulk_esm.engine.settling import Asked
 from bulk_esm.engine.task_groups import task_group
 from bulk_esm.engine.waits import Settlement, Waits
-from bulk_esm.errors import ServiceError
+from bulk_esm.errors import DeniedError, ServiceError
 from bulk_esm.logs import get_logger
 
 log: Final = get_logger("waiter")
@@ -86,6 +86,7 @@ class Waiter:
         self._looking_at: set[tuple[str, str]] = set()
         self._someone_waits = anyio.Event()
         self._nobody_waits = anyio.Event()
+        self._list_denied = False
         self._looks: dict[str, int] = {"get": 0, "function": 0, "source": 0, "sweep": 0}
 
     def statistics(self) -> WaiterStatistics:
@@ -107,6 +108,8 @@ class Waiter:
         """
         self._waits.add(asked, deadline, ended)
         self._someone_waits.set()
+        if self._list_denied and (wait := self._waits.get(asked.item.uuid)):
+            self._waits.deny_list(wait)
 
     async def until_nobody_waits(self) -> None:
         """Return when nothing is waited for."""
@@ -147,8 +150,10 @@ class Waiter:
                 )
 
     def _choose(self, now: float, *, updates_wait: bool) -> list[Look]:
-        for wait in self._waits:
-            if now >= wait.deadline:
+        for wait in list(self._waits):
+            if not wait.pending.may_get:
+                self._waits.give_up_if_late(wait)
+            elif now >= wait.deadline:
                 wait.pending.get_at = min(wait.pending.get_at, now)  # never give up without a last look
         looks = choose(
             [wait.pending for wait in self._waits if ("get", wait.pending.uuid) not in self._looking_at],
@@ -166,6 +171,8 @@ class Waiter:
                 await self._get(look.key)
             else:
                 await self._list(look)
+        except DeniedError as refused:
+            self._do_without(look, refused)
         except ServiceError as error:
             # A look that failed tells nothing; what it was for is looked at again, until its deadline.
             log.warning("look_failed", kind=look.kind, key=look.key, code=error.code, message=error.message)
@@ -179,6 +186,16 @@ class Waiter:
             self._looking_at.discard((look.kind, look.key))
             if not self._waits:
                 self._nobody_waits.set()
+
+    def _do_without(self, look: Look, refused: DeniedError) -> None:
+        """Get may be denied for one mapping or for all, and List for all: what the other tells must do."""
+        if look.kind == "get":
+            if wait := self._waits.get(look.key):
+                self._waits.deny_get(wait, refused)
+            return
+        self._list_denied = True
+        for wait in list(self._waits):
+            self._waits.deny_list(wait)
 
     def _never_again(self, look: Look) -> None:
         """What is refused once is refused always, such as a List narrowed to an ARN that Lambda does not take."""
@@ -213,3 +230,5 @@ class Waiter:
             # List does not show it: it is gone, or this List never shows it. A Get tells.
             if wait := self._waits.get(uuid):
                 self._waits.doubt(wait)
+                if not wait.pending.may_get:
+                    wait.pending.unsettled_s = started_at - wait.pending.accepted_at

@@ -12,7 +12,7 @@ from bulk_esm.clock import Clock
 from bulk_esm.engine.estimates import SettleTimes
 from bulk_esm.engine.looks import Pending
 from bulk_esm.engine.settling import MISMATCH, Asked, Verdict, judge
-from bulk_esm.errors import ServiceError
+from bulk_esm.errors import DeniedError, ServiceError
 from bulk_esm.model.mapping import EventSourceMapping
 from bulk_esm.model.stamps import is_newer, may_be_cut
 from bulk_esm.model.transitions import transition_of
@@ -30,6 +30,7 @@ class Settlement(msgspec.Struct, frozen=True):
         verdict: `SETTLED`, `NOT_APPLIED`, `CHANGED`, `GONE` or `TIMED_OUT`.
         mapping: the mapping as last seen; None if it was never seen, or is gone.
         failure: why the last look told nothing, if it did not.
+        denied: why Get was not asked, if it was not permitted.
         stale: the mapping as Get showed it last, if that was never but from before the update.
     """
 
@@ -37,6 +38,7 @@ class Settlement(msgspec.Struct, frozen=True):
     mapping: EventSourceMapping | None
     failure: ServiceError | None = None
     stale: EventSourceMapping | None = None
+    denied: DeniedError | None = None
 
 
 class Refuted(msgspec.Struct, frozen=True):
@@ -56,7 +58,7 @@ class Refuted(msgspec.Struct, frozen=True):
 class Wait:
     """One mapping that is waited for: what the choice of looks sees of it, and whom to tell how it ended."""
 
-    __slots__ = ("asked", "contradicted", "deadline", "ended", "last", "pending", "refuted", "stale")
+    __slots__ = ("asked", "contradicted", "deadline", "denied", "ended", "last", "pending", "refuted", "stale")
 
     def __init__(self, asked: Asked, pending: Pending, deadline: float, ended: Callable[[Settlement], None]) -> None:
         self.asked = asked
@@ -66,6 +68,7 @@ class Wait:
         self.last: EventSourceMapping | None = None
         self.contradicted = False  # a Get saw it at rest and not as asked
         self.stale: EventSourceMapping | None = None
+        self.denied: DeniedError | None = None
         self.refuted: Refuted | None = None
 
 
@@ -154,8 +157,8 @@ class Waits:
         self.give_up_if_late(wait)
 
     def doubt(self, wait: Wait) -> None:
-        """Have Get say, unless it is to anyway."""
-        if wait.pending.get_at == math.inf:
+        """Have Get say, unless it is to anyway, or may not."""
+        if wait.pending.may_get and wait.pending.get_at == math.inf:
             wait.pending.get_at = self._clock.monotonic()
 
     def give_up_if_late(self, wait: Wait, failure: ServiceError | None = None) -> None:
@@ -166,7 +169,28 @@ class Waits:
             failure: why the last look told nothing, if it did not.
         """
         if self._by_uuid.get(wait.pending.uuid) is wait and self._clock.monotonic() >= wait.deadline:
-            self._end(wait, Settlement(Verdict.TIMED_OUT, wait.last, failure, wait.stale))
+            self._end(wait, Settlement(Verdict.TIMED_OUT, wait.last, failure, wait.stale, wait.denied))
+
+    def deny_get(self, wait: Wait, denied: DeniedError) -> None:
+        """Get may not say of a mapping: List alone must, and where it cannot tell either the wait is over.
+
+        Args:
+            wait: the wait.
+            denied: the refusal.
+        """
+        wait.denied = denied
+        wait.pending.may_get, wait.pending.get_at = False, math.inf
+        self._end_if_blind(wait)
+
+    def deny_list(self, wait: Wait) -> None:
+        """List may not be asked about a mapping any more: Get alone must say."""
+        wait.pending.get_only = True
+        self._end_if_blind(wait)
+
+    def _end_if_blind(self, wait: Wait) -> None:
+        is_waited_for = self._by_uuid.get(wait.pending.uuid) is wait
+        if is_waited_for and wait.pending.get_only and not wait.pending.may_get:
+            self._end(wait, Settlement(Verdict.TIMED_OUT, wait.last, None, wait.stale, wait.denied))
 
     def _heed_list(self, wait: Wait, seen: EventSourceMapping, *, age_s: float) -> None:
         """Take note of a List entry: it may confirm, but neither contradict nor be older than the update."""

@@ -126,7 +126,7 @@ class Dispatcher:
         return {worker_id: len(worker.at_work) for worker_id, worker in self._workers.items()}
 
     def _heard(self, event: Event) -> None:
-        if isinstance(event, Resulted) and event.result.outcome in TROUBLE and event.result.update_calls:
+        if isinstance(event, Resulted):
             self._count(event)
         try:
             self._source.on_event(event)
@@ -135,9 +135,13 @@ class Dispatcher:
 
     def _count(self, event: Resulted) -> None:
         key = (event.shard, event.result.uuid)
-        if self._budget is not None and key not in self._failed:
+        if self._budget is None or key in self._failed:
+            return
+        if event.result.outcome in TROUBLE:
+            if not event.result.update_calls:  # it was known before anything was sent
+                return
             self._failed.add(key)
-            self._budget.fail()
+        self._budget.take(event.shard, event.result)
 
     def _ended(self, worker_id: str, end: ShardEnd) -> None:
         worker = self._workers.get(worker_id)
@@ -208,7 +212,7 @@ class Dispatcher:
             return
         workers = list(self._workers.values())
         wanting = [worker for worker in workers if worker.at_work and worker.held.is_wanted]
-        places = max(0, self._budget.most + 1 - self._budget.failures)
+        places = max(0, self._budget.most + 1 - self._budget.counted)
         turn = self._turn if len(wanting) > places else 0
         shares = dict(zip(map(id, wanting), shares_of(places, len(wanting), turn=turn), strict=True))
         free = places - sum(max(0, worker.held.granted - worker.held.failures) for worker in workers)

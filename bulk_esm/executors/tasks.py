@@ -11,6 +11,7 @@ import msgspec
 
 from bulk_esm.engine.endings import Ending
 from bulk_esm.model.change import Change
+from bulk_esm.model.denials import Denials
 from bulk_esm.model.doubts import NO_DOUBTS, Doubts
 from bulk_esm.model.drift import Drift
 from bulk_esm.model.plan import Plan, PlanItem
@@ -34,6 +35,7 @@ class PlanChange(msgspec.Struct, frozen=True, kw_only=True, tag="plan"):
         change: what is asked of all of them, or of each by UUID.
         allow_irreversible: whether what can never be taken back may be changed.
         doubts: about which mappings List is not believed.
+        earlier: what an earlier run planned for these mappings; those that are gone are then conflicts.
     """
 
     selection: Selection
@@ -41,6 +43,7 @@ class PlanChange(msgspec.Struct, frozen=True, kw_only=True, tag="plan"):
     changes: dict[str, Change] = {}
     allow_irreversible: bool = False
     doubts: Doubts = NO_DOUBTS
+    earlier: tuple[PlanItem, ...] = ()
 
     @classmethod
     def of(
@@ -118,6 +121,7 @@ class CarryOut(msgspec.Struct, frozen=True, kw_only=True, tag="carry out"):
         known: how items end to which nothing is sent, by UUID.
         in_doubt: whether an earlier part of this run may have sent some of it.
         looks_first: whether nobody has looked at that since.
+        denials: what the run's updates met in the shard before.
         most_failures: how many more mappings may fail in the whole fleet; None for any number.
         deadline: ISO 8601 in UTC, or None.
         ramp_s: the time over which the updates are spread, in seconds.
@@ -131,6 +135,7 @@ class CarryOut(msgspec.Struct, frozen=True, kw_only=True, tag="carry out"):
     known: dict[str, Ending] = {}
     in_doubt: bool = False
     looks_first: bool = False
+    denials: Denials | None = None
     most_failures: int | None = None
     deadline: str | None = None
     ramp_s: float = 0.0
@@ -181,6 +186,7 @@ class ShardEnd(msgspec.Struct, frozen=True, kw_only=True):
         stop: why not all of `CarryOut` was sent, or None.
         cut_short: how many accepted updates were not waited for to the end.
         unplanned: mappings that the selection means and the plan lacks, function ARNs by UUID, as far as was seen.
+        cannot_get: whether a Get that was tried before anything is sent was not permitted.
     """
 
     shard: str
@@ -196,6 +202,7 @@ class ShardEnd(msgspec.Struct, frozen=True, kw_only=True):
     stop: Stop | None = None
     cut_short: int = 0
     unplanned: dict[str, str | None] = {}
+    cannot_get: bool = False
 
 
 class Resulted(msgspec.Struct, frozen=True, tag="result"):

@@ -17,9 +17,9 @@ from bulk_esm.clock import Clock
 from bulk_esm.engine.budget import Budget
 from bulk_esm.engine.drifting import read_drift
 from bulk_esm.engine.engine import Engine
-from bulk_esm.engine.inventory import read_inventory
+from bulk_esm.engine.inventory import may_get, read_inventory
 from bulk_esm.engine.looking_again import look_again
-from bulk_esm.engine.planning import make_plan, renew_plan
+from bulk_esm.engine.planning import gone_since, make_plan, renew_plan
 from bulk_esm.engine.settings import BeforeUpdate, EngineSettings
 from bulk_esm.engine.task_groups import task_group
 from bulk_esm.engine.undoing import make_rollback_plan
@@ -209,7 +209,7 @@ class Worker:
                 if task.changes:  # in the order in which they were asked for, as `--order given` has it
                     places = {uuid: place for place, uuid in enumerate(task.changes)}
                     plan = Plan(tuple(sorted(plan.items, key=lambda item: places[item.uuid])))
-                known = {}
+                plan, known = gone_since(plan, task.earlier)
                 planned = {item.uuid for item in plan.items}
                 opened.state.unplanned = Unplanned(task.selection, planned, doubts=task.doubts)
             case RenewPlan():
@@ -225,7 +225,11 @@ class Worker:
                     clock=clock,
                     waiting=waiting,
                 )
-        return ShardEnd(shard=name, plan=plan, known=known, seen=connection.control_plane.census.total)
+        to_send = (item for item in plan.updates if item.uuid not in known)
+        cannot_get = not await may_get(connection.control_plane, to_send)
+        return ShardEnd(
+            shard=name, plan=plan, known=known, seen=connection.control_plane.census.total, cannot_get=cannot_get
+        )
 
     async def _carried_out(
         self,
@@ -262,6 +266,7 @@ class Worker:
                 ramp_s=task.ramp_s,
             ),
             known=known,
+            denials=task.denials,
             in_doubt={item.uuid for item in updates} if task.in_doubt else frozenset(),
             before_update=before_update,
             budget=self.budget,

@@ -35,6 +35,18 @@ def is_exceeded(most: int | None, failures: int) -> bool:
     return most is not None and failures > most
 
 
+def spares_denials(most: int | None) -> bool:
+    """Whether refusals for want of permission do not count while none was accepted in their shard.
+
+    Ten of them tell a role that may nothing, which ends the shard, from mappings that are denied one by one, which
+    count. Whoever allows fewer failures than any default does wants the run to halt before.
+
+    Args:
+        most: the budget.
+    """
+    return most is not None and most >= DEFAULT_LEAST
+
+
 def places_left(most: int | None, failures: int) -> float:
     """How many updates may wait for their answer at once.
 

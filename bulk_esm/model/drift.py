@@ -53,6 +53,23 @@ def needs_get(item: PlanItem, now: EventSourceMapping) -> bool:
     return "FilterCriteria" in item.request and now.has_hidden_filters
 
 
+def unread_drift(item: PlanItem, why: str) -> Drift:
+    """What is said of a mapping that may not be read.
+
+    Args:
+        item: the item of the run's plan.
+        why: why not.
+    """
+    return Drift(
+        uuid=item.uuid,
+        function_arn=item.function_arn,
+        event_source_arn=item.event_source_arn,
+        source_type=item.source_type,
+        state=None,
+        problem=f"only Get tells whether it has it still: {why}",
+    )
+
+
 def drift_of(item: PlanItem, now: EventSourceMapping | None) -> Drift | None:
     """Compare one mapping with what a run set.
 

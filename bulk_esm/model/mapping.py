@@ -162,6 +162,14 @@ class EventSourceMapping(msgspec.Struct, frozen=True):
         return self.state in AT_REST
 
     @property
+    def arn_in_policies(self) -> str:
+        """Its own ARN, made from its function's where it is not shown."""
+        if self.arn:
+            return self.arn
+        partition, _, region, account_id = ((self.function_arn or "").split(":") + [""] * 5)[1:5]
+        return f"arn:{partition or 'aws'}:lambda:{region}:{account_id}:event-source-mapping:{self.uuid}"
+
+    @property
     def enabled(self) -> bool | None:
         """Whether the mapping polls, or will when it rests; None where the state does not tell."""
         return _ENABLED_BY_STATE.get(self.state)

@@ -40,7 +40,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
         command: such as `pause`.
         argv: the command line.
         rollout: waves, budget and gates.
-        undoes: the run that this one puts back, or None.
+        undoes: the run that this one puts back, or whose mappings it resumes, with commas between several; or None.
         executor: who does the work: `local`, `process` or `dask`.
     """
 
@@ -68,7 +68,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
         requests: requests by kind, and how many of them were throttled or failed.
         reason: why it did not finish, or None.
         rollout: how it goes, beside what it sends.
-        undoes: the run that this one puts back, or None.
+        undoes: the run that this one puts back, or whose mappings it resumes, with commas between several; or None.
         executor: who does the work: `local`, `process` or `dask`.
         continued_at: when it was last continued, ISO 8601 in UTC, or None.
         shards: how many shards of a fleet stand how; empty for a single account and Region.
@@ -96,6 +96,11 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     shards: dict[str, int] = {}
     plan: FileDigest | None = None
     results: FileDigest | None = None
+
+    @property
+    def undone(self) -> tuple[str, ...]:
+        """The runs that this one puts back, or resumes."""
+        return tuple(filter(None, (self.undoes or "").split(",")))
 
 
 class ShardEntry(msgspec.Struct, frozen=True, kw_only=True):

@@ -57,9 +57,11 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
         request: what was sent, without the UUID; empty if nothing was.
         error: why it did not end well, or None.
         update_calls: how many UpdateEventSourceMapping requests were sent for it.
-        accepted_at: when Lambda accepted the update, ISO 8601 in UTC, or None.
+        accepted_at: when Lambda accepted the update, ISO 8601 in UTC, or None; also where a run that was killed had not
+            recorded it.
         settled_at: when it was seen at rest as asked, ISO 8601 in UTC, or None.
-        duration_s: seconds from the first request for it to its end.
+        duration_s: seconds from the first request for it to its end; None where an earlier part of the run has sent
+            it, and a look has found how it ended.
     """
 
     run_id: str
@@ -77,4 +79,4 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     update_calls: int = 0
     accepted_at: str | None = None
     settled_at: str | None = None
-    duration_s: float = 0.0
+    duration_s: float | None = 0.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 
+from bulk_esm.model.mapping import State
 from bulk_esm.model.plan import Action, PlanItem
 from bulk_esm.model.result import Outcome, Result
 
@@ -45,12 +46,22 @@ def still_paused(runs: Iterable[tuple[str, frozenset[str], Iterable[Result]]]) -
         runs: name, what it paused (from `paused_by`) and results of each, the oldest first.
 
     Returns:
-        By the name of the last run that paused them, the UUIDs of those that no later run resumed.
+        By the name of the last run that paused them, the UUIDs of those that no later run resumed, found enabled, or
+        found deleted.
     """
     pausing: dict[str, str] = {}
     for name, paused, results in runs:
         pausing.update(dict.fromkeys(paused, name))
         for result in results:
-            if result.request.get("Enabled") is True and result.outcome is Outcome.UPDATED:
+            if result.uuid not in paused and _is_paused_no_more(result):
                 pausing.pop(result.uuid, None)
     return {name: frozenset(uuid for uuid in pausing if pausing[uuid] == name) for name in set(pausing.values())}
+
+
+def _is_paused_no_more(result: Result) -> bool:
+    """Whether a run left a mapping enabled, or found it so, or found it gone."""
+    if result.outcome is Outcome.CONFLICT:
+        return result.error is not None and result.error.code == "ResourceNotFoundException"
+    if result.outcome is Outcome.UPDATED and result.request.get("Enabled") is True:
+        return True
+    return result.outcome in {Outcome.UPDATED, Outcome.UNCHANGED} and result.state == State.ENABLED

@@ -22,6 +22,9 @@ class RolloutSettings(msgspec.Struct, frozen=True, kw_only=True):
         confirm_waves: whether to ask before each wave but the first.
         on_halt: whether to put back what the run did when it halts.
         ramp_s: the time over which the updates are spread, in seconds.
+        max_per_second: requests/s in each shard; None of older versions.
+        concurrency: requests in flight at once in each shard; likewise.
+        timeout_s: how long a mapping may take to settle, in seconds; likewise.
     """
 
     waves: tuple[str, ...] = ()
@@ -33,3 +36,6 @@ class RolloutSettings(msgspec.Struct, frozen=True, kw_only=True):
     confirm_waves: bool = False
     on_halt: OnHalt = "stop"
     ramp_s: float = 0.0
+    max_per_second: float | None = None
+    concurrency: int | None = None
+    timeout_s: float | None = None

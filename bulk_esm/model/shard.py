@@ -9,6 +9,7 @@ import msgspec
 from bulk_esm.errors import (
     AccessError,
     BulkEsmError,
+    DeniedError,
     ForeignRunError,
     NoCredentialsError,
     RecordingError,
@@ -95,6 +96,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         refusals = (UsageError, RefusedError, AccessError, NoCredentialsError)
         of_files = (RunFolderError, ForeignRunError, RecordingError)
         of_kind: dict[str, type[BulkEsmError]] = {kind.__name__: kind for kind in (*refusals, *of_files)}
+        of_kind[DeniedError.__name__] = AccessError
         error = of_kind.get(self.kind, BulkEsmError)(self.reason)
         if self.kind == ServiceError.__name__:
             code, _, message = self.reason.partition(": ")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import msgspec
@@ -12,18 +12,21 @@ from bulk_esm.clock import iso
 from bulk_esm.engine.endings import Ending
 from bulk_esm.errors import BulkEsmError, RefusedError
 from bulk_esm.executors.tasks import LookAgain, ShardEnd
-from bulk_esm.model.budget import is_exceeded
+from bulk_esm.model.budget import is_exceeded, spares_denials
 from bulk_esm.model.continuing import Left, left_of
+from bulk_esm.model.denials import Denials, denied_though_none_accepted, was_accepted
 from bulk_esm.model.doubts import Doubts, perhaps_sent, tells_of_sending
 from bulk_esm.model.plan import Plan
 from bulk_esm.model.records import FleetRecord, RunRecord, RunStatus
-from bulk_esm.model.result import TROUBLE, Outcome
+from bulk_esm.model.result import TROUBLE, Outcome, Result
 from bulk_esm.model.rollout import RolloutSettings
 from bulk_esm.model.shard import Problem, Shard
 from bulk_esm.runs.each_shard import nobody
 from bulk_esm.runs.fleet import Fleet
+from bulk_esm.runs.locking import release
 from bulk_esm.runs.read_tasks import ReadTasks
 from bulk_esm.runs.run import Run, sum_counts
+from bulk_esm.store.lock import RunLock
 from bulk_esm.store.run_files import RunFiles
 
 
@@ -38,6 +41,7 @@ class RunRest:
         failures: how many of these count against the failure budget.
         updates: how many the run's plan updates.
         perhaps_sent: how many have not, and may have been sent something: each is looked at with Get, as List lags.
+        lock: takes the locks that the run is to hold.
     """
 
     def __init__(self, fleet: Fleet, files: RunFiles) -> None:
@@ -45,12 +49,14 @@ class RunRest:
         self.record = files.record()
         self.problems: dict[str, Problem] = {}
         self.total = self.ended = self.failures = self.updates = self.perhaps_sent = 0
+        self.lock: Callable[[], Sequence[RunLock]] = tuple
         self._fleet = fleet
         self._files = files
         self._shards: FleetRecord = files.fleet()
         self._known: dict[str, dict[str, Ending]] = {}
         self._updates: Counter[str] = Counter()
-        self._left_items = 0
+        self._history: dict[str, Denials] = {}
+        self._earlier: dict[str, dict[str, Result]] = {}
         self.requests: Counter[str] = Counter()
 
     @property
@@ -72,6 +78,12 @@ class RunRest:
         """How many of those that are left were found to have ended so."""
         return sum(end.outcome is outcome for known in self._known.values() for end in known.values())
 
+    @property
+    def accepted_sometime(self) -> int:
+        """Of how many that were found applied nobody recorded when they were accepted."""
+        found = (end for known in self._known.values() for end in known.values() if end.outcome is Outcome.UPDATED)
+        return sum(end.seen is None or end.seen.accepted_at is None for end in found)
+
     def task_of(self, shard: Shard) -> LookAgain:
         """What is to be looked at in a shard, read from disk."""
         _, left, sent = self._left(shard)
@@ -83,6 +95,12 @@ class RunRest:
         plan, begun = files.plan(), files.begun()
         results = {result.uuid: result for result in files.results()}
         left = left_of(plan.items, results.values())
+        self._earlier[shard.name] = {uuid: result for uuid, result in results.items() if result.update_calls}
+        self._history[shard.name] = Denials(
+            updates=len(left.updates),
+            denied=denied_though_none_accepted(results.values()),
+            accepted=any(map(was_accepted, results.values())),
+        )
         sent = (item.uuid for item in left.updates if perhaps_sent(item, results.get(item.uuid), begun))
         return plan, left, frozenset(sent)
 
@@ -111,7 +129,13 @@ class RunRest:
         if end.problem is not None:
             self.problems[shard.name] = end.problem
         else:
-            self._known[shard.name] = dict(end.known)
+            earlier = self._earlier[shard.name]
+            self._known[shard.name] = {uuid: _as_recorded(one, earlier.get(uuid)) for uuid, one in end.known.items()}
+            before = self._history[shard.name]
+            found = any(ending.outcome is Outcome.UPDATED for ending in end.known.values())
+            self._history[shard.name] = msgspec.structs.replace(
+                before, updates=before.updates - len(end.known), accepted=before.accepted or found
+            )
 
     def rollout(self, most_failures: int | None) -> RolloutSettings:
         """How the run goes on.
@@ -125,9 +149,11 @@ class RunRest:
         rollout = self.record.rollout
         if most_failures is not None:
             rollout = msgspec.structs.replace(rollout, most_failures=most_failures)
-        if self.left and is_exceeded(rollout.most_failures, self.failures):
+        spared = sum(of_shard.denied for of_shard in self._history.values())
+        failures = self.failures - (spared if spares_denials(rollout.most_failures) else 0)
+        if self.left and is_exceeded(rollout.most_failures, failures):
             raise RefusedError(
-                f"{self.failures:,} mappings of this run have failed, and at most {rollout.most_failures:,} may: "
+                f"{failures:,} mappings of this run have failed, and at most {rollout.most_failures:,} may: "
                 "allow more for all of it with --max-failures, or plan the rest anew"
             )
         return rollout
@@ -140,9 +166,19 @@ class RunRest:
             most_failures: how many mappings may fail in all of the run; as many as it said if left out.
 
         Raises:
-            RefusedError: more have failed already.
+            RefusedError: more have failed already, or another run is at work there.
         """
         rollout = self.rollout(most_failures)
+        locks = self.lock()
+        try:
+            return self._begun(rollout, deadline, locks)
+        except BaseException:
+            release(locks)
+            raise
+
+    def _begun(self, rollout: RolloutSettings, deadline: datetime | None, locks: Sequence[RunLock]) -> Run:
+        for lock in locks:
+            lock.tell(str(self._files.path.absolute()))
         ended: dict[str, dict[str, Outcome]] = {}
         for shard in self._files.planned():
             files = self._files.shard(shard)
@@ -167,8 +203,10 @@ class RunRest:
             shards=self._shards,
             known=self._known,
             ended=ended,
+            history=self._history,
             unseen=frozenset(self.problems),
             deadline=deadline,
+            locks=locks,
         )
 
 
@@ -201,6 +239,14 @@ async def plan_rest(
     return rest
 
 
+def _as_recorded(ending: Ending, earlier: Result | None) -> Ending:
+    """An ending that a look told, with what an earlier part of the run recorded of its update."""
+    if ending.seen is None or earlier is None:
+        return ending
+    seen = msgspec.structs.replace(ending.seen, accepted_at=earlier.accepted_at, update_calls=earlier.update_calls)
+    return msgspec.structs.replace(ending, seen=seen)
+
+
 def _error(problems: dict[str, Problem]) -> BulkEsmError:
     (problem,) = problems.values()
     return problem.error()
@@ -215,6 +261,6 @@ def put_back_since(record: RunRecord, others: list[RunRecord]) -> RunRecord | No
     """
     for other in others:
         since = other.started_at >= (record.continued_at or record.started_at)
-        if other.undoes == record.run_id and since and other.counts.get(Outcome.UPDATED):
+        if record.run_id in other.undone and since and other.counts.get(Outcome.UPDATED):
             return other
     return None

@@ -48,6 +48,7 @@ class RunPlan:
         known: how items end to which nothing is sent, by shard and UUID.
         requests: what planning took, by kind.
         summary: what it comes to.
+        blind: the shards in which Get is not permitted, so that List alone must tell what became of an update.
     """
 
     def __init__(self, fleet: Fleet, run_id: str, *, runs_dir: Path, context: PlanContext) -> None:
@@ -56,6 +57,7 @@ class RunPlan:
         self.known: dict[str, dict[str, Ending]] = {}
         self.requests: Counter[str] = Counter()
         self.summary = PlanSummary()
+        self.blind: list[Shard] = []
         self._runs_dir = runs_dir
         self._intent = context.intent
         self._names_unknown = not fleet.is_named or context.uuids_are_of_shards
@@ -148,6 +150,8 @@ class RunPlan:
             seen=max(end.seen, len(plan.items)),
             problem=end.problem,
         )
+        if end.cannot_get:
+            self.blind.append(found)
         if end.known:
             self.known[found.name] = dict(end.known)
         self.summary.add(plan.items, left_alone=end.known)

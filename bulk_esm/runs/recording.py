@@ -91,15 +91,16 @@ class Recording:
             self._give_in(error)
             if result.outcome is not Outcome.NOT_STARTED:  # which is what no line is taken for
                 raise
-        self._progress[slice_.name].end(result.outcome)
+        self._progress[slice_.name].end(result)
         self.on_result(result)
 
     def end_unsent(self, name: str) -> None:
         """End the mappings of a shard to which its plan sends nothing."""
         slice_ = self._opened(name, self._index(name).unsent_items())
+        known = self.known(slice_)
         try:
             for item in list(slice_.left.values()):
-                self.end(slice_, slice_.result(item, without_sending(item), wave=1))
+                self.end(slice_, slice_.result(item, known.get(item.uuid) or without_sending(item), wave=1))
         finally:
             self.close(slice_)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from bulk_esm.errors import RunFolderError, UsageError
+from bulk_esm.model.plan import PlanItem
 from bulk_esm.model.result import Result
 from bulk_esm.model.resuming import paused_by, still_paused
 from bulk_esm.model.shard import Shard
@@ -35,6 +36,32 @@ class PausedShards(msgspec.Struct, frozen=True, kw_only=True):
         """All of them."""
         return frozenset().union(*self.by_place.values())
 
+    def items_of(self, place: Place) -> tuple[PlanItem, ...]:
+        """What the runs planned for those of a place: what they were called, should they be gone."""
+        found: dict[str, PlanItem] = {}
+        for run in self.runs:
+            for shard in run.planned():
+                if _place(shard) == place:
+                    found |= {item.uuid: item for item in run.shard(shard).plan().items}
+        return tuple(found[uuid] for uuid in sorted(self.by_place[place]) if uuid in found)
+
+
+class Holding(msgspec.Struct, frozen=True, kw_only=True):
+    """A run that still holds mappings paused.
+
+    Attributes:
+        run: the run.
+        by_place: their UUIDs, by account and Region.
+    """
+
+    run: RunFiles
+    by_place: dict[Place, frozenset[str]]
+
+    @property
+    def count(self) -> int:
+        """How many they are."""
+        return sum(map(len, self.by_place.values()))
+
 
 def paused_by_runs(runs: Sequence[RunFiles]) -> PausedShards:
     """Tell what some runs paused.
@@ -43,55 +70,104 @@ def paused_by_runs(runs: Sequence[RunFiles]) -> PausedShards:
         runs: the runs.
 
     Raises:
-        UsageError: one of them paused nothing and was no pause; or they were in places of different kinds.
+        UsageError: one of them paused nothing; or they were in places of different kinds.
         RunFolderError: a file cannot be read.
     """
-    if len({run.has_shards for run in runs}) > 1:
+    for run in runs:
+        if not paused_anything(run):
+            raise UsageError(f"{run.path.name} did not pause anything; `bulk-esm runs` shows which run did")
+    found = {run: {_place(shard): _paused(run, shard) for shard in run.planned()} for run in runs}
+    return _together([Holding(run=run, by_place=by_place) for run, by_place in found.items()])
+
+
+def paused_anything(run: RunFiles) -> bool:
+    """Whether a run paused any mapping.
+
+    Args:
+        run: the run.
+
+    Raises:
+        RunFolderError: a file cannot be read.
+    """
+    return any(_paused(run, shard) for shard in run.planned())
+
+
+def all_paused(runs: Iterable[RunFiles]) -> PausedShards:
+    """Tell what any runs still hold paused.
+
+    Args:
+        runs: all runs, the oldest first.
+
+    Raises:
+        UsageError: nothing is; or in places that cannot be resumed at once, which are named with their commands.
+    """
+    holding = runs_still_pausing(runs)
+    if not holding:
+        raise UsageError("no run here still holds a paused mapping; `bulk-esm runs` shows what they were")
+    groups: dict[object, list[Holding]] = {}
+    for one in holding:
+        places = frozenset(one.by_place)
+        groups.setdefault("a fleet" if one.run.has_shards else places, []).append(one)
+    if len(groups) > 1:
+        commands = (
+            " ".join(["bulk-esm resume", *(f"--run {one.run.path}" for one in of_place)])
+            for of_place in groups.values()
+        )
+        raise UsageError(f"paused mappings are held in several places; resume them there: {'; '.join(commands)}")
+    return _together(holding)
+
+
+def _together(holding: Sequence[Holding]) -> PausedShards:
+    """What runs paused, where it can be resumed at once.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    if len({one.run.has_shards for one in holding}) > 1:
         raise UsageError("--run: one of these is a run over a fleet, and another is not; resume one after another")
+    has_shards = holding[0].run.has_shards
     shards: dict[Place, Shard] = {}
     paused: dict[Place, frozenset[str]] = {}
-    for run in runs:
-        found = [(shard, _paused(run, shard)) for shard in run.planned()]
-        if run.record().command != "pause" and not any(uuids for _, uuids in found):
-            raise UsageError(f"{run.path.name} did not pause anything; `bulk-esm runs` shows which run did")
-        for shard, uuids in found:
-            if uuids or not run.has_shards:
-                place = _place(shard)
+    for one in holding:
+        for shard in one.run.planned():
+            place = _place(shard)
+            if uuids := one.by_place.get(place, frozenset()):
                 shards[place] = shard
                 paused[place] = paused.get(place, frozenset()) | uuids
-    if not runs[0].has_shards and len(shards) > 1:
+    if not has_shards and len(shards) > 1:
         raise UsageError("these runs are of several accounts or Regions; resume one after another")
-    return PausedShards(runs=tuple(runs), shards=tuple(shards.values()), by_place=paused, has_shards=runs[0].has_shards)
+    runs = tuple(one.run for one in holding)
+    return PausedShards(runs=runs, shards=tuple(shards.values()), by_place=paused, has_shards=has_shards)
 
 
-def runs_still_pausing(runs: Iterable[RunFiles], resumed: PausedShards) -> list[str]:
-    """Tell which runs paused mappings in some shards that neither a later run nor another one resumes.
+def runs_still_pausing(runs: Iterable[RunFiles], resumed: PausedShards | None = None) -> list[Holding]:
+    """Tell which runs paused mappings that neither a later run nor another one resumes.
 
     A run that cannot be read is left out: what it did is told where it is asked for.
 
     Args:
         runs: all runs, the oldest first.
-        resumed: what is about to be resumed, and in which shards.
-
-    Returns:
-        The names of the runs.
+        resumed: what is about to be resumed.
     """
-    found: dict[str, None] = {}
-    here = [one for run in runs for one in _read(run, resumed)]
-    for place, uuids in resumed.by_place.items():
-        of_place = [(name, paused, results) for there, name, paused, results in here if there == place]
-        left = still_paused(of_place)
-        found |= dict.fromkeys(name for name, *_ in of_place if left.get(name, frozenset()) - uuids)
-    return list(found)
+    by_place: dict[Place, list[tuple[str, frozenset[str], list[Result]]]] = {}
+    by_name: dict[str, RunFiles] = {}
+    for run in runs:
+        by_name[run.path.name] = run
+        for place, paused, results in _read(run):
+            by_place.setdefault(place, []).append((run.path.name, paused, results))
+    held: dict[str, dict[Place, frozenset[str]]] = {}
+    for place, of_place in by_place.items():
+        now = resumed.by_place.get(place, frozenset()) if resumed else frozenset()
+        for name, uuids in still_paused(of_place).items():
+            if left := uuids - now:
+                held.setdefault(name, {})[place] = left
+    return [Holding(run=run, by_place=held[name]) for name, run in by_name.items() if name in held]
 
 
-def _read(run: RunFiles, resumed: PausedShards) -> list[tuple[Place, str, frozenset[str], list[Result]]]:
-    """What a run paused and its results, in the shards that matter; nothing where it cannot be read."""
+def _read(run: RunFiles) -> list[tuple[Place, frozenset[str], list[Result]]]:
+    """What a run paused in each place, and its results; nothing where it cannot be read."""
     try:
-        shards = [shard for shard in run.planned() if _place(shard) in resumed.by_place]
-        return [
-            (_place(shard), run.path.name, _paused(run, shard), list(run.shard(shard).results())) for shard in shards
-        ]
+        return [(_place(shard), _paused(run, shard), list(run.shard(shard).results())) for shard in run.planned()]
     except RunFolderError:
         return []
 

@@ -16,6 +16,7 @@ from bulk_esm.engine.endings import Ending
 from bulk_esm.errors import BulkEsmError, RecordingError, RunFolderError
 from bulk_esm.gates.gate import Gate, WaveEnd
 from bulk_esm.logs import get_logger, logging_to_file
+from bulk_esm.model.denials import Denials
 from bulk_esm.model.events import MappingEnded, RunBegan, RunEnded
 from bulk_esm.model.records import FleetRecord, RunRecord, RunStatus
 from bulk_esm.model.result import Outcome, Result
@@ -24,9 +25,11 @@ from bulk_esm.model.stopping import Stop, status_of
 from bulk_esm.model.waves import parse_waves
 from bulk_esm.observers.observer import Observer, Observers
 from bulk_esm.runs.fleet import Fleet
+from bulk_esm.runs.locking import release
 from bulk_esm.runs.rollout import Rollout
 from bulk_esm.runs.shard_progress import ShardProgress
 from bulk_esm.runs.wave_tasks import WaveTasks
+from bulk_esm.store.lock import RunLock
 from bulk_esm.store.run_files import RunFiles
 from bulk_esm.store.shard_files import LOG
 
@@ -41,7 +44,7 @@ class Run:
         record: how the run stands; `run.json` says the same.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keyword-only, all with defaults
         self,
         fleet: Fleet,
         files: RunFiles,
@@ -49,8 +52,10 @@ class Run:
         shards: FleetRecord | None = None,
         known: Mapping[str, Mapping[str, Ending]] | None = None,
         ended: Mapping[str, Mapping[str, Outcome]] | None = None,
+        history: Mapping[str, Denials] | None = None,
         unseen: AbstractSet[str] = frozenset(),
         deadline: datetime | None = None,
+        locks: Iterable[RunLock] = (),
     ) -> None:
         """Take up a run that was published.
 
@@ -60,8 +65,10 @@ class Run:
             shards: its shards, if they were read already.
             known: how items end to which nothing is sent, by shard and UUID.
             ended: how items have ended before, by shard and UUID.
+            history: what the run's updates met before in each shard, and how many are left to send there.
             unseen: the shards in which nobody could look at what was sent before.
             deadline: when all should have ended.
+            locks: what it holds until it has been carried out.
         """
         self.files = files
         self.record = files.record()
@@ -69,6 +76,7 @@ class Run:
         self._shards = shards or files.fleet()
         self._ended = ended or {}
         self._deadline = deadline
+        self._locks = tuple(locks)
         self._tasks = WaveTasks(
             fleet.executor,
             files,
@@ -77,6 +85,7 @@ class Run:
             reach=fleet.reach,
             known=known or {},
             ended=self._ended,
+            history=history,
             unseen=unseen,
             deadline=iso(deadline),
         )
@@ -159,6 +168,7 @@ class Run:
                 raise
             finally:
                 self._end(status, reason)
+                release(self._locks)
                 tell(RunEnded(self.record))
         return self.record
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 
 from bulk_esm.executors.tasks import ShardStatus
+from bulk_esm.model.denials import Denials
 from bulk_esm.model.records import ShardEntry
-from bulk_esm.model.result import Outcome
+from bulk_esm.model.result import Outcome, Result
 from bulk_esm.model.shard import Problem, Shard
 
 
@@ -23,6 +24,7 @@ class ShardProgress:
         at_work: whether somebody works in it now.
         requests: requests that were counted in it, by kind.
         cut_short: how many accepted updates were not waited for to the end.
+        denials: what its updates met of refusals, and whether any was accepted.
         unplanned: mappings that the selection means and the plan lacks, function ARNs by UUID.
     """
 
@@ -39,6 +41,7 @@ class ShardProgress:
         self._status: ShardStatus | None = None
         self._ended_since = 0
         self.cut_short = 0
+        self.denials = Denials(updates=entry.updates)
         self.unplanned: dict[str, str | None] = {}
 
     @property
@@ -71,9 +74,10 @@ class ShardProgress:
         unsent = self.outcomes[Outcome.UNCHANGED] + self.outcomes[Outcome.BLOCKED]
         return max(0, self.outcomes.total() - unsent)
 
-    def end(self, outcome: Outcome) -> None:
+    def end(self, result: Result) -> None:
         """A mapping has ended."""
-        self.outcomes[outcome] += 1
+        self.denials = self.denials.and_of(result)
+        self.outcomes[result.outcome] += 1
         self._ended_since += 1
 
     def lose(self) -> None:

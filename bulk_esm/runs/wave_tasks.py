@@ -7,12 +7,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Final
 
+import msgspec
+
 from bulk_esm.engine.budget import Budget
 from bulk_esm.engine.endings import Ending
 from bulk_esm.errors import BulkEsmError
 from bulk_esm.executors.protocols import Executor
 from bulk_esm.executors.tasks import Assignment, CarryOut, Event, Reach, Resulted, ShardEnd
 from bulk_esm.logs import get_logger
+from bulk_esm.model.budget import spares_denials
+from bulk_esm.model.denials import Denials
 from bulk_esm.model.records import FleetRecord, RunRecord, RunStatus
 from bulk_esm.model.result import TROUBLE, ErrorRecord, Outcome, Result
 from bulk_esm.model.shard import Problem
@@ -45,6 +49,7 @@ class WaveTasks:
         reach: Reach,
         known: Mapping[str, Mapping[str, Ending]],
         ended: Mapping[str, Mapping[str, Outcome]],
+        history: Mapping[str, Denials] | None = None,
         unseen: AbstractSet[str] = frozenset(),
         deadline: str | None = None,
     ) -> None:
@@ -66,6 +71,9 @@ class WaveTasks:
         self._deadline = deadline
         self._unseen = unseen
         failures = sum(outcome in TROUBLE for of_shard in ended.values() for outcome in of_shard.values())
+        for name, before in (history or {}).items():
+            failures -= before.denied if spares_denials(record.rollout.most_failures) else 0
+            self.progress[name].denials = msgspec.structs.replace(before, denied=0)
         self._budget = Budget(record.rollout.most_failures, failures=failures)
         self._as_given = False
         self._late: Stop | None = None
@@ -165,7 +173,8 @@ class WaveTasks:
                 known=self.recording.known(slice_),
                 in_doubt=self._run.continued_at is not None or slice_.losses > 0,
                 looks_first=slice_.losses > 0 or name in self._unseen,
-                most_failures=None if self._budget.most is None else max(0, self._budget.most - self._budget.failures),
+                denials=progress.denials,
+                most_failures=None if self._budget.most is None else max(0, self._budget.most - self._budget.counted),
                 deadline=self._deadline,
                 ramp_s=self._run.rollout.ramp_s * slice_.part,
                 seen=progress.seen,

@@ -4,7 +4,7 @@ Real clients talk to it. It keeps Lambda's quota, states, settle times and refus
 """
 
 from bulk_esm.simulator.errors import ApiError
-from bulk_esm.simulator.faults import Faults
+from bulk_esm.simulator.faults import Denial, Faults
 from bulk_esm.simulator.fleet import Fleet, make_fleet
 from bulk_esm.simulator.report import AcceptedUpdate, Kind, MappingReport, Report, RequestCount
 from bulk_esm.simulator.server import Simulator
@@ -13,6 +13,7 @@ from bulk_esm.simulator.spoils import Spoil
 __all__ = [
     "AcceptedUpdate",
     "ApiError",
+    "Denial",
     "Faults",
     "Fleet",
     "Kind",

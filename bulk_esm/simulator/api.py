@@ -145,6 +145,9 @@ def _carry_out(
         return _success_of_sts(identity.assumed_role(identity.form(request.body), request_id))
     if shard.account_id in faults.denied_accounts or call.action in faults.denied_actions:
         raise errors.denied(shard.account_id, call.action)
+    names = shard.names_of(call.uuid, now) if call.uuid and faults.denials else ()
+    if any(denial.denies(call.action, names, now) for denial in faults.denials):
+        raise errors.denied(shard.account_id, call.action, names[0] if names else None)
     if call.kind is Kind.OTHER:
         raise errors.unknown_operation(request.method, request.path)
     if call.kind is Kind.TAGGING:

@@ -104,15 +104,18 @@ def expired() -> ApiError:
     return ApiError(403, "ExpiredTokenException", {"message": message})
 
 
-def denied(account_id: str, action: str) -> ApiError:
+def denied(account_id: str, action: str, resource: str | None = None) -> ApiError:
     """403 AccessDeniedException: `Message` has a capital, and there is no `Type` (F§0.2).
 
     Args:
         account_id: the caller's account.
         action: the IAM action, such as `lambda:ListEventSourceMappings`.
+        resource: the ARN of the mapping, where one is meant.
     """
     user = f"arn:aws:iam::{account_id}:user/simulated"
-    message = f"User: {user} is not authorized to perform: {action} because no identity-based policy allows it"
+    what = f"{action} on resource: {resource}" if resource else action
+    why = f"because no identity-based policy allows the {action} action"
+    message = f"User: {user} is not authorized to perform: {what} {why}"
     return ApiError(403, "AccessDeniedException", {"Message": message})
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from enum import StrEnum
+from fnmatch import fnmatchcase
 from typing import Literal
 
 import msgspec
@@ -18,6 +20,35 @@ class Fate(StrEnum):
     SERVER_ERROR = "server-error"
     CUT_BEFORE = "cut-before"
     CUT_AFTER = "cut-after"
+
+
+class Denial(msgspec.Struct, frozen=True, kw_only=True):
+    """A statement that denies an action, of all mappings or of some, as a policy may (F§0.1).
+
+    Attributes:
+        action: the IAM action, such as `lambda:UpdateEventSourceMapping`.
+        resources: globs; it holds for mappings whose UUID or ARN, or whose function's name or ARN, matches one. All
+            mappings, and List, if there are none.
+        from_s: from when on it holds, in virtual seconds.
+        until_s: until when.
+    """
+
+    action: str
+    resources: tuple[str, ...] = ()
+    from_s: float = 0.0
+    until_s: float = float("inf")
+
+    def denies(self, action: str, names: Collection[str], now: float) -> bool:
+        """Whether it denies a call.
+
+        Args:
+            action: the call's IAM action.
+            names: what the mapping and its function are called; none where no mapping is meant.
+            now: virtual seconds.
+        """
+        if action != self.action or not self.from_s <= now < self.until_s:
+            return False
+        return not self.resources or any(fnmatchcase(name, glob) for name in names for glob in self.resources)
 
 
 class Faults(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +76,7 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
         denied_accounts: accounts in which every call is answered 403 AccessDeniedException, but for GetCallerIdentity,
             which nobody can be denied, and for AssumeRole, which is for the role's trust policy to say.
         denied_actions: IAM actions that every caller lacks, such as `lambda:GetEventSourceMapping`, answered likewise.
+        denials: what policies deny, of all mappings or of some.
         broken_accounts: accounts in which every Lambda request is answered 500 ServiceException.
         expires_after_s: when every caller's token expires, in virtual seconds from the start: every call is then
             answered 403 ExpiredTokenException. None is never.
@@ -73,6 +105,7 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
     refused_share: float = 0.0
     denied_accounts: frozenset[str] = frozenset()
     denied_actions: frozenset[str] = frozenset()
+    denials: tuple[Denial, ...] = ()
     broken_accounts: frozenset[str] = frozenset()
     expires_after_s: float | None = None
     throttle_code: Literal["TooManyRequestsException", "ThrottlingException"] = "TooManyRequestsException"

@@ -17,7 +17,7 @@ from bulk_esm.simulator.combinations import check_result, check_switch
 from bulk_esm.simulator.draws import draw
 from bulk_esm.simulator.duplicates import Duplicates
 from bulk_esm.simulator.effects import effect_of
-from bulk_esm.simulator.errors import in_use, throttled
+from bulk_esm.simulator.errors import ApiError, in_use, throttled
 from bulk_esm.simulator.fleet import Fleet, partition_of
 from bulk_esm.simulator.functions import Functions, full_function_arn, visibility_timeout
 from bulk_esm.simulator.mapping import Mapping
@@ -106,6 +106,21 @@ class Shard:
         """
         mapping, configuration = self._mappings.existing(uuid, now)
         return self._read(mapping, configuration)
+
+    def names_of(self, uuid: str, now: float) -> tuple[str, ...]:
+        """What a policy may call a mapping by: its ARN first, its UUID, and its function's ARN and name, if it exists.
+
+        Args:
+            uuid: the mapping's identifier.
+            now: virtual seconds.
+        """
+        arn = f"arn:{self.partition}:lambda:{self.region}:{self.account_id}:event-source-mapping:{uuid}"
+        try:
+            _, configuration = self._mappings.existing(uuid, now)
+        except ApiError:
+            return arn, uuid
+        function_arn = str(configuration["FunctionArn"])
+        return arn, uuid, function_arn, function_arn.split(":")[6]
 
     def update(self, uuid: str, request: dict[str, Any], now: float) -> Configuration:
         """Accept an update, or refuse it.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -74,31 +74,34 @@ def readable_runs(runs_dir: Path, *, salvage: bool = False) -> list[tuple[RunFil
     return [(run, record) for run, record in found if isinstance(record, RunRecord)]
 
 
-def find_run(runs_dir: Path, wanted: str, *, salvage: bool = False) -> RunFiles:
+def find_run(
+    runs_dir: Path, wanted: str, *, salvage: bool = False, is_meant: Callable[[RunFiles], bool] | None = None
+) -> RunFiles:
     """Find a run as a user names it, and refuse one that is not this user's own.
 
     Args:
         runs_dir: where runs are kept.
         wanted: a run folder's path, a run's id, a unique prefix of it, or `last`.
         salvage: whether to work with what is whole of damaged files.
+        is_meant: which runs `last` may mean; any if left out.
 
     Raises:
         RunFolderError: there is no such run, or the prefix fits several.
         ForeignRunError: it is another user's, or others can write it.
     """
-    found = _find(runs_dir, wanted, salvage=salvage)
+    found = _find(runs_dir, wanted, salvage=salvage, is_meant=is_meant or (lambda _: True))
     refuse_foreign(found.path)
     return found
 
 
-def _find(runs_dir: Path, wanted: str, *, salvage: bool) -> RunFiles:
+def _find(runs_dir: Path, wanted: str, *, salvage: bool, is_meant: Callable[[RunFiles], bool]) -> RunFiles:
     if wanted and _may_be_a_run(Path(wanted)):
         return RunFiles.of(Path(wanted), salvage=salvage)
     folders = all_runs(runs_dir, salvage=salvage)
     if not folders:
         raise RunFolderError(f"there are no runs in {runs_dir}; see --runs-dir")
     if wanted == "last":
-        return _last(folders)
+        return _last(folders, is_meant)
     found = [folder for folder in folders if folder.path.name.startswith(wanted)] if wanted else []
     exact = [folder for folder in found if folder.path.name == wanted]
     if len(exact or found) == 1:
@@ -109,21 +112,25 @@ def _find(runs_dir: Path, wanted: str, *, salvage: bool) -> RunFiles:
     raise RunFolderError(f"{wanted!r} fits {len(found)} runs: {names}; give more of the id")
 
 
-def _last(runs: list[RunFiles]) -> RunFiles:
-    """The run that was the last to start.
+def _last(runs: list[RunFiles], is_meant: Callable[[RunFiles], bool]) -> RunFiles:
+    """The run that was the last to start, of those that may be meant.
 
     Raises:
-        RunFolderError: none can be read; or by its name one that cannot was the last, so that another is not meant.
+        RunFolderError: none is, or none can be read; or by its name one that cannot was the last, so that another is
+            not meant.
     """
     records = list(records_of(runs))
     readable = [(record.started_at, run.path.name, run) for run, record in records if isinstance(record, RunRecord)]
-    _, last, found = max(readable, key=lambda one: one[:2], default=("", "", None))
+    newest_first = sorted(readable, key=lambda one: one[:2], reverse=True)
+    _, last, found = next((one for one in newest_first if is_meant(one[2])), ("", "", None))
     for run, error in reversed(records):
         # A folder that a stranger put there was never this user's last run.
         is_ours = isinstance(error, RunFolderError) and not isinstance(error, ForeignRunError)
-        if found is None or (is_ours and A_NAME.fullmatch(run.path.name) and run.path.name > last):
+        if (found is None and not readable) or (is_ours and A_NAME.fullmatch(run.path.name) and run.path.name > last):
             raise RunFolderError(f"the last run may be {run.path.name}, and {error}; name the run that is meant")
-    return found or runs[-1]
+    if found is None:
+        raise RunFolderError(f"the runs in {runs[-1].path.parent} did not pause anything; `bulk-esm runs` lists them")
+    return found
 
 
 def _may_be_a_run(path: Path) -> bool:

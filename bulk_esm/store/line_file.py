@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bulk_esm.errors import RecordingError
 from bulk_esm.store import disk
-from bulk_esm.store.jsonl import cut_torn_end, writing
+from bulk_esm.store.jsonl import cut_torn_end, refuse_lost, writing
 
 
 class LineFile:
@@ -51,6 +51,15 @@ class LineFile:
         except OSError as error:
             self._failure = _not_recorded(self._path, error)
             raise self._failure from error
+        self.refuse_lost()  # after it, so that what was there until then counts
+
+    def refuse_lost(self) -> None:
+        """Refuse to go on with a file that nobody would find again; see `bulk_esm.store.jsonl.refuse_lost`.
+
+        Raises:
+            RecordingError: it was removed, moved or replaced meanwhile.
+        """
+        refuse_lost(self._path, self.descriptor)
 
     def overwrite(self, start: bytes) -> None:
         """Write over the first bytes, which another file system may lose; what stood there before is as good.
@@ -77,6 +86,7 @@ class LineFile:
         Raises:
             RecordingError: that failed.
         """
+        self.refuse_lost()
         try:
             os.utime(self.descriptor)
         except OSError as error:

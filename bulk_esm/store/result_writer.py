@@ -45,8 +45,7 @@ class ResultWriter:
             RecordingError: there is no room for them, or the file is gone.
         """
         there = os.fstat(self._file.descriptor)
-        if there.st_nlink == 0:
-            raise RecordingError(f"{self._path} was removed, so nothing more was sent")
+        self._file.refuse_lost()
         needed = results * self._longest + _FOR_THE_RECORD
         disk = os.fstatvfs(self._file.descriptor)
         limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -246,7 +246,8 @@ def test_a_pause_in_two_runs_is_resumed_by_both(simulated: Simulated, inside: In
         assert inside(simulated.environment, "pause", "--source-type", source_type, *YES).code == 0
     runs = [record["run_id"] for record in inside({}, "runs").records]
     one = inside(simulated.environment, "resume", "--run", runs[1], "--dry-run", *FAST)
-    assert f"note: {runs[0]} paused more" in one.stderr
+    assert f"note: {runs[0]} paused more, and nothing has resumed" in one.stderr
+    assert f": bulk-esm resume --run {runs[0]}\n" in one.stderr
     both = inside(simulated.environment, "resume", "--run", runs[0], "--run", runs[1], *YES)
     assert (both.code, "note:" in both.stderr) == (0, False)
     assert simulated.states() == before

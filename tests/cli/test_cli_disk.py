@@ -75,8 +75,20 @@ def fail_results(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(pathlib.Path, "open", opened)
 
 
-def remove_at_third(patch: pytest.MonkeyPatch) -> None:
-    """Somebody removes the run folder while results are written."""
+def move(folder: Path) -> None:
+    folder.rename(folder.parent.parent / "elsewhere")
+
+
+def replace_files(folder: Path) -> None:
+    """Each is a file of the same name and content, and another one all the same: as a restored backup is."""
+    for path in folder.rglob("*.jsonl"):
+        copy = path.with_name("copy")
+        shutil.copy(path, copy)
+        copy.replace(path)
+
+
+def lose_at_third(patch: pytest.MonkeyPatch, lose: Callable[[Path], None] = shutil.rmtree) -> None:
+    """Somebody takes the run folder away while results are written."""
     really = pathlib.Path.open
 
     class Removing(Torn):
@@ -86,7 +98,7 @@ def remove_at_third(patch: pytest.MonkeyPatch) -> None:
                 folder = Path(self._file.name)
                 while folder.parent.name != "bulk-esm-runs":
                     folder = folder.parent
-                shutil.rmtree(folder)
+                lose(folder)
             return int(self._file.write(line))
 
     def opened(self: Path, mode: str = "r", *arguments: Any, **named: Any) -> Any:
@@ -147,9 +159,22 @@ def test_a_run_folder_that_is_removed(
 ) -> None:
     with Simulated(mappings=40) as simulated:
         with monkeypatch.context() as patch:
-            remove_at_third(patch)
+            lose_at_third(patch)
             done = inside(simulated.environment, "pause", "--all", *YES, *more, "--concurrency", "2")
         assert done.code == 3, done.stderr
         assert "the run folder is gone, and what became of each mapping with it" in done.stderr
         assert sum(simulated.accepted().values()) < 20  # nothing more is sent
         assert Cli(tmp_path).run_folders() == []
+
+
+@pytest.mark.parametrize("lose", [shutil.rmtree, move, replace_files])
+@pytest.mark.parametrize("more", [(), ("--executor", "process")], ids=["local", "process"])
+def test_what_can_no_longer_be_recorded_halts_whatever_the_reason(
+    inside: Inside, monkeypatch: pytest.MonkeyPatch, lose: Callable[[Path], None], more: tuple[str, ...]
+) -> None:
+    with Simulated(mappings=40) as simulated:
+        with monkeypatch.context() as patch:
+            lose_at_third(patch, lose)
+            done = inside(simulated.environment, "pause", "--all", *YES, *more, "--regions", "us-east-1")
+        assert done.code == 3, done.stderr
+        assert "results.jsonl was removed, moved or replaced, so nothing more is sent" in done.stderr

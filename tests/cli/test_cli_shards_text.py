@@ -159,6 +159,7 @@ def test_the_summary_of_a_run_over_many_shards(tmp_path: Path) -> None:
         f"  to finish it: bulk-esm continue {folder.path}",
         f"  to put back what it changed: bulk-esm rollback {folder.path}",
         f"{alone}, with --accounts 111111111111 --regions ap-southeast-1,eu-west-1,us-east-1",
+        f"  to resume: bulk-esm resume --run {folder.path.name} --runs-dir {tmp_path}",
     ]
 
 
@@ -197,7 +198,7 @@ def test_the_summary_of_a_run_that_was_killed(tmp_path: Path) -> None:
     )
     assert "  and 12 more causes; see results.jsonl" in lines
     assert f"  to finish it: bulk-esm continue {folder.path}" in lines
-    assert len(lines) == 3 + 2 * 8 + 1 + 3
+    assert len(lines) == 3 + 2 * 8 + 1 + 3 + 1
 
 
 def test_the_summary_of_a_run_that_went_well_reads_no_results(tmp_path: Path) -> None:
@@ -208,4 +209,5 @@ def test_the_summary_of_a_run_that_went_well_reads_no_results(tmp_path: Path) ->
         "pause finished in 1:02: 2 updated",
         "  2 of 2 shards finished",
         f"  folder: {folder.path}",
+        f"  to resume: bulk-esm resume --run {folder.path.name} --runs-dir {tmp_path}",
     ]

@@ -141,6 +141,7 @@ def test_the_summary_of_a_run_groups_failures_by_cause(tmp_path: Path) -> None:
         f"    such as {UUIDS[4]} (orders:live)",
         "  requests: 3 list, 4 get, 5 update; 6 throttled, 7 errors",
         f"  folder: {tmp_path / 'run'}",
+        f"  to resume: bulk-esm resume --run run --runs-dir {tmp_path}",
     ]
 
 
@@ -150,13 +151,14 @@ def test_the_summary_of_a_run_keeps_to_a_page(tmp_path: Path) -> None:
     lines = list(run_summary(record, files_of(tmp_path, record, results)))
     assert lines[0].startswith("pause did not end: it was killed, or is still running")
     assert lines[1] == "  because: the token expired"
-    assert lines[-4:] == [
+    assert lines[-5:] == [
         "  and 12 more causes; see results.jsonl",
         f"  folder: {tmp_path / 'run'}",
         f"  to finish it: bulk-esm continue {tmp_path / 'run'}",
         f"  to put back what it changed: bulk-esm rollback {tmp_path / 'run'}",
+        f"  to resume: bulk-esm resume --run run --runs-dir {tmp_path}",
     ]
-    assert len(lines) == 2 + 2 * 8 + 4
+    assert len(lines) == 2 + 2 * 8 + 5
 
 
 @pytest.mark.parametrize(

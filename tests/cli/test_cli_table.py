@@ -337,7 +337,7 @@ TABLE: dict[str, Case] = {
     "resume --run: denied": Case(
         argv=("resume", "--run", "last", YES), stage="paused", rows=changed("updated"), run="finished", **DENIED
     ),
-    "resume --run: nothing selected": Case(argv=("resume", "--run", "last", YES), stage="paused nothing"),
+    "resume --run: nothing selected": Case(argv=("resume", "--run", "last", YES), stage="paused nothing", code=2),
     "resume --run: no pause": Case(
         argv=("resume", "--run", "last", YES),
         stage="applied",

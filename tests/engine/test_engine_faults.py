@@ -62,7 +62,7 @@ async def test_pause_all() -> None:
             1,
         )
         assert result.request == {"Enabled": False}
-        assert result.duration_s > 2
+        assert (result.duration_s or 0) > 2
 
 
 @in_virtual_time
@@ -139,7 +139,7 @@ async def test_mappings_that_never_settle_time_out() -> None:
         assert "still Disabling after 60 s" in example.error.message
         assert (example.state, example.settled_at) == ("Disabling", None)
         assert example.accepted_at is not None
-        assert example.duration_s >= 60
+        assert (example.duration_s or 0) >= 60
 
 
 @in_virtual_time
@@ -357,26 +357,15 @@ async def test_a_mapping_in_use_at_its_deadline_was_not_deleted() -> None:
         assert [result.outcome for result in results] == [Outcome.TIMED_OUT]
 
 
-def mutable(accounts: set[str]) -> frozenset[str]:
-    """The simulator's set of denied accounts, for a test that denies one in the middle of a run."""
-    return cast("frozenset[str]", accounts)
-
-
 @pytest.mark.parametrize("seconds", [0.5, 5.0, 10.5])
-@pytest.mark.parametrize("expires", [True, False])
 @in_virtual_time
-async def test_credentials_that_are_refused_in_mid_run_end_it_at_once(expires: bool, seconds: float) -> None:  # noqa: FBT001
-    denied: set[str] = set()
-    # The plan takes one request: the run begins at once.
-    faults = Faults(expires_after_s=seconds if expires else None, denied_accounts=mutable(denied))
-    async with world(fleet=queues(100), faults=faults) as (simulator, home):
+async def test_credentials_that_are_refused_in_mid_run_end_it_at_once(seconds: float) -> None:
+    # The plan takes one request: the run begins at once. What a policy denies is in `test_engine_denied`.
+    async with world(fleet=queues(100), faults=Faults(expires_after_s=seconds)) as (simulator, home):
         plan = await home.plan(EVERYTHING, PAUSE)
         results: list[Result] = []
-        async with anyio.create_task_group() as tasks:
-            if not expires:
-                tasks.start_soon(_later, seconds, lambda: denied.add("123456789012"))
-            with pytest.raises(AccessError, match="was refused"):
-                await engine_of(home).run(plan.items, results.append)
+        with pytest.raises(AccessError, match="was refused"):
+            await engine_of(home).run(plan.items, results.append)
         check_what_always_holds(plan, results, simulator)
         report = simulator.report()
         assert 1 <= report.count(status=403) <= 3  # not once for each mapping

@@ -8,8 +8,8 @@ from model_samples import SQS, make_mapping
 
 from bulk_esm.model.change import Change
 from bulk_esm.model.plan import Action, PlanItem, plan_item
-from bulk_esm.model.result import Outcome, Result
-from bulk_esm.model.resuming import paused_by
+from bulk_esm.model.result import ErrorRecord, Outcome, Result
+from bulk_esm.model.resuming import paused_by, still_paused
 
 
 def planned(uuid: str, change: Change, *, state: str = "Enabled") -> PlanItem:
@@ -80,3 +80,49 @@ def test_only_what_was_enabled_is_ever_resumed(fleet: list[tuple[str, Outcome | 
         str(index) for index, (state, outcome) in enumerate(fleet) if state == "Enabled" and PAUSED_BY_OUTCOME[outcome]
     }
     assert paused_by([], results) == frozenset()
+
+
+RESUME = Change({"Enabled": True})
+PAUSED = ("first", frozenset({"a", "b"}), ())
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+def test_only_what_a_later_run_enabled_is_paused_no_more(outcome: Outcome) -> None:
+    result = ended(planned("a", RESUME, state="Disabled"), outcome)
+    expected = {"b"} if outcome is Outcome.UPDATED else {"a", "b"}
+    assert still_paused([PAUSED, ("second", frozenset(), [result])]) == {"first": expected}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "state", "stays"),
+    [
+        (Outcome.UNCHANGED, "Enabled", False),  # someone enabled it
+        (Outcome.UNCHANGED, "Disabled", True),
+        (Outcome.UPDATED, "Enabled", False),
+        (Outcome.UPDATED, "Disabled", True),
+        (Outcome.BLOCKED, "Enabled", True),
+        (Outcome.FAILED, "Enabled", True),
+    ],
+)
+def test_what_a_later_run_found_enabled_is_paused_no_more(outcome: Outcome, state: str, stays: bool) -> None:  # noqa: FBT001
+    result = msgspec.structs.replace(ended(planned("a", Change({"BatchSize": 7})), outcome), state=state)
+    assert still_paused([PAUSED, ("second", frozenset(), [result])])["first"] == ({"a", "b"} if stays else {"b"})
+
+
+@pytest.mark.parametrize(("code", "stays"), [("ResourceNotFoundException", False), ("ChangedMeanwhile", True)])
+def test_what_a_later_run_found_deleted_is_paused_no_more(code: str, stays: bool) -> None:  # noqa: FBT001
+    result = ended(planned("a", RESUME, state="Disabled"), Outcome.CONFLICT)
+    result = msgspec.structs.replace(result, error=ErrorRecord(code=code, message="so"))
+    assert still_paused([PAUSED, ("second", frozenset(), [result])])["first"] == ({"a", "b"} if stays else {"b"})
+
+
+def test_what_is_paused_again_is_the_last_runs() -> None:
+    resumed = ended(planned("a", RESUME, state="Disabled"), Outcome.UPDATED)
+    again = (
+        "third",
+        frozenset({"a"}),
+        [msgspec.structs.replace(ended(planned("a", PAUSE), Outcome.UPDATED), state="Enabled")],
+    )
+    assert still_paused([PAUSED, ("second", frozenset(), [resumed]), again]) == {"first": {"b"}, "third": {"a"}}
+    # An older record shows the state of its plan where `continue` recognised what had been applied.
+    assert still_paused([PAUSED, again]) == {"first": {"b"}, "third": {"a"}}

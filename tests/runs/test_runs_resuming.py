@@ -8,13 +8,13 @@ import msgspec
 import pytest
 from runs_toy import item_of, shard
 
-from bulk_esm.errors import UsageError
+from bulk_esm.errors import RunFolderError, UsageError
 from bulk_esm.model.plan import Plan, PlanItem
 from bulk_esm.model.records import FleetRecord, RunRecord, ShardEntry
 from bulk_esm.model.result import Outcome, Result
 from bulk_esm.model.shard import Shard
-from bulk_esm.runs.resuming import paused_by_runs, runs_still_pausing
-from bulk_esm.store.finding import all_runs
+from bulk_esm.runs.resuming import all_paused, paused_anything, paused_by_runs, runs_still_pausing
+from bulk_esm.store.finding import all_runs, find_run
 from bulk_esm.store.run_files import RunFiles
 
 A, B = shard(1), shard(2)
@@ -102,16 +102,17 @@ def test_several_runs_come_to_all_that_they_paused(tmp_path: Path) -> None:
     assert paused.by_place == {PLACE_A: uuids(A, 0, 1), PLACE_B: uuids(B, 0)}
 
 
-def test_at_home_the_place_is_that_of_the_record_though_nothing_was_paused(tmp_path: Path) -> None:
-    paused = paused_by_runs([a_run(tmp_path, "1", (A, (FAILED,) * 3), at_home=True)])
+def test_at_home_the_place_is_that_of_the_record(tmp_path: Path) -> None:
+    paused = paused_by_runs([a_run(tmp_path, "1", (A, (UPDATED, FAILED, FAILED)), at_home=True)])
     assert not paused.has_shards
-    assert paused.by_place == {PLACE_A: frozenset()}
-    assert paused.uuids == frozenset()
+    assert paused.by_place == {PLACE_A: uuids(A, 0)}
 
 
 def test_a_run_that_paused_nothing_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="1-resume did not pause anything"):
         paused_by_runs([a_run(tmp_path, "1-resume", (A, (UPDATED,) * 3), command="resume")])
+    with pytest.raises(UsageError, match="3-pause did not pause anything"):  # all were refused
+        paused_by_runs([a_run(tmp_path, "3-pause", (A, (FAILED,) * 3))])
     paused = paused_by_runs([a_run(tmp_path, "2-apply", (A, (UPDATED,) * 3), command="apply")])
     assert paused.uuids == uuids(A, 0, 1, 2)  # whatever it was called
 
@@ -125,11 +126,12 @@ def test_runs_of_different_kinds_or_places_are_resumed_one_after_another(tmp_pat
 
 
 @pytest.mark.parametrize("at_home", [False, True])
-def test_which_runs_still_pause_something_in_these_shards(tmp_path: Path, *, at_home: bool) -> None:
+def test_which_runs_still_pause_something(tmp_path: Path, *, at_home: bool) -> None:
     a_run(tmp_path, "1", (A, (UPDATED, UPDATED, FAILED)), at_home=at_home)
-    a_run(tmp_path, "2", (A_ELSEWHERE, (UPDATED,) * 3))  # another place is another matter
+    a_run(tmp_path, "2", (A_ELSEWHERE, (UPDATED,) * 3))
     resumed = a_run(tmp_path, "3", (A, (FAILED, FAILED, UPDATED)))
-    assert runs_still_pausing(all_runs(tmp_path), paused_by_runs([resumed])) == ["1"]
+    found = runs_still_pausing(all_runs(tmp_path), paused_by_runs([resumed]))
+    assert [(one.run.path.name, one.count) for one in found] == [("1", 2), ("2", 3)]
 
 
 def test_what_was_resumed_since_is_no_longer_paused(tmp_path: Path) -> None:
@@ -140,7 +142,7 @@ def test_what_was_resumed_since_is_no_longer_paused(tmp_path: Path) -> None:
 
 
 def test_what_is_resumed_now_does_not_count(tmp_path: Path) -> None:
-    a_run(tmp_path, "1", (A, (UPDATED, FAILED, FAILED)), (B, (UPDATED, FAILED, FAILED)))
+    a_run(tmp_path, "1", (A, (UPDATED, FAILED, FAILED)), (B, (FAILED,) * 3))
     last = a_run(tmp_path, "2", (A, (UPDATED, UPDATED, FAILED)))
     assert runs_still_pausing(all_runs(tmp_path), paused_by_runs([last])) == []
 
@@ -150,4 +152,36 @@ def test_each_place_is_told_by_itself(tmp_path: Path) -> None:
     a_run(tmp_path, "1", (A, (UPDATED, FAILED, FAILED)))
     a_run(tmp_path, "2", (A_ELSEWHERE, (UPDATED, FAILED, FAILED)))
     last = a_run(tmp_path, "3", (A, (FAILED, UPDATED, FAILED)), (A_ELSEWHERE, (FAILED, UPDATED, FAILED)))
-    assert runs_still_pausing(all_runs(tmp_path), paused_by_runs([last])) == ["1", "2"]
+    found = runs_still_pausing(all_runs(tmp_path), paused_by_runs([last]))
+    assert [one.run.path.name for one in found] == ["1", "2"]
+
+
+def test_all_that_is_still_paused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no run here still holds a paused mapping"):
+        all_paused(all_runs(tmp_path))
+    a_run(tmp_path, "1", (A, (UPDATED, UPDATED, FAILED)), (B, (UPDATED, FAILED, FAILED)))
+    a_run(tmp_path, "2", (A, (UPDATED, FAILED, FAILED)), command="resume")
+    a_run(tmp_path, "3", (A, (FAILED, FAILED, UPDATED)))
+    paused = all_paused(all_runs(tmp_path))
+    assert [run.path.name for run in paused.runs] == ["1", "3"]
+    assert paused.by_place == {PLACE_A: uuids(A, 1, 2), PLACE_B: uuids(B, 0)}
+    assert {item.uuid for item in paused.items_of(PLACE_A)} == uuids(A, 1, 2)
+
+
+def test_what_is_paused_in_several_places_is_named_with_the_commands(tmp_path: Path) -> None:
+    a_run(tmp_path, "1", (A, (UPDATED,) * 3), at_home=True)
+    a_run(tmp_path, "2", (A_ELSEWHERE, (UPDATED,) * 3), at_home=True)
+    a_run(tmp_path, "3", (A, (TIMED_OUT,) * 3), at_home=True)
+    with pytest.raises(UsageError) as refused:
+        all_paused(all_runs(tmp_path))
+    assert f"bulk-esm resume --run {tmp_path / '3'}" in str(refused.value)  # it has all of the first one's now
+    assert f"bulk-esm resume --run {tmp_path / '2'}" in str(refused.value)
+
+
+def test_last_is_the_newest_run_that_paused_something(tmp_path: Path) -> None:
+    with_path = a_run(tmp_path, "1", (A, (UPDATED, UPDATED, FAILED)))
+    a_run(tmp_path, "2", (A, (UPDATED,) * 3), command="resume")
+    a_run(tmp_path, "3", (A, (FAILED,) * 3))
+    assert find_run(tmp_path, "last", is_meant=paused_anything).path == with_path.path
+    with pytest.raises(RunFolderError, match="did not pause anything"):
+        find_run(tmp_path, "last", is_meant=lambda _: False)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bulk_esm.errors import RunFolderError
@@ -56,6 +56,7 @@ def written(folder: Path, items: list[PlanItem]) -> ShardFiles:
     return files
 
 
+@settings(deadline=None)
 @given(items=plans, sizes=sizes_of_waves, as_given=st.booleans())
 def test_slices_are_the_waves(items: list[PlanItem], sizes: tuple[Amount, ...], *, as_given: bool) -> None:
     updates = [each for each in items if each.action is Action.UPDATE]
@@ -72,6 +73,7 @@ def test_slices_are_the_waves(items: list[PlanItem], sizes: tuple[Amount, ...], 
         assert index.unsent == len(others)
 
 
+@settings(deadline=None)
 @given(items=plans, ends=st.lists(st.integers(0, 30)), as_given=st.booleans())
 def test_any_slices_that_follow_on_are_all_of_it(items: list[PlanItem], ends: list[int], *, as_given: bool) -> None:
     """As a shard of several has it, whose waves begin and end anywhere."""

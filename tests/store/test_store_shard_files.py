@@ -1,13 +1,15 @@
 import errno
 import io
 import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from bulk_esm.errors import RunFolderError
+from bulk_esm.errors import RecordingError, RunFolderError
 from bulk_esm.model.change import Difference
 from bulk_esm.model.mapping import SourceType
 from bulk_esm.model.plan import Action, Plan, PlanItem
@@ -238,3 +240,34 @@ def test_results_that_do_not_reach_the_disk(files: ShardFiles, monkeypatch: pyte
         pass
     with pytest.raises(ValueError, match="closed"):
         results._file.descriptor  # noqa: B018 - it tells
+
+
+def move(folder: Path) -> None:
+    folder.rename(folder.parent / "elsewhere")
+
+
+def replace_files(folder: Path) -> None:
+    for path in folder.glob("*.jsonl"):
+        path.with_name("copy").write_bytes(path.read_bytes())
+        path.with_name("copy").replace(path)
+
+
+@pytest.mark.parametrize("lose", [shutil.rmtree, move, replace_files])
+def test_what_nobody_would_find_again_is_not_written_on(tmp_path: Path, lose: Callable[[Path], None]) -> None:
+    files = ShardFiles(tmp_path / "run")
+    files.path.mkdir()
+    files.write_plan(PLAN)
+    with files.open_results() as results, files.open_begun() as begun:
+        results.append(result("u-1"))
+        results.require_room(1)
+        begun.begin(["u-1"], wave=1)
+        lose(files.path)
+        writes: tuple[Callable[[], None], ...] = (
+            lambda: results.append(result("u-2")),
+            lambda: results.require_room(1),
+            lambda: begun.begin(["u-1"], wave=1),  # told before
+            lambda: begun.begin(["u-2"], wave=1),
+        )
+        for write in writes:
+            with pytest.raises(RecordingError, match="was removed, moved or replaced, so nothing more is sent"):
+                write()

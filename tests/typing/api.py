@@ -69,6 +69,7 @@ from bulk_esm import (
 from bulk_esm.simulator import (
     AcceptedUpdate,
     ApiError,
+    Denial,
     Faults,
     Fleet,
     Kind,
@@ -311,7 +312,7 @@ def print_result(result: Result) -> None:
     assert_type(result.outcome, Outcome)
     assert_type(result.source_type, SourceType)
     assert_type(result.accepted_at, str | None)
-    assert_type(result.duration_s, float)
+    assert_type(result.duration_s, float | None)
     if result.error is not None and result.outcome in {Outcome.FAILED, Outcome.TIMED_OUT, Outcome.CONFLICT}:
         assert_type(result.error, ErrorRecord)
         assert_type(result.error.code, str)
@@ -345,7 +346,8 @@ async def simulated() -> Report:
     fleet = make_fleet(100, seed=1, account_id="123456789012", region="us-east-1", disabled_share=0.1, functions=10)
     assert_type(fleet, Fleet)
     assert_type(fleet.function_timeouts | fleet.visibility_timeouts, dict[str, int])
-    faults = Faults(error_share=0.05, list_lag_s=10, denied_accounts=frozenset({"210987654321"}))
+    denial = Denial(action="lambda:UpdateEventSourceMapping", resources=("orders-*",), from_s=5)
+    faults = Faults(error_share=0.05, list_lag_s=10, denied_accounts=frozenset({"210987654321"}), denials=(denial,))
     async with Simulator(
         fleet=fleet,
         speed=20,
