@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,7 +12,7 @@ import msgspec
 from botocore.parsers import ResponseParserError
 
 from bulk_esm.aws.retrying import Treatment, treatment_of
-from bulk_esm.errors import AccessError, NoCredentialsError, ServiceError, UsageError
+from bulk_esm.errors import AccessError, BulkEsmError, NoCredentialsError, ServiceError, UsageError
 
 # Nothing was sent: the connection did not come about.
 _NOT_SENT = (
@@ -33,6 +34,15 @@ _NO_CREDENTIALS = (
     botocore_errors.InvalidConfigError,
     botocore_errors.ConfigNotFound,
     botocore_errors.InfiniteLoopConfigError,
+)
+
+# Settings from which no client can be made.
+_CONFIGURATION = (
+    botocore_errors.ConfigParseError,
+    botocore_errors.ProfileNotFound,
+    botocore_errors.NoRegionError,
+    botocore_errors.InvalidRegionError,
+    botocore_errors.InvalidEndpointConfigurationError,
 )
 
 # The connection broke, or what came is no answer.
@@ -72,12 +82,8 @@ def translated(action: str) -> Iterator[None]:
         raise answer from error
     except _NO_CREDENTIALS as error:
         raise NoCredentialsError(f"no usable credentials: {error}; set a profile or log in again") from error
-    except (botocore_errors.ProfileNotFound, botocore_errors.ConfigParseError) as error:
-        raise UsageError(f"{error}; see --profile and AWS_PROFILE") from error
-    except (botocore_errors.NoRegionError, botocore_errors.InvalidRegionError) as error:
-        raise UsageError(f"{error}; see --region and AWS_REGION") from error
-    except botocore_errors.InvalidEndpointConfigurationError as error:
-        raise UsageError(str(error)) from error
+    except _CONFIGURATION as error:
+        raise _of_configuration(error) from error
     except botocore_errors.ParamValidationError as error:
         raise ServiceError(code="ParamValidation", message=str(error), status=400, sent=False) from error
     except _NOT_SENT as error:
@@ -85,6 +91,29 @@ def translated(action: str) -> Iterator[None]:
         raise ServiceError(code=type(error).__name__, message=what, sent=False) from error
     except _NO_ANSWER as error:
         raise ServiceError(code=type(error).__name__, message=str(error) or "the connection failed") from error
+
+
+def _of_configuration(error: Exception) -> BulkEsmError:
+    """What to say of settings from which no client can be made."""
+    match error:
+        case botocore_errors.ConfigParseError():
+            return _not_read(error)
+        case botocore_errors.ProfileNotFound():
+            return UsageError(f"{error}; see --profile and AWS_PROFILE")
+        case botocore_errors.NoRegionError() | botocore_errors.InvalidRegionError():
+            return UsageError(f"{error}; see --region and AWS_REGION")
+    return UsageError(str(error))
+
+
+def _not_read(error: botocore_errors.ConfigParseError) -> BulkEsmError:
+    """What to say of a file that is none, but for what stands in it: that may be a secret."""
+    path, cause = error.kwargs.get("path"), error.kwargs.get("error")
+    lines = [line for line, _ in getattr(cause, "errors", ())] or [getattr(cause, "lineno", None)]
+    what = f"{path} cannot be read as the AWS CLI's{'' if lines[0] is None else f': see line {lines[0]}'}"
+    named = os.environ.get("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials")
+    if str(path) == os.path.expanduser(os.path.expandvars(named)):  # noqa: PTH111 - as botocore does
+        return NoCredentialsError(f"no usable credentials: {what}; mend it, or see AWS_SHARED_CREDENTIALS_FILE")
+    return UsageError(f"{what}; mend it, or see AWS_CONFIG_FILE, --profile and AWS_PROFILE")
 
 
 def _service_error(response: dict[str, Any]) -> ServiceError:

@@ -173,16 +173,9 @@ async def test_a_retry_mode_that_is_none(aws_set_up: Path) -> None:
     assert "stubborn" in await refusal(UsageError, region="us-east-1")
 
 
-@pytest.mark.parametrize("profile", ["process", "no-process", "circular"])
+@pytest.mark.parametrize("profile", ["process", "no-process", "circular", "expired-sso"])
 async def test_credentials_that_cannot_be_had(config: Path, profile: str) -> None:
     assert "no usable credentials" in await refusal(AccessError, profile=profile, region="us-east-1")
-
-
-async def test_a_login_that_is_over_is_noticed_by_the_first_request(config: Path) -> None:
-    async with connect(profile="expired-sso", region="us-east-1") as connection:
-        with pytest.raises(AccessError, match="no usable credentials"):
-            await connection.control_plane.get("0" * 36)
-        assert connection.control_plane.request_counts()["errors"] == 1
 
 
 async def test_settings_that_make_no_sense(aws_set_up: Path) -> None:
