@@ -87,7 +87,9 @@ def translated(action: str) -> Iterator[None]:
     except botocore_errors.ParamValidationError as error:
         raise ServiceError(code="ParamValidation", message=str(error), status=400, sent=False) from error
     except _NOT_SENT as error:
-        what = f"{error}; check the network, the Region and --endpoint-url"
+        by_proxy = isinstance(error, botocore_errors.ProxyConnectionError)
+        which = "the proxy (HTTPS_PROXY, HTTP_PROXY, NO_PROXY)" if by_proxy else "the network, the Region"
+        what = f"{error}; check {which} and --endpoint-url"
         raise ServiceError(code=type(error).__name__, message=what, sent=False) from error
     except _NO_ANSWER as error:
         raise ServiceError(code=type(error).__name__, message=str(error) or "the connection failed") from error

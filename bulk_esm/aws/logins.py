@@ -10,6 +10,7 @@ import anyio
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
 
+from bulk_esm.aws.authorities import settle_authorities
 from bulk_esm.aws.credentials import find_credentials
 from bulk_esm.aws.errors import translated
 from bulk_esm.aws.http import HttpSession
@@ -41,6 +42,7 @@ class Logins:
         if profile not in self._bases:
             with translated("sts:GetCallerIdentity"):
                 session = AioSession(profile=profile)
+                settle_authorities(session)
             # For what botocore asks by itself: STS for a profile's role, and the services of a single sign-on.
             session.set_default_client_config(
                 AioConfig(

@@ -103,7 +103,7 @@ class _RoleCredentials(RenewedCredentials):
         except ServiceError as error:
             if error.code == "ParamValidation":
                 raise UsageError(f"the role {role.arn!r} cannot be asked for: {error.message}") from error
-            if treatment_of(error) is Treatment.FINAL:
+            if treatment_of(error) in {Treatment.FINAL, Treatment.BARRED}:
                 raise AccessError(f"{_ACTION} was refused ({error}); {_hint(role)}") from error
             # Not STS's own code: a throttle of STS is no reason to be slower with Lambda.
             raise ServiceError(code="AssumeRoleFailed", message=f"{role.arn}: {error}", sent=False) from error

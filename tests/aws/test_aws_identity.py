@@ -59,5 +59,5 @@ async def test_an_answer_that_names_no_account(body: str) -> None:
         Simulator(fleet=[]) as simulator,
         connected(simulator, AWS_ENDPOINT_URL_STS=url) as connection,
     ):
-        with pytest.raises(ServiceError, match=r"DamagedAnswer|ResponseParserError"):
+        with pytest.raises(ServiceError, match=r"DamagedAnswer|ResponseParserError|WebPage"):
             await connection.account_id()
