@@ -19,7 +19,7 @@ from bulk_esm.aws.http import HttpSession, SendOnceSession
 from bulk_esm.aws.logins import Logins
 from bulk_esm.aws.organizations import accounts_under, active_accounts
 from bulk_esm.aws.pacing import Pacer
-from bulk_esm.aws.regions import enabled_regions
+from bulk_esm.aws.regions import configured_endpoint, enabled_regions, has_form_of_region, unknown_region
 from bulk_esm.aws.roles import LONGEST_S, SHORTEST_S, Role
 from bulk_esm.aws.tags import read_tags
 from bulk_esm.clock import Clock
@@ -168,6 +168,7 @@ async def connect(
     region = settings.region or logins.home_region(settings.profile)
     if not region:
         raise UsageError("no Region: use --region, set AWS_REGION, or give the profile a region")
+    _refuse_unknown(region, logins.of_profile(settings.profile), settings)
     session = await logins.session(
         settings.profile, settings.role, region=region, endpoint_url=settings.endpoint_url, config=_for_questions()
     )
@@ -192,6 +193,20 @@ async def connect(
         except ValueError as error:  # botocore's word for an endpoint that is no URL
             raise UsageError(f"{error}; see --endpoint-url and AWS_ENDPOINT_URL_LAMBDA") from error
         yield Connection(session, settings, ControlPlane(client, region=region, pacer=pacer, clock=clock))
+
+
+def _refuse_unknown(region: str, base: AioSession, settings: ConnectionSettings) -> None:
+    """Refuse a Region that nobody knows, unless an endpoint says where it is: only a name that is free would answer.
+
+    What is not even of the form of one botocore refuses.
+    """
+    if (unknown := unknown_region(region)) is None or not has_form_of_region(region):
+        return
+    with translated("lambda"):
+        endpoint = settings.endpoint_url or configured_endpoint(base)
+    if endpoint is None:
+        where = "the Region" if settings.region is None else "--region"
+        raise UsageError(f"{where} {unknown}, or its endpoint in AWS_ENDPOINT_URL_LAMBDA; see AWS_REGION and --profile")
 
 
 def _for_questions() -> AioConfig:
