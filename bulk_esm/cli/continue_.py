@@ -19,6 +19,7 @@ from bulk_esm.cli.job import (
     refuse_waves_without_terminal,
     refuse_without_terminal,
 )
+from bulk_esm.cli.looking import looking
 from bulk_esm.cli.opening import held_locks, lock_shards, set_up_logs, with_bulk
 from bulk_esm.cli.options import ROLLOUT, RUN, AwsOptions, GuardOptions, OutputOptions, RunName, RunOptions, RunsOptions
 from bulk_esm.cli.running import ask, run_and_report
@@ -75,7 +76,9 @@ def continue_command(
                 lock.tell(str(files.path.absolute()))
             if not dry_run:
                 await outwait(bulk, [files])
-            rest = await bulk.plan_rest(files, waiting=tell_of_transition, looking=partial(_tell_of_looks, aws.rate))
+            async with looking(bulk, quiet=output.quiet):
+                told = partial(_tell_of_looks, aws.rate)
+                rest = await bulk.plan_rest(files, waiting=tell_of_transition, looking=told)
             tell_of_damages([files])
             problems = [rest.problems.get(entry.shard.name, entry.problem) for entry in files.fleet().shards]
             for line in (*_summary(rest, files), *shard_problem_lines(files.fleet().shards)):

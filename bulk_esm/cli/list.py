@@ -10,6 +10,7 @@ from bulk_esm.bulk import BulkEsm
 from bulk_esm.cli.exit_codes import exit_code
 from bulk_esm.cli.fleet_options import FleetOptions
 from bulk_esm.cli.inputs import read_selection, reads_stdin
+from bulk_esm.cli.looking import looking
 from bulk_esm.cli.opening import set_up_logs, with_bulk
 from bulk_esm.cli.options import AwsOptions, OutputOptions, SelectOptions
 from bulk_esm.cli.output import Results, Row, form_for, tail_of, with_place
@@ -56,12 +57,16 @@ def list_command(
         results = Results(form_for(output.output), *columns)
         shown = 0
 
-        def told(_shard: Shard, end: ShardEnd) -> None:
-            nonlocal shown
-            shown += len(end.mappings)
-            results.add_all(_record(EventSourceMapping(dict(one))) for one in end.mappings)
+        async with looking(bulk, quiet=output.quiet) as look:
 
-        found = await bulk.list(selection, told=told)
+            def told(_shard: Shard, end: ShardEnd) -> None:
+                nonlocal shown
+                shown += len(end.mappings)
+                look.shards += 1
+                with look.display.hidden():
+                    results.add_all(_record(EventSourceMapping(dict(one))) for one in end.mappings)
+
+            found = await bulk.list(selection, told=told)
         results.finish()
         for line in failed_lines(bulk, found.problems):
             say(line)

@@ -8,15 +8,18 @@ from bulk_esm.bulk import BulkEsm
 from bulk_esm.cli.change import tell_of_damages
 from bulk_esm.cli.exit_codes import exit_code
 from bulk_esm.cli.fleet_options import FleetOptions
+from bulk_esm.cli.looking import looking
 from bulk_esm.cli.opening import set_up_logs, with_bulk
 from bulk_esm.cli.options import AwsOptions, OutputOptions, RunName, RunsOptions
 from bulk_esm.cli.output import Results, Row, form_for, tail_of, with_place
 from bulk_esm.cli.shards_text import failed_lines, places_text, problems_of
 from bulk_esm.cli.streams import say
+from bulk_esm.executors.tasks import ShardEnd
 from bulk_esm.model.continuing import left_of
 from bulk_esm.model.drift import Drift
 from bulk_esm.model.parameters import STREAMS
 from bulk_esm.model.records import RunStatus
+from bulk_esm.model.shard import Shard
 from bulk_esm.model.values import short
 from bulk_esm.store.finding import find_run
 from bulk_esm.store.run_files import RunFiles
@@ -51,7 +54,14 @@ def verify_command(
     async def work(bulk: BulkEsm) -> int:
         columns = with_place(_COLUMNS, _row) if bulk.fleet.is_named else (_COLUMNS, _row)
         results = Results(form_for(output.output), *columns)
-        found = await bulk.verify(files, told=lambda _, end: results.add_all(end.drifts))
+        async with looking(bulk, quiet=output.quiet, mappings=sum(1 for _ in files.items())) as look:
+
+            def told(_shard: Shard, end: ShardEnd) -> None:
+                look.shards += 1
+                with look.display.hidden():
+                    results.add_all(end.drifts)
+
+            found = await bulk.verify(files, told=told)
         results.finish()
         tell_of_damages([files])
         for line in failed_lines(bulk, found.problems):
