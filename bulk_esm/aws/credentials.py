@@ -64,12 +64,15 @@ class _SourceCredentials(RenewedCredentials):
         log.warning("credentials_not_renewed", source=self._source.name, error=str(error))
 
 
-async def find_credentials(session: AioSession, *, region: str | None) -> None:
+async def find_credentials(session: AioSession, *, region: str | None) -> str:
     """Give a session the credentials of the first source that has some; those that are asked for at first use, now.
 
     Args:
         session: the session.
         region: where STS is asked for the role of a profile that names no Region.
+
+    Returns:
+        What to call that source.
 
     Raises:
         NoCredentialsError: no source has some, or the first that should does not give them.
@@ -99,6 +102,7 @@ async def find_credentials(session: AioSession, *, region: str | None) -> None:
         except AccessError as error:
             raise NoCredentialsError(str(error)) from error
     session._credentials = found  # noqa: SLF001 - botocore has no public way to give a session credentials that renew themselves
+    return source.name
 
 
 def _login_profile(session: AioSession) -> str:

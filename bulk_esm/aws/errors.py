@@ -59,11 +59,12 @@ _NOT_PERMITTED = frozenset({"AccessDeniedException", "AccessDenied"})
 
 
 @contextmanager
-def translated(action: str) -> Iterator[None]:
+def translated(action: str, *, whose: str | None = None) -> Iterator[None]:
     """Turn what botocore raises into our errors.
 
     Args:
         action: the IAM action of the call, for the message, such as `lambda:UpdateEventSourceMapping`.
+        whose: where the credentials come from, such as a profile, for whoever has to see to them; None if nobody knows.
 
     Raises:
         AccessError: no credentials, or credentials that are refused.
@@ -75,8 +76,9 @@ def translated(action: str) -> Iterator[None]:
     except botocore_errors.ClientError as error:
         answer = _service_error(error.response)
         if treatment_of(answer) is Treatment.DENIED:
+            of = "" if whose is None else f" of {whose}"
             raise AccessError(
-                f"{action} was refused ({answer}); check the credentials and their permissions",
+                f"{action} was refused ({answer}); check the credentials{of} and their permissions",
                 denied=action if answer.code in _NOT_PERMITTED else None,
             ) from error
         raise answer from error

@@ -25,6 +25,7 @@ class Logins:
     def __init__(self) -> None:
         """Begin with nothing; nothing is read yet."""
         self._bases: dict[str | None, AioSession] = {}
+        self._whose: dict[str | None, str] = {}
         self._ready: dict[Hashable, AioSession] = {}
         self._locks: defaultdict[Hashable, anyio.Lock] = defaultdict(anyio.Lock)
         self._failures: Counter[Hashable] = Counter()
@@ -54,6 +55,15 @@ class Logins:
             )
             self._bases[profile] = session
         return self._bases[profile]
+
+    def whose(self, profile: str | None, role: Role | None) -> str | None:
+        """Where the credentials of a session come from, as messages name it; None if none were found yet.
+
+        Args:
+            profile: the profile's name, or None.
+            role: the role, or None.
+        """
+        return self._whose.get(profile) if role is None else role.arn
 
     def home_region(self, profile: str | None) -> str | None:
         """The Region that the environment or a profile names, or None.
@@ -90,7 +100,7 @@ class Logins:
 
         async def found() -> AioSession:
             with translated("sts:GetCallerIdentity"):
-                await find_credentials(base, region=self.home_region(profile) or region)
+                self._whose[profile] = await find_credentials(base, region=self.home_region(profile) or region)
             return base
 
         await self._once(profile, found)

@@ -64,12 +64,21 @@ class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
 class Connection:
     """A way into one account and Region: its control plane, and the tags of its resources."""
 
-    def __init__(self, session: AioSession, settings: ConnectionSettings, control_plane: ControlPlane) -> None:
+    def __init__(
+        self,
+        session: AioSession,
+        settings: ConnectionSettings,
+        control_plane: ControlPlane,
+        *,
+        whose: str | None = None,
+    ) -> None:
+        """Take over what is open; see `connect`."""
         self.control_plane = control_plane
         self.region = control_plane.region
         self.profile = settings.profile
         self._session = session
         self._settings = settings
+        self._whose = whose
 
     async def tags(self, resource_types: list[str], tags: tuple[str, ...]) -> dict[str, dict[str, str]]:
         """Tags by ARN; see `read_tags`."""
@@ -124,7 +133,7 @@ class Connection:
     @asynccontextmanager
     async def _client(self, service: str, action: str) -> AsyncIterator[Any]:
         """A client of another service than Lambda, for a question or two. Its quota is not ours: botocore retries."""
-        with translated(action):
+        with translated(action, whose=self._whose):
             async with self._session.create_client(
                 service,
                 region_name=self.region,
@@ -192,7 +201,9 @@ async def connect(
             raise UsageError(f"{error.message}; see the AWS configuration and the AWS_... variables") from error
         except ValueError as error:  # botocore's word for an endpoint that is no URL
             raise UsageError(f"{error}; see --endpoint-url and AWS_ENDPOINT_URL_LAMBDA") from error
-        yield Connection(session, settings, ControlPlane(client, region=region, pacer=pacer, clock=clock))
+        whose = logins.whose(settings.profile, settings.role)
+        control_plane = ControlPlane(client, region=region, pacer=pacer, clock=clock, whose=whose)
+        yield Connection(session, settings, control_plane, whose=whose)
 
 
 def _refuse_unknown(region: str, base: AioSession, settings: ConnectionSettings) -> None:
