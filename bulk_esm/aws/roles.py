@@ -92,11 +92,11 @@ class _RoleCredentials(RenewedCredentials):
         arguments: dict[str, Any] = {"RoleSessionName": _SESSION_NAME, "DurationSeconds": role.duration_s}
         if role.external_id is not None:
             arguments["ExternalId"] = role.external_id
+        source = await self._base.get_credentials()
+        await source.get_frozen_credentials()  # these may have ended, which is no matter of the role
         try:
             with translated(_ACTION):
-                fetcher = AioAssumeRoleCredentialFetcher(
-                    self._create_client, await self._base.get_credentials(), role.arn, extra_args=arguments
-                )
+                fetcher = AioAssumeRoleCredentialFetcher(self._create_client, source, role.arn, extra_args=arguments)
                 credentials: dict[str, Any] = await fetcher.fetch_credentials()
         except AccessError as error:
             raise AccessError(f"{error}; {_hint(role)}") from error

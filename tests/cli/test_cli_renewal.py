@@ -41,7 +41,7 @@ from cli_sources import (
 )
 
 from bulk_esm.aws import renewing
-from bulk_esm.aws.renewing import RenewedCredentials
+from bulk_esm.aws.credentials import _SourceCredentials
 
 P = ("--profile", "p")
 MAPPINGS = 30
@@ -171,21 +171,21 @@ def inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
 
 
 @contextmanager
-def ending(breaks: Callable[[], None], *, left_s: float) -> Iterator[None]:
+def ending(breaks: Callable[[], None], *, left_s: float, at: int = UNTIL) -> Iterator[None]:
     """Have the credentials end, or come near their end, at a certain request; what renews them breaks before."""
-    frozen, signed = RenewedCredentials.get_frozen_credentials, 0
+    frozen, signed = _SourceCredentials.get_frozen_credentials, 0
 
-    async def counted(self: RenewedCredentials) -> ReadOnlyCredentials:
+    async def counted(self: _SourceCredentials) -> ReadOnlyCredentials:
         nonlocal signed
         signed += 1
-        if signed == UNTIL:
+        if signed == at:
             breaks()
             self._expiry_time = datetime.now(UTC) + timedelta(seconds=left_s)
             self._advisory_refresh_timeout, self._mandatory_refresh_timeout = left_s + 1, 0
         return await frozen(self)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(RenewedCredentials, "get_frozen_credentials", counted)
+        patch.setattr(_SourceCredentials, "get_frozen_credentials", counted)
         yield
 
 
@@ -256,3 +256,15 @@ def test_each_worker_process_says_it_once_and_in_the_same_form(machine: Machine)
         )
     assert done.code == 5
     assert all("no usable credentials" in event["event"] for event in records(done.stderr))
+
+
+def test_the_source_of_a_role_that_ends_is_what_is_told_of(machine: Machine, inside: Inside) -> None:
+    """The trust policy of the role has nothing to do with it."""
+    case = ENDINGS["a program that fails"]
+    with Simulated(mappings=3) as simulated:
+        environment = fleet(machine, case, simulated)
+        with ending(lambda: case.breaks(machine), left_s=-1, at=2):
+            done = inside(environment, "list", "--accounts", "210987654321", "--role-name", "r", *P)
+    assert done.code == 5
+    assert "(credential_process)" in done.stderr
+    assert "trust policy" not in done.stderr
