@@ -218,8 +218,8 @@ def test_credentials_that_end_in_a_run(name: str, machine: Machine, inside: Insi
         assert machine.asked - asked_before <= ONE_ATTEMPT
         (run,) = Cli(machine.home).run_folders()
         ended = Files(run).outcomes  # one for each line of the plan
-        assert set(ended.values()) == {"unchanged", "timed_out", "not_started"}
-        assert list(ended.values()).count("timed_out") >= 1
+        assert set(ended.values()) <= {"unchanged", "updated", "timed_out", "not_started"}
+        assert {"timed_out", "not_started"} & set(ended.values())
 
         environment = fleet(machine, case, simulated)
         done = inside(environment, "continue", str(run), "--yes", *FAST, *case.arguments)
