@@ -35,3 +35,15 @@ def escaped_line(text: str) -> str:
 
 def _escape(found: re.Match[str]) -> str:
     return f"\\u{ord(found[0]):04x}"
+
+
+def shortened(text: str, most: int = 300) -> str:
+    """Text from outside in one line, its end too: what a program or a server says first and last tells most.
+
+    Args:
+        text: whatever it may be.
+        most: how many characters.
+    """
+    line = escaped_line(" ".join(text.split()))
+    half = (most - 5) // 2
+    return line if len(line) <= most else f"{line[:half]} ... {line[-half:]}"

@@ -7,13 +7,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import structlog
 
 from bulk_esm.escaping import escaped
 
 _ROOT: Final = "bulk_esm"
+_SHOWS_LIBRARIES: Final = frozenset({"debug", "info"})
 _SHARED: Final[list[Any]] = [
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,
@@ -62,23 +63,61 @@ def logging_to_file(path: Path) -> Iterator[None]:
         handler.close()
 
 
-def log_to_stderr(level: str, *, as_json: bool) -> None:
-    """Show events on stderr; for the command line.
+class StderrLog(NamedTuple):
+    """What of the log is shown on stderr, and how.
 
-    Args:
+    Attributes:
         level: the lowest level to show, such as `warning`. Tracebacks are shown at `debug` only.
         as_json: JSON-lines rather than text.
     """
-    root = logging.getLogger(_ROOT)
+
+    level: str
+    as_json: bool
+
+
+_on_stderr: list[StderrLog] = []  # the last is what holds
+
+
+def shown_on_stderr() -> StderrLog | None:
+    """What this process shows; None where logging is an application's."""
+    return _on_stderr[-1] if _on_stderr else None
+
+
+def log_to_stderr(level: str, *, as_json: bool) -> None:
+    """Show events on stderr; for the command line, and the processes that work for it.
+
+    What libraries log, and what Python warns of, is shown likewise, from `info` on: what of it matters to a user is an
+    error or an event of ours, and theirs come with tracebacks, for each of thousands of requests.
+
+    Args:
+        level: see `StderrLog`.
+        as_json: see there.
+    """
+    _on_stderr[:] = [StderrLog(level, as_json)]
+    ours, all_ = logging.getLogger(_ROOT), logging.getLogger()
     handler = logging.StreamHandler(sys.stderr)
     handler.setLevel(level.upper())
     renderer = (
         structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     )
     handler.setFormatter(_formatter(renderer, tracebacks=level == "debug"))
-    root.addHandler(handler)
-    root.setLevel(level.upper())
-    root.propagate = False
+    ours.addHandler(handler)
+    ours.setLevel(level.upper())
+    ours.propagate = False
+    logging.captureWarnings(capture=True)
+    # One that drops them is needed too: without any, Python writes to stderr by itself.
+    all_.addHandler(handler if level in _SHOWS_LIBRARIES else logging.NullHandler())
+    through_ours()
+
+
+def through_ours() -> None:
+    """Have libraries that came with handlers of their own log as the others do, where logging is a command line's."""
+    if shown_on_stderr() is None:
+        return
+    for name in list(logging.root.manager.loggerDict):
+        logger = logging.getLogger(name)
+        if name.partition(".")[0] != _ROOT and logger.handlers:
+            logger.handlers, logger.propagate = [], True
 
 
 class _LogFile(logging.FileHandler):

@@ -1,22 +1,28 @@
 import json
 import logging
+import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bulk_esm import logs
 from bulk_esm.logs import get_logger, log_to_stderr, logging_to_file
 
 LOG = get_logger("tests")
-ROOT = logging.getLogger("bulk_esm")
+ROOT, ALL = logging.getLogger("bulk_esm"), logging.getLogger()
 
 
 @pytest.fixture(autouse=True)
 def as_it_was() -> Iterator[None]:
-    before = ROOT.level, ROOT.propagate, list(ROOT.handlers)
+    before = [(logger.level, logger.propagate, list(logger.handlers)) for logger in (ROOT, ALL)]
     yield
-    ROOT.level, ROOT.propagate, ROOT.handlers = before
+    logging.captureWarnings(capture=False)
+    logs._on_stderr.clear()
+    for logger, (level, propagate, handlers) in zip((ROOT, ALL), before, strict=True):
+        logger.level, logger.propagate, logger.handlers = level, propagate, handlers
 
 
 def fail() -> None:
@@ -113,3 +119,38 @@ def test_an_application_keeps_its_own_logging(
     LOG.warning("not_configured_either")
     assert capsys.readouterr() == ("", "")
     assert [record.levelname for record in caplog.records] == ["WARNING"]
+
+
+def library_logs() -> None:
+    try:
+        fail()
+    except ValueError:
+        logging.getLogger("aiobotocore.credentials").warning("Refreshing failed.", exc_info=True)
+    logging.getLogger("asyncio").error("Task exception was never retrieved")
+    warnings.warn("a library's", stacklevel=1)
+
+
+@pytest.mark.filterwarnings("default:a library")
+@pytest.mark.parametrize(("level", "events", "tracebacks"), [("warning", 0, 0), ("info", 3, 0), ("debug", 3, 1)])
+def test_what_libraries_say_is_shown_as_ours_is_and_only_from_info_on(
+    capsys: pytest.CaptureFixture[str], level: str, events: int, tracebacks: int
+) -> None:
+    with own_handler("asyncio"):
+        log_to_stderr(level, as_json=True)
+        library_logs()
+    found = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [event["logger"] for event in found] == ["aiobotocore.credentials", "asyncio", "py.warnings"][:events]
+    assert sum("exception" in event for event in found) == tracebacks
+
+
+@contextmanager
+def own_handler(name: str) -> Iterator[None]:
+    """As `distributed` gives its loggers."""
+    logger = logging.getLogger(name)
+    before = logger.propagate, list(logger.handlers)
+    logger.addHandler(logging.StreamHandler())
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.propagate, logger.handlers = before

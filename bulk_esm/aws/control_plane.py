@@ -63,6 +63,7 @@ class ControlPlane:
         pacer: Pacer,
         clock: Clock | None = None,
         jitter: random.Random | None = None,
+        whose: str | None = None,
     ) -> None:
         """Wrap a client whose own retries are off.
 
@@ -72,6 +73,7 @@ class ControlPlane:
             pacer: the bucket of this account and Region.
             clock: the time.
             jitter: where the randomness of the back-off comes from.
+            whose: where the credentials come from; see `translated`.
         """
         self.region = region
         self.pacer = pacer
@@ -79,6 +81,7 @@ class ControlPlane:
         self.watch: Callable[[list[EventSourceMapping]], None] = lambda _: None
         self.get_permission = GetPermission()
         self.requests: Counter[tuple[str, str]] = Counter()
+        self._whose = whose
         self._taken: dict[str, int] = {}
         self._client = client
         self._clock = clock or Clock()
@@ -244,7 +247,7 @@ class ControlPlane:
     async def _attempt(self, kind: Kind, send: Callable[[], Awaitable[Any]], granted_at: float) -> dict[str, Any]:
         outcome = "cancelled"  # as a look is that another has overtaken
         try:
-            with translated(_ACTIONS[kind]), anyio.fail_after(_LONGEST_ANSWER_S):
+            with translated(_ACTIONS[kind], whose=self._whose), anyio.fail_after(_LONGEST_ANSWER_S):
                 answer: dict[str, Any] = await send()
             outcome = "ok"
             self.pacer.succeeded()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,7 +11,7 @@ import botocore.exceptions as botocore_errors
 from botocore.parsers import ResponseParserError
 
 from bulk_esm.aws.retrying import Treatment, treatment_of
-from bulk_esm.errors import AccessError, DeniedError, NoCredentialsError, ServiceError, UsageError
+from bulk_esm.errors import AccessError, BulkEsmError, DeniedError, NoCredentialsError, ServiceError, UsageError
 
 # Nothing was sent: the connection did not come about.
 _NOT_SENT = (
@@ -34,6 +35,15 @@ _NO_CREDENTIALS = (
     botocore_errors.InfiniteLoopConfigError,
 )
 
+# Settings from which no client can be made.
+_CONFIGURATION = (
+    botocore_errors.ConfigParseError,
+    botocore_errors.ProfileNotFound,
+    botocore_errors.NoRegionError,
+    botocore_errors.InvalidRegionError,
+    botocore_errors.InvalidEndpointConfigurationError,
+)
+
 # The connection broke, or what came is no answer.
 _NO_ANSWER = (
     botocore_errors.BotoCoreError,
@@ -46,11 +56,12 @@ _NOT_PERMITTED = frozenset({"AccessDeniedException", "AccessDenied"})
 
 
 @contextmanager
-def translated(action: str) -> Iterator[None]:
+def translated(action: str, *, whose: str | None = None) -> Iterator[None]:
     """Turn what botocore raises into our errors.
 
     Args:
         action: the IAM action of the call, for the message, such as `lambda:UpdateEventSourceMapping`.
+        whose: where the credentials come from, such as a profile, for whoever has to see to them; None if nobody knows.
 
     Raises:
         AccessError: no credentials, or credentials that are refused.
@@ -63,30 +74,52 @@ def translated(action: str) -> Iterator[None]:
     except botocore_errors.ClientError as error:
         answer = _service_error(error.response)
         if treatment_of(answer) is Treatment.DENIED:
-            raise _refused(answer, action) from error
+            raise _refused(answer, action, whose) from error
         raise answer from error
     except _NO_CREDENTIALS as error:
         raise NoCredentialsError(f"no usable credentials: {error}; set a profile or log in again") from error
-    except (botocore_errors.ProfileNotFound, botocore_errors.ConfigParseError) as error:
-        raise UsageError(f"{error}; see --profile and AWS_PROFILE") from error
-    except (botocore_errors.NoRegionError, botocore_errors.InvalidRegionError) as error:
-        raise UsageError(f"{error}; see --region and AWS_REGION") from error
-    except botocore_errors.InvalidEndpointConfigurationError as error:
-        raise UsageError(str(error)) from error
+    except _CONFIGURATION as error:
+        raise _of_configuration(error) from error
     except botocore_errors.ParamValidationError as error:
         raise ServiceError(code="ParamValidation", message=str(error), status=400, sent=False) from error
     except _NOT_SENT as error:
-        what = f"{error}; check the network, the Region and --endpoint-url"
+        by_proxy = isinstance(error, botocore_errors.ProxyConnectionError)
+        which = "the proxy (HTTPS_PROXY, HTTP_PROXY, NO_PROXY)" if by_proxy else "the network, the Region"
+        what = f"{error}; check {which} and --endpoint-url"
         raise ServiceError(code=type(error).__name__, message=what, sent=False) from error
     except _NO_ANSWER as error:
         raise ServiceError(code=type(error).__name__, message=str(error) or "the connection failed") from error
 
 
-def _refused(answer: ServiceError, action: str) -> AccessError:
-    what = f"{action} was refused ({answer}); check the credentials and their permissions"
+def _refused(answer: ServiceError, action: str, whose: str | None) -> AccessError:
+    of = "" if whose is None else f" of {whose}"
+    what = f"{action} was refused ({answer}); check the credentials{of} and their permissions"
     if answer.code in _NOT_PERMITTED:
         return DeniedError(what, action=action, said=answer.message, request_id=answer.request_id)
     return AccessError(what)
+
+
+def _of_configuration(error: Exception) -> BulkEsmError:
+    """What to say of settings from which no client can be made."""
+    match error:
+        case botocore_errors.ConfigParseError():
+            return _not_read(error)
+        case botocore_errors.ProfileNotFound():
+            return UsageError(f"{error}; see --profile and AWS_PROFILE")
+        case botocore_errors.NoRegionError() | botocore_errors.InvalidRegionError():
+            return UsageError(f"{error}; see --region and AWS_REGION")
+    return UsageError(str(error))
+
+
+def _not_read(error: botocore_errors.ConfigParseError) -> BulkEsmError:
+    """What to say of a file that is none, but for what stands in it: that may be a secret."""
+    path, cause = error.kwargs.get("path"), error.kwargs.get("error")
+    lines = [line for line, _ in getattr(cause, "errors", ())] or [getattr(cause, "lineno", None)]
+    what = f"{path} cannot be read as the AWS CLI's{'' if lines[0] is None else f': see line {lines[0]}'}"
+    named = os.environ.get("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials")
+    if str(path) == os.path.expanduser(os.path.expandvars(named)):  # noqa: PTH111 - as botocore does
+        return NoCredentialsError(f"no usable credentials: {what}; mend it, or see AWS_SHARED_CREDENTIALS_FILE")
+    return UsageError(f"{what}; mend it, or see AWS_CONFIG_FILE, --profile and AWS_PROFILE")
 
 
 def _service_error(response: dict[str, Any]) -> ServiceError:

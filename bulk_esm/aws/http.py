@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import ssl
 from functools import partial
+from http import HTTPStatus
 from threading import Lock
 from types import SimpleNamespace
 from typing import Any, Final
 
+import botocore.exceptions as botocore_errors
 from aiobotocore.httpsession import AIOHTTPSession
 from aiobotocore.utils import _RefCountedSessionMixin
 
+from bulk_esm.aws.barriers import not_trusted, place_of, refuse_page, refused_by_proxy, wants_password
 from bulk_esm.errors import ServiceError
 
 _lock: Final = Lock()
@@ -35,14 +38,30 @@ class HttpSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore is untyp
         """Send a request.
 
         Raises:
-            ServiceError: the answer points to another place; what else it says is not the service's.
+            ServiceError: a proxy keeps it from going, or the certificate is not trusted; or the answer is a web page or
+                points to another place, and what else it says is not the service's.
         """
-        response = await super().send(request)
+        try:
+            response = await super().send(request)
+        except botocore_errors.ProxyConnectionError as error:
+            if (refusal := refused_by_proxy(error)) is None:
+                raise
+            raise refusal from error
+        except botocore_errors.SSLError as error:
+            if (refusal := not_trusted(error)) is None:
+                raise
+            raise refusal from error
+        where = place_of(request.url)
+        if response.status_code == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+            response.raw.close()
+            raise wants_password(where)
         if 300 <= response.status_code < 400:  # noqa: PLR2004 - HTTP's redirects
             response.raw.close()
-            where = response.headers.get("location", "nowhere")
-            what = f"the answer points to {where}, which is not followed; check the network, proxies and --endpoint-url"
+            there = response.headers.get("location", "nowhere")
+            what = f"the answer points to {there}, which is not followed; check the network, proxies and --endpoint-url"
             raise ServiceError(code="Redirected", message=what, status=response.status_code)
+        if not getattr(request, "stream_output", False):
+            refuse_page(where, response.status_code, await response.content)
         return response
 
     def _prepare(self, session: Any) -> None:

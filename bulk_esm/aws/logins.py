@@ -5,20 +5,19 @@ from __future__ import annotations
 import os
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Hashable
-from typing import Final
 
 import anyio
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
 
 from bulk_esm.aws.answers import Parsers, refuse_damaged
+from bulk_esm.aws.authorities import settle_authorities
+from bulk_esm.aws.credentials import find_credentials
 from bulk_esm.aws.errors import translated
-from bulk_esm.aws.http import HttpSession, hold_to_their_place
+from bulk_esm.aws.http import HttpSession
 from bulk_esm.aws.regions import partition_of
 from bulk_esm.aws.roles import Role, with_role
-from bulk_esm.errors import BulkEsmError, NoCredentialsError, ServiceError
-
-_NO_CREDENTIALS: Final = "no credentials: set a profile or log in, as for the AWS CLI (aws configure, aws sso login)"
+from bulk_esm.errors import BulkEsmError
 
 
 class Logins:
@@ -27,6 +26,7 @@ class Logins:
     def __init__(self) -> None:
         """Begin with nothing; nothing is read yet."""
         self._bases: dict[str | None, AioSession] = {}
+        self._whose: dict[str | None, str] = {}
         self._ready: dict[Hashable, AioSession] = {}
         self._locks: defaultdict[Hashable, anyio.Lock] = defaultdict(anyio.Lock)
         self._failures: Counter[Hashable] = Counter()
@@ -44,12 +44,29 @@ class Logins:
         if profile not in self._bases:
             with translated("sts:GetCallerIdentity"):
                 session = AioSession(profile=profile)
+                settle_authorities(session)
             # For what botocore asks by itself: STS for a profile's role, and the services of a single sign-on.
-            session.set_default_client_config(AioConfig(http_session_cls=HttpSession))
+            session.set_default_client_config(
+                AioConfig(
+                    http_session_cls=HttpSession,
+                    connect_timeout=5,
+                    read_timeout=20,
+                    retries={"mode": "standard", "total_max_attempts": 3},
+                )
+            )
             session.register_component("response_parser_factory", Parsers())
             session.register("after-call", refuse_damaged)
             self._bases[profile] = session
         return self._bases[profile]
+
+    def whose(self, profile: str | None, role: Role | None) -> str | None:
+        """Where the credentials of a session come from, as messages name it; None if none were found yet.
+
+        Args:
+            profile: the profile's name, or None.
+            role: the role, or None.
+        """
+        return self._whose.get(profile) if role is None else role.arn
 
     def home_region(self, profile: str | None) -> str | None:
         """The Region that the environment or a profile names, or None.
@@ -85,7 +102,8 @@ class Logins:
         base = self.of_profile(profile)
 
         async def found() -> AioSession:
-            await _find_credentials(base)
+            with translated("sts:GetCallerIdentity"):
+                self._whose[profile] = await find_credentials(base, region=self.home_region(profile) or region)
             return base
 
         await self._once(profile, found)
@@ -122,14 +140,3 @@ class Logins:
                 self._last_failure[key] = error
                 raise
             return self._ready[key]
-
-
-async def _find_credentials(session: AioSession) -> None:
-    try:
-        with translated("sts:GetCallerIdentity"):
-            hold_to_their_place(session.get_component("credential_provider"))
-            credentials = await session.get_credentials()
-    except ServiceError as error:  # a source of credentials that does not answer, or a program that is not there
-        raise NoCredentialsError(f"no usable credentials: {error}") from error
-    if credentials is None:
-        raise NoCredentialsError(_NO_CREDENTIALS)

@@ -5,11 +5,15 @@ from __future__ import annotations
 from functools import cache
 from typing import Any, Final
 
-from botocore.exceptions import UnknownRegionError
+from aiobotocore.session import AioSession
+from botocore.configprovider import ConfiguredEndpointProvider
+from botocore.exceptions import InvalidRegionError, UnknownRegionError
 from botocore.loaders import Loader
 from botocore.regions import EndpointResolver
+from botocore.utils import validate_region_name
 
 from bulk_esm.aws.errors import translated
+from bulk_esm.model.parameters import nearest
 
 _COMMERCIAL: Final = "aws"
 
@@ -28,6 +32,47 @@ def known_regions() -> frozenset[str]:
         for partition in endpoints.get_available_partitions()
         for region in endpoints.get_available_endpoints("lambda", partition)
     )
+
+
+def unknown_region(region: str) -> str | None:
+    """What to say of a Region that is not known here; None for one that is.
+
+    Args:
+        region: the Region.
+    """
+    if region in known_regions():
+        return None
+    # Two letters that changed places are as far from other names as from the right one.
+    swapped = [known for known in known_regions() if sorted(known) == sorted(region)]
+    hint = nearest(region, swapped or known_regions())
+    return f"{region!r} is no Region that is known here{hint}; a new one may need a newer botocore"
+
+
+def has_form_of_region(region: str) -> bool:
+    """Whether a Region could be named so.
+
+    Args:
+        region: the Region.
+    """
+    try:
+        validate_region_name(region)
+    except InvalidRegionError:
+        return False
+    return True
+
+
+def configured_endpoint(session: AioSession) -> str | None:
+    """The endpoint of Lambda that the environment or the profile names, or None.
+
+    Args:
+        session: the session.
+    """
+    if session.get_config_variable("ignore_configured_endpoint_urls"):
+        return None
+    found: str | None = ConfiguredEndpointProvider(
+        full_config=session.full_config, scoped_config=session.get_scoped_config(), client_name="lambda"
+    ).provide()
+    return found
 
 
 @cache

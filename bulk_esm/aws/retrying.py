@@ -15,6 +15,7 @@ from typing import Final
 import anyio
 import tenacity
 
+from bulk_esm.aws.barriers import PAGE, PROXIED, UNTRUSTED
 from bulk_esm.errors import ServiceError
 
 
@@ -24,6 +25,7 @@ class Treatment(StrEnum):
     THROTTLED = "throttled"
     TRANSIENT = "transient"
     UNCONNECTED = "unconnected"  # nothing was sent, as no connection came
+    BARRED = "barred"  # by what no waiting removes, before Lambda has had a say
     IN_USE = "in use"
     DENIED = "denied"
     FINAL = "final"
@@ -45,6 +47,9 @@ _BY_CODE: Final[dict[str, Treatment]] = {
     "UnrecognizedClientException": Treatment.DENIED,
     "InvalidClientTokenId": Treatment.DENIED,
     "RequestExpired": Treatment.DENIED,
+    PROXIED: Treatment.BARRED,
+    UNTRUSTED: Treatment.BARRED,
+    PAGE: Treatment.BARRED,
 }
 _BY_STATUS: Final[dict[int, Treatment]] = {
     401: Treatment.DENIED,
@@ -72,9 +77,11 @@ def treatment_of(error: ServiceError) -> Treatment:
         The treatment by code, else by HTTP status; no answer at all and all of 5xx are transient, unless no connection
         came at all; the rest is final.
     """
+    if (by_code := _BY_CODE.get(error.code)) is Treatment.BARRED:
+        return by_code
     if error.status == 0 and not error.sent:
         return Treatment.UNCONNECTED
-    found = _BY_CODE.get(error.code) or _BY_STATUS.get(error.status)
+    found = by_code or _BY_STATUS.get(error.status)
     if found is not None:
         return found
     return Treatment.TRANSIENT if error.status == 0 or error.status >= 500 else Treatment.FINAL  # noqa: PLR2004 - HTTP

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import copy
-import time
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
 from aiobotocore.config import AioConfig
-from aiobotocore.credentials import AioAssumeRoleCredentialFetcher, AioDeferredRefreshableCredentials
+from aiobotocore.credentials import AioAssumeRoleCredentialFetcher
 from aiobotocore.session import AioSession
 
 from bulk_esm._version import __version__
 from bulk_esm.aws.errors import translated
+from bulk_esm.aws.renewing import RenewedCredentials, end_of
 from bulk_esm.aws.retrying import Treatment, treatment_of
 from bulk_esm.errors import AccessError, BulkEsmError, ServiceError, UsageError
 from bulk_esm.logs import get_logger
@@ -22,7 +22,6 @@ log: Final = get_logger("aws")
 
 SHORTEST_S: Final = 900  # STS's own bounds: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
 LONGEST_S: Final = 43_200
-_ASK_AGAIN_S: Final = 30.0  # while the old credentials are still good
 _ACTION: Final = "sts:AssumeRole"
 _SESSION_NAME: Final = f"bulk_esm-{__version__}".replace("+", ".")[:64]  # who did it, in CloudTrail's words
 
@@ -63,36 +62,23 @@ def with_role(base: AioSession, role: Role, *, region: str, endpoint_url: str | 
     return session
 
 
-class _RoleCredentials(AioDeferredRefreshableCredentials):  # type: ignore[misc]  # aiobotocore is untyped
+class _RoleCredentials(RenewedCredentials):
     """What botocore makes of a profile's `role_arn`, with errors that name the role.
 
-    botocore renews 15 minutes before the end, whatever the life: credentials of 15 minutes would be asked for anew
-    before each request. Here it is the last quarter, and in the last eighth no request goes out without.
+    New ones are asked for in the last quarter of their life, and in the last eighth no request goes out without.
     """
 
     def __init__(self, create_client: Any, base: AioSession, role: Role) -> None:
-        super().__init__(refresh_using=lambda: self._answer, method="assume-role")
-        self._advisory_refresh_timeout: int = role.duration_s // 4
-        self._mandatory_refresh_timeout: int = role.duration_s // 8
+        super().__init__(method="assume-role", ahead_s=role.duration_s // 4, last_s=role.duration_s // 8)
         self._create_client = create_client
         self._base = base
         self._role = role
-        self._answer: dict[str, Any] = {}
-        self._not_before = float("-inf")
 
-    async def _protected_refresh(self, is_mandatory: bool) -> None:  # noqa: FBT001 - botocore's name and form of it
-        """Ask first, and leave only the taking over to botocore, which would put a traceback on the user's terminal."""
-        if not is_mandatory and time.monotonic() < self._not_before:
-            return
-        try:
-            self._answer = await self._assume()
-        except BulkEsmError as error:
-            if is_mandatory:
-                raise
-            log.warning("role_not_renewed", role=self._role.arn, error=str(error))
-            self._not_before = time.monotonic() + _ASK_AGAIN_S
-            return
-        await super()._protected_refresh(is_mandatory)
+    async def _ask(self) -> dict[str, Any]:
+        return await self._assume()
+
+    def _warn(self, error: BulkEsmError) -> None:
+        log.warning("role_not_renewed", role=self._role.arn, error=str(error))
 
     async def _assume(self) -> dict[str, Any]:
         """Ask STS; the answer in the form that botocore's refreshing takes.
@@ -106,18 +92,18 @@ class _RoleCredentials(AioDeferredRefreshableCredentials):  # type: ignore[misc]
         arguments: dict[str, Any] = {"RoleSessionName": _SESSION_NAME, "DurationSeconds": role.duration_s}
         if role.external_id is not None:
             arguments["ExternalId"] = role.external_id
+        source = await self._base.get_credentials()
+        await source.get_frozen_credentials()  # these may have ended, which is no matter of the role
         try:
             with translated(_ACTION):
-                fetcher = AioAssumeRoleCredentialFetcher(
-                    self._create_client, await self._base.get_credentials(), role.arn, extra_args=arguments
-                )
+                fetcher = AioAssumeRoleCredentialFetcher(self._create_client, source, role.arn, extra_args=arguments)
                 credentials: dict[str, Any] = await fetcher.fetch_credentials()
         except AccessError as error:
             raise AccessError(f"{error}; {_hint(role)}") from error
         except ServiceError as error:
             if error.code == "ParamValidation":
                 raise UsageError(f"the role {role.arn!r} cannot be asked for: {error.message}") from error
-            if treatment_of(error) is Treatment.FINAL:
+            if treatment_of(error) in {Treatment.FINAL, Treatment.BARRED}:
                 raise AccessError(f"{_ACTION} was refused ({error}); {_hint(role)}") from error
             # Not STS's own code: a throttle of STS is no reason to be slower with Lambda.
             raise ServiceError(code="AssumeRoleFailed", message=f"{role.arn}: {error}", sent=False) from error
@@ -126,7 +112,7 @@ class _RoleCredentials(AioDeferredRefreshableCredentials):  # type: ignore[misc]
             raise ServiceError(code="AssumeRoleFailed", message=what, sent=False) from error
         except ValueError as error:  # botocore's word for an endpoint that is no URL
             raise UsageError(f"{error}; see --endpoint-url and AWS_ENDPOINT_URL_STS") from error
-        if datetime.fromisoformat(credentials["expiry_time"]) <= datetime.now(UTC):
+        if end_of(credentials["expiry_time"]) <= datetime.now(UTC):
             raise AccessError(f"the credentials of {role.arn} had expired when they came; check this machine's clock")
         return credentials
 

@@ -19,7 +19,7 @@ from bulk_esm.aws.http import HttpSession, SendOnceSession
 from bulk_esm.aws.logins import Logins
 from bulk_esm.aws.organizations import accounts_under, active_accounts
 from bulk_esm.aws.pacing import Pacer
-from bulk_esm.aws.regions import enabled_regions
+from bulk_esm.aws.regions import configured_endpoint, enabled_regions, has_form_of_region, unknown_region
 from bulk_esm.aws.roles import LONGEST_S, SHORTEST_S, Role
 from bulk_esm.aws.tags import read_tags
 from bulk_esm.clock import Clock
@@ -64,12 +64,21 @@ class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
 class Connection:
     """A way into one account and Region: its control plane, and the tags of its resources."""
 
-    def __init__(self, session: AioSession, settings: ConnectionSettings, control_plane: ControlPlane) -> None:
+    def __init__(
+        self,
+        session: AioSession,
+        settings: ConnectionSettings,
+        control_plane: ControlPlane,
+        *,
+        whose: str | None = None,
+    ) -> None:
+        """Take over what is open; see `connect`."""
         self.control_plane = control_plane
         self.region = control_plane.region
         self.profile = settings.profile
         self._session = session
         self._settings = settings
+        self._whose = whose
 
     async def tags(self, resource_types: list[str], tags: tuple[str, ...]) -> dict[str, dict[str, str]]:
         """Tags by ARN; see `read_tags`."""
@@ -124,7 +133,7 @@ class Connection:
     @asynccontextmanager
     async def _client(self, service: str, action: str) -> AsyncIterator[Any]:
         """A client of another service than Lambda, for a question or two. Its quota is not ours: botocore retries."""
-        with translated(action):
+        with translated(action, whose=self._whose):
             async with self._session.create_client(
                 service,
                 region_name=self.region,
@@ -168,6 +177,7 @@ async def connect(
     region = settings.region or logins.home_region(settings.profile)
     if not region:
         raise UsageError("no Region: use --region, set AWS_REGION, or give the profile a region")
+    _refuse_unknown(region, logins.of_profile(settings.profile), settings)
     session = await logins.session(
         settings.profile, settings.role, region=region, endpoint_url=settings.endpoint_url, config=_for_questions()
     )
@@ -191,7 +201,23 @@ async def connect(
             raise UsageError(f"{error.message}; see the AWS configuration and the AWS_... variables") from error
         except ValueError as error:  # botocore's word for an endpoint that is no URL
             raise UsageError(f"{error}; see --endpoint-url and AWS_ENDPOINT_URL_LAMBDA") from error
-        yield Connection(session, settings, ControlPlane(client, region=region, pacer=pacer, clock=clock))
+        whose = logins.whose(settings.profile, settings.role)
+        control_plane = ControlPlane(client, region=region, pacer=pacer, clock=clock, whose=whose)
+        yield Connection(session, settings, control_plane, whose=whose)
+
+
+def _refuse_unknown(region: str, base: AioSession, settings: ConnectionSettings) -> None:
+    """Refuse a Region that nobody knows, unless an endpoint says where it is: only a name that is free would answer.
+
+    What is not even of the form of one botocore refuses.
+    """
+    if (unknown := unknown_region(region)) is None or not has_form_of_region(region):
+        return
+    with translated("lambda"):
+        endpoint = settings.endpoint_url or configured_endpoint(base)
+    if endpoint is None:
+        where = "the Region" if settings.region is None else "--region"
+        raise UsageError(f"{where} {unknown}, or its endpoint in AWS_ENDPOINT_URL_LAMBDA; see AWS_REGION and --profile")
 
 
 def _for_questions() -> AioConfig:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 
@@ -13,6 +14,7 @@ def main() -> None:
     """Run the command line and exit with its code."""
     leave_on_signal()
     _open_what_is_closed()
+    _silence_libraries()
     if sys.argv[1:] == ["--version"]:
         print(__version__)  # noqa: T201 - before anything is imported, so that it is instant
         return
@@ -21,6 +23,12 @@ def main() -> None:
     code = run(sys.argv[1:])
     ignore_signals()
     sys.exit(code)
+
+
+def _silence_libraries() -> None:
+    """Keep what libraries log, and what Python warns of, off the terminal, unless `--log-level` asks for it."""
+    logging.getLogger().addHandler(logging.NullHandler())  # without any, Python writes to stderr by itself
+    logging.captureWarnings(capture=True)
 
 
 def _open_what_is_closed() -> None:

@@ -88,5 +88,11 @@ def _shown_default(value: Any) -> str | None:
 
 
 def _complain(error: BulkEsmError) -> int:
-    say(f"bulk-esm: {error}")
+    from bulk_esm.logs import get_logger, shown_on_stderr
+
+    shown = shown_on_stderr()
+    if shown is not None and shown.as_json:
+        get_logger("cli").error(str(error), exit_code=error.exit_code)
+    else:
+        say(f"bulk-esm: {error}")
     return error.exit_code

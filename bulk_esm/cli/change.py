@@ -16,6 +16,7 @@ from bulk_esm.cli.exit_codes import exit_code
 from bulk_esm.cli.fleet_options import FleetOptions
 from bulk_esm.cli.guards import check_account, check_alarms, check_losses, check_size
 from bulk_esm.cli.job import Job
+from bulk_esm.cli.looking import looking
 from bulk_esm.cli.opening import locked
 from bulk_esm.cli.options import OutputOptions
 from bulk_esm.cli.output import Results, form_for, with_place
@@ -119,7 +120,8 @@ async def _progress(bulk: BulkEsm, intent: Intent, output: OutputOptions) -> Asy
     """How far the plans of many shards are, on a display; one alone says only why it takes its time."""
     total = len(bulk.fleet.shards) + len(bulk.fleet.failed)
     if not bulk.fleet.is_named:
-        yield PlanContext(intent=intent, waiting=tell_of_transition)
+        async with looking(bulk, quiet=output.quiet):
+            yield PlanContext(intent=intent, waiting=tell_of_transition)
         return
     console = Screen(stderr=True, quiet=output.quiet)
     async with planning_progress(total, clock=time.monotonic, console=console) as progress:

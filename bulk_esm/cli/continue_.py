@@ -48,6 +48,7 @@ def continue_command(
     from bulk_esm.cli.exit_codes import exit_code
     from bulk_esm.cli.guards import check_account, check_alarms
     from bulk_esm.cli.job import deadline_of
+    from bulk_esm.cli.looking import looking
     from bulk_esm.cli.opening import locked, set_up_logs, with_bulk
     from bulk_esm.cli.running import ask, run_and_report
     from bulk_esm.cli.shards_text import shard_problem_lines
@@ -75,7 +76,8 @@ def continue_command(
             bulk.locks.tell((), files.path)
             if not dry_run:
                 await outwait(bulk, [files])
-            rest = await bulk.plan_rest(files, waiting=tell_of_transition, looking=tell_of_looks)
+            async with looking(bulk, quiet=output.quiet):
+                rest = await bulk.plan_rest(files, waiting=tell_of_transition, looking=tell_of_looks)
             tell_of_damages([files])
             problems = [rest.problems.get(entry.shard.name, entry.problem) for entry in files.fleet().shards]
             for line in (*_summary(rest, files), *shard_problem_lines(files.fleet().shards)):

@@ -46,6 +46,7 @@ def list_command(
     """
     from bulk_esm.cli.exit_codes import exit_code
     from bulk_esm.cli.inputs import read_selection, reads_stdin
+    from bulk_esm.cli.looking import looking
     from bulk_esm.cli.opening import set_up_logs, with_bulk
     from bulk_esm.cli.output import Results, form_for, with_place
     from bulk_esm.cli.shards_text import failed_lines, places_text, problems_of
@@ -60,12 +61,16 @@ def list_command(
         results = Results(form_for(output.output), *columns)
         shown = 0
 
-        def told(_shard: Shard, end: ShardEnd) -> None:
-            nonlocal shown
-            shown += len(end.mappings)
-            results.add_all(_record(EventSourceMapping(dict(one))) for one in end.mappings)
+        async with looking(bulk, quiet=output.quiet) as look:
 
-        found = await bulk.list(selection, told=told)
+            def told(_shard: Shard, end: ShardEnd) -> None:
+                nonlocal shown
+                shown += len(end.mappings)
+                look.shards += 1
+                with look.display.hidden():
+                    results.add_all(_record(EventSourceMapping(dict(one))) for one in end.mappings)
+
+            found = await bulk.list(selection, told=told)
         results.finish()
         for line in failed_lines(bulk, found.problems):
             say(line)

@@ -15,11 +15,13 @@ import msgspec
 
 from bulk_esm.api import connect
 from bulk_esm.aws.logins import Logins
+from bulk_esm.aws.regions import unknown_region
 from bulk_esm.bulk import DEFAULT_RUNS_DIR, BulkEsm
 from bulk_esm.cli.fleet_options import FleetOptions
 from bulk_esm.cli.options import AwsOptions, GuardOptions, OutputOptions
 from bulk_esm.cli.signals import INTERRUPTED, heard, leave
 from bulk_esm.cli.streams import say
+from bulk_esm.errors import UsageError
 from bulk_esm.executors.protocols import Executor
 from bulk_esm.logs import log_to_stderr
 from bulk_esm.model.shard import Shard
@@ -43,6 +45,8 @@ def with_bulk(
     files: RunFiles | None = None,
 ) -> int:
     """Do something with the shards that the flags name, or with those of an earlier run."""
+    if aws.region is not None and (unknown := unknown_region(aws.region)) is not None:
+        raise UsageError(f"--region {unknown}")
 
     async def main() -> int:
         _raise_file_limit()

@@ -93,13 +93,20 @@ def by_reason(failed: Iterable[tuple[Shard, str]]) -> Iterator[str]:
     for shard, reason in failed:
         general = general_reason(reason, shard.account_id, shard.region)
         groups.setdefault(general, []).append(shard)
-        as_told[general] = reason if len(groups[general]) == 1 else general
+        as_told[general] = reason if len(groups[general]) == 1 else _of_each(general)
     ordered = sorted(groups.items(), key=lambda group: -len(group[1]))
     for general, shards in ordered[:_MOST_GROUPS]:
         yield f"  {_named(shards)}: {' '.join(as_told[general].split())}"
     if len(ordered) > _MOST_GROUPS:
         left = sum(len(shards) for _, shards in ordered[_MOST_GROUPS:])
         yield f"  and {left:,} more shards, for {len(ordered) - _MOST_GROUPS:,} more reasons"
+
+
+def _of_each(general: str) -> str:
+    """A reason of several shards in words; only in an ARN is a placeholder what one would write."""
+    if "arn:" in general:
+        return general
+    return general.replace("{account_id}", "each shard's own").replace("{region}", "its Region")
 
 
 def general_reason(reason: str, account_id: str | None, region: str) -> str:

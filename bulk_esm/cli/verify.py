@@ -11,7 +11,9 @@ from bulk_esm.cli.streams import say
 if TYPE_CHECKING:
     from bulk_esm.bulk import BulkEsm
     from bulk_esm.cli.output import Row
+    from bulk_esm.executors.tasks import ShardEnd
     from bulk_esm.model.drift import Drift
+    from bulk_esm.model.shard import Shard
     from bulk_esm.store.run_files import RunFiles
 
 _COLUMNS: Final = ("uuid", "function", "source", "type", "state", "drift")
@@ -32,6 +34,7 @@ def verify_command(
     """
     from bulk_esm.cli.damages import tell_of_damages
     from bulk_esm.cli.exit_codes import exit_code
+    from bulk_esm.cli.looking import looking
     from bulk_esm.cli.opening import set_up_logs, with_bulk
     from bulk_esm.cli.output import Results, form_for, with_place
     from bulk_esm.cli.shards_text import failed_lines, places_text, problems_of
@@ -53,7 +56,14 @@ def verify_command(
     async def work(bulk: BulkEsm) -> int:
         columns = with_place(_COLUMNS, _row) if bulk.fleet.is_named else (_COLUMNS, _row)
         results = Results(form_for(output.output), *columns)
-        found = await bulk.verify(files, told=lambda _, end: results.add_all(end.drifts))
+        async with looking(bulk, quiet=output.quiet, mappings=sum(1 for _ in files.items())) as look:
+
+            def told(_shard: Shard, end: ShardEnd) -> None:
+                look.shards += 1
+                with look.display.hidden():
+                    results.add_all(end.drifts)
+
+            found = await bulk.verify(files, told=told)
         results.finish()
         tell_of_damages([files])
         for line in failed_lines(bulk, found.problems):

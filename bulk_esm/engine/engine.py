@@ -301,9 +301,12 @@ class Engine:
             self._note_refused(refused)
             raise
         except ServiceError as error:
-            if treatment_of(error) is Treatment.UNCONNECTED and not sending.perhaps_applied:
+            treatment = treatment_of(error)
+            if treatment in {Treatment.UNCONNECTED, Treatment.BARRED} and not sending.perhaps_applied:
                 found = self._unconnected(error)
             else:
+                if treatment is Treatment.BARRED:
+                    self.stop(Stop(RunStatus.HALTED, error.message))
                 found = failed(error, sending.item, perhaps_applied=sending.perhaps_applied)
         except Exception as bug:
             # One mapping's bug must not lose the others.
@@ -330,7 +333,12 @@ class Engine:
 
     def _unconnected(self, error: ServiceError) -> Ending:
         """For all the time that a mapping has, no connection came; for the others none would come either."""
-        what = f"no connection to Lambda came in the time that a mapping has ({error.message})"
+        barred = treatment_of(error) is Treatment.BARRED
+        what = (
+            error.message
+            if barred
+            else f"no connection to Lambda came in the time that a mapping has ({error.message})"
+        )
         is_late = self._clock.monotonic() >= self._settings.deadline
         self.stop(Stop(RunStatus.DEADLINE if is_late else RunStatus.HALTED, what))
         return cut_short(perhaps_applied=False, accepted=False, why=ErrorRecord(code=error.code, message=what))

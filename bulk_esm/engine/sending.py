@@ -126,7 +126,8 @@ class Sending:
     ) -> Asked | Ending | None:
         item = self.item
         treatment = treatment_of(failure)
-        arrived_perhaps = self._unseen = treatment is Treatment.TRANSIENT and failure.sent
+        # What stands in the way may have let it through, and kept the answer.
+        arrived_perhaps = self._unseen = treatment in {Treatment.TRANSIENT, Treatment.BARRED} and failure.sent
         if treatment is not Treatment.IN_USE and not arrived_perhaps:
             raise failure
         self._in_doubt = self._in_doubt or arrived_perhaps

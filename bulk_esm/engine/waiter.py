@@ -87,6 +87,7 @@ class Waiter:
         self._someone_waits = anyio.Event()
         self._nobody_waits = anyio.Event()
         self._list_denied = False
+        self._told: set[str] = set()
         self._looks: dict[str, int] = {"get": 0, "function": 0, "source": 0, "sweep": 0}
 
     def statistics(self) -> WaiterStatistics:
@@ -175,7 +176,9 @@ class Waiter:
             self._do_without(look, refused)
         except ServiceError as error:
             # A look that failed tells nothing; what it was for is looked at again, until its deadline.
-            log.warning("look_failed", kind=look.kind, key=look.key, code=error.code, message=error.message)
+            tell = log.info if error.message in self._told else log.warning
+            tell("look_failed", kind=look.kind, key=look.key, code=error.code, message=error.message)
+            self._told.add(error.message)
             # Only a Get is a last look: one is taken at the deadline, whatever becomes of the Lists.
             if wait := self._waits.get(look.key):
                 self._waits.give_up_if_late(wait, error)

@@ -27,7 +27,7 @@ from bulk_esm.executors.dask_worker import MOST_REPORTS, version, work
 from bulk_esm.executors.dispatcher import Dispatcher
 from bulk_esm.executors.messages import Here, Ping, read_report, write
 from bulk_esm.executors.worker import Worker
-from bulk_esm.logs import get_logger
+from bulk_esm.logs import get_logger, through_ours
 
 log: Final = get_logger("dask")
 
@@ -65,6 +65,7 @@ async def open_cluster(
     """
     if not scheduler:  # for which Dask would start a cluster of its own
         raise UsageError("--executor dask needs --scheduler: the address of a running one, such as tls://HOST:PORT")
+    through_ours()  # distributed, and tornado, bring handlers of their own
     for name in [name for name in logging.root.manager.loggerDict if name.startswith("distributed")]:
         logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters of it is said here, in our words
     client = Client(scheduler, timeout=_ANSWERS_WITHIN_S, asynchronous=True, set_as_default=False, name="bulk-esm")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from contextvars import ContextVar
 from typing import Final
 
 import anyio
@@ -23,6 +24,24 @@ from bulk_esm.model.unplanned import Unplanned
 MOST_OPEN: Final = 200  # connections, with up to `concurrency` sockets each while they are at work
 
 
+# Of whoever is at work: shards of several accounts are one way in, where no role tells them apart.
+expected_account: Final[ContextVar[str | None]] = ContextVar("expected_account", default=None)
+
+
+def require_account(here: str | None) -> None:
+    """Refuse credentials of another account: the first page tells, where STS is out of reach.
+
+    Args:
+        here: the account of a mapping, or None.
+
+    Raises:
+        AccessError: it is another than that of the shard that is being worked in.
+    """
+    expected = expected_account.get()
+    if None not in (here, expected) and here != expected:
+        raise AccessError(f"these credentials are of account {here}, not of {expected}; name a role or a profile")
+
+
 class ShardState:
     """What a shard has taught, whether a connection to it is open or not: its quota knows nothing of connections.
 
@@ -40,7 +59,15 @@ class ShardState:
         self.unplanned: Unplanned | None = None
 
     def heed(self, page: list[EventSourceMapping]) -> None:
-        """Take note of a page of List."""
+        """Take note of a page of List.
+
+        Raises:
+            AccessError: it is of another account.
+        """
+        for mapping in page:
+            if mapping.function_arn:
+                require_account(mapping.function.account_id)
+                break
         if self.unplanned is not None:
             self.unplanned.heed(page)
 

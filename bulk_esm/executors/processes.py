@@ -27,7 +27,7 @@ from bulk_esm.executors.dispatcher import Dispatcher
 from bulk_esm.executors.messages import Here, read_report
 from bulk_esm.executors.remote_worker import DriverGoneError, serve
 from bulk_esm.executors.worker import Worker
-from bulk_esm.logs import get_logger
+from bulk_esm.logs import StderrLog, get_logger, log_to_stderr, shown_on_stderr
 
 log: Final = get_logger("processes")
 
@@ -134,7 +134,10 @@ class Processes:
         executor = self._executors.get(place)
         if executor is None:
             executor = self._executors[place] = ProcessPoolExecutor(
-                1, mp_context=multiprocessing.get_context("spawn"), initializer=_end_with_parent
+                1,
+                mp_context=multiprocessing.get_context("spawn"),
+                initializer=_begin_process,
+                initargs=(shown_on_stderr(),),
             )
         # A Ctrl-C reaches the whole process group, and what it stops is for the driver to say. A process inherits
         # what is blocked, so that it never hears of it, however early.
@@ -215,6 +218,13 @@ async def _serve(address: str, place: str, open_worker: Callable[[], Worker]) ->
         await serve(channel, Here(place=place, worker_id=uuid4().hex), open_worker)
     finally:
         await channel.close()
+
+
+def _begin_process(shown: StderrLog | None) -> None:
+    """Log as the driver does, to the same terminal, and end with it."""
+    if shown is not None:
+        log_to_stderr(shown.level, as_json=shown.as_json)
+    _end_with_parent()
 
 
 def _end_with_parent() -> None:

@@ -24,7 +24,7 @@ from bulk_esm.engine.settings import BeforeUpdate, EngineSettings
 from bulk_esm.engine.task_groups import task_group
 from bulk_esm.engine.undoing import make_rollback_plan
 from bulk_esm.errors import AccessError, BulkEsmError
-from bulk_esm.executors.open_shards import OpenShard, OpenShards
+from bulk_esm.executors.open_shards import OpenShard, OpenShards, expected_account, require_account
 from bulk_esm.executors.tasks import (
     Assignment,
     CarryOut,
@@ -152,9 +152,10 @@ class Worker:
             async with self._shards.use(shard, assignment.reach) as opened:
                 is_open = True
                 control_plane = opened.connection.control_plane
+                expected_account.set(shard.account_id)
                 try:
                     end = await self._done(assignment, opened, on_event, before_update)
-                    _require_account(control_plane, shard.account_id)
+                    require_account(control_plane.census.account_id)
                 finally:
                     requests, account_id = control_plane.take_request_counts(), control_plane.census.account_id
         except BulkEsmError as error:
@@ -307,9 +308,3 @@ class _Running(msgspec.Struct, frozen=True):
 
     engine: Engine
     control_plane: ControlPlane
-
-
-def _require_account(control_plane: ControlPlane, account_id: str | None) -> None:
-    here = control_plane.census.account_id
-    if None not in (here, account_id) and here != account_id:
-        raise AccessError(f"these credentials are of account {here}, not of {account_id}; name a role or a profile")

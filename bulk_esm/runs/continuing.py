@@ -52,7 +52,11 @@ class RunRest:
         self.lock: Callable[[], Sequence[RunLock]] = tuple
         self._fleet = fleet
         self._files = files
-        self._shards: FleetRecord = files.fleet()
+        # The files of a run of the home shard do not say by which profile it was reached: this command line does.
+        ways = {shard.name: shard for shard in fleet.shards}
+        found = files.fleet()
+        entries = [msgspec.structs.replace(each, shard=ways.get(each.shard.name, each.shard)) for each in found.shards]
+        self._shards: FleetRecord = msgspec.structs.replace(found, shards=tuple(entries))
         self._known: dict[str, dict[str, Ending]] = {}
         self._updates: Counter[str] = Counter()
         self._history: dict[str, Denials] = {}
@@ -111,7 +115,7 @@ class RunRest:
             The shards in which there is something to look at.
         """
         shards = []
-        for shard in self._files.planned():
+        for shard in [entry.shard for entry in self._shards.shards if entry.problem is None]:
             plan, left, sent = self._left(shard)
             self.updates += len(plan.updates)
             self.total += len(left.items) + len(left.kept)

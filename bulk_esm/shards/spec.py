@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from bulk_esm.aws.regions import known_regions, partition_of
+from bulk_esm.aws.regions import partition_of, unknown_region
 from bulk_esm.errors import UsageError
 from bulk_esm.model.parameters import nearest
 from bulk_esm.model.shard import Shard
@@ -100,11 +100,8 @@ def check_regions(regions: Sequence[str], where: str) -> None:
         raise UsageError(f"{where}: all means every enabled Region; name Regions, or all alone")
     refuse_twice(regions, where)
     for region in regions:
-        if region != ALL_REGIONS and region not in known_regions():
-            # Two letters that changed places are as far from other names as from the right one.
-            swapped = [known for known in known_regions() if sorted(known) == sorted(region)]
-            hint = nearest(region, swapped or known_regions()) or "; a new one may need a newer botocore"
-            raise UsageError(f"{where} {region!r} is no Region that is known here{hint}")
+        if region != ALL_REGIONS and (unknown := unknown_region(region)) is not None:
+            raise UsageError(f"{where} {unknown}")
 
 
 def refuse_twice(names: Iterable[str], where: str) -> None:

@@ -166,6 +166,31 @@ async def test_a_bad_region(aws_set_up: Path) -> None:
     assert "endpoint" not in text
 
 
+@pytest.mark.parametrize("by", ["setting", "AWS_REGION", "profile"])
+async def test_a_region_that_nobody_knows(aws_set_up: Path, by: str) -> None:
+    set_keys()
+    if by == "AWS_REGION":
+        os.environ["AWS_REGION"] = "eu-wst-1"
+    (aws_set_up / "config").write_text(f"[default]\nregion = {'eu-wst-1' if by == 'profile' else 'eu-west-1'}\n")
+    text = await refusal(UsageError, **({"region": "eu-wst-1"} if by == "setting" else {}))
+    assert "'eu-wst-1' is no Region that is known here; did you mean eu-west-1?" in text
+    assert "AWS_ENDPOINT_URL_LAMBDA" in text
+
+
+@pytest.mark.parametrize("by", ["setting", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_LAMBDA"])
+async def test_a_newer_region_whose_endpoint_is_known(aws_set_up: Path, by: str) -> None:
+    set_keys()
+    url = "https://lambda.eu-west-77.amazonaws.com"
+    settings = {"endpoint_url": url} if by == "setting" else {}
+    os.environ |= {} if by == "setting" else {by: url}
+    async with connect(region="eu-west-77", **settings) as connection:
+        assert connection.control_plane.endpoint_url == url
+        assert connection.region == "eu-west-77"
+    os.environ["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"] = "true"
+    if by != "setting":
+        assert "eu-west-77" in await refusal(UsageError, region="eu-west-77")
+
+
 async def test_a_retry_mode_that_is_none(aws_set_up: Path) -> None:
     """botocore reads it although its retries are off."""
     set_keys()
@@ -173,16 +198,9 @@ async def test_a_retry_mode_that_is_none(aws_set_up: Path) -> None:
     assert "stubborn" in await refusal(UsageError, region="us-east-1")
 
 
-@pytest.mark.parametrize("profile", ["process", "no-process", "circular"])
+@pytest.mark.parametrize("profile", ["process", "no-process", "circular", "expired-sso"])
 async def test_credentials_that_cannot_be_had(config: Path, profile: str) -> None:
     assert "no usable credentials" in await refusal(AccessError, profile=profile, region="us-east-1")
-
-
-async def test_a_login_that_is_over_is_noticed_by_the_first_request(config: Path) -> None:
-    async with connect(profile="expired-sso", region="us-east-1") as connection:
-        with pytest.raises(AccessError, match="no usable credentials"):
-            await connection.control_plane.get("0" * 36)
-        assert connection.control_plane.request_counts()["errors"] == 1
 
 
 async def test_settings_that_make_no_sense(aws_set_up: Path) -> None:

@@ -23,6 +23,7 @@ import msgspec
 import pytest
 
 import bulk_esm
+from bulk_esm import logs
 from bulk_esm.cli.app import run as run_app
 from bulk_esm.simulator import Report, Simulator
 
@@ -277,12 +278,16 @@ def listening() -> Iterator[Listener]:
 @contextmanager
 def own_logging() -> Iterator[None]:
     """Take back what a command does to logging, which a process of its own would forget."""
-    logger = logging.getLogger("bulk_esm")
-    before = (logger.level, logger.propagate, list(logger.handlers))
+    loggers = (logging.getLogger("bulk_esm"), logging.getLogger())
+    before = [(logger.level, logger.propagate, list(logger.handlers)) for logger in loggers]
+    shown = list(logs._on_stderr)
     try:
         yield
     finally:
-        logger.level, logger.propagate, logger.handlers = before
+        logging.captureWarnings(capture=False)
+        logs._on_stderr[:] = shown
+        for logger, (level, propagate, handlers) in zip(loggers, before, strict=True):
+            logger.level, logger.propagate, logger.handlers = level, propagate, handlers
 
 
 class Inside:

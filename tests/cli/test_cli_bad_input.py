@@ -185,6 +185,8 @@ CASES: list[tuple[tuple[str, ...], tuple[str, ...]]] = [
     (("list", "--endpoint-url", "garbage"), ("garbage", "--endpoint-url")),
     (("list", "--profile", "nobody"), ("nobody", "--profile")),
     (("list", "--region", "not a region"), ("not a region", "--region")),
+    (("list", "--region", "eu-wst-1"), ("--region 'eu-wst-1'", "did you mean eu-west-1?")),
+    (("pause", "--all", "--yes", "--region", "eu-wst-1"), ("--region 'eu-wst-1'", "did you mean eu-west-1?")),
     # what the command line itself does not know
     (("puase", "--all"), ("puase", "bulk-esm --help")),
     (("pause", "orders-*", "--yes"), ("orders-*", "bulk-esm pause --help")),

@@ -125,6 +125,17 @@ def fleet_folder(
     return folder
 
 
+def test_a_reason_of_several_shards_has_no_placeholder_but_in_an_arn() -> None:
+    def denied_there(number: int) -> Problem:
+        what = f"these credentials are of account 123456789012, not of {shard_of(number).account_id}"
+        return Problem(reason=f"{what}, in {shard_of(number).region}", is_access=True)
+
+    entries = [ShardEntry(shard=shard_of(number), problem=denied_there(number)) for number in range(6)]
+    text = "\n".join(shard_problem_lines(entries))
+    assert "not of each shard's own, in its Region" in text
+    assert "{" not in text
+
+
 def test_the_summary_of_a_run_over_many_shards(tmp_path: Path) -> None:
     record = record_of(
         status=RunStatus.FINISHED,
