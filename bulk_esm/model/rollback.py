@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
+from bulk_esm.model.api_shape import known, shape_at
 from bulk_esm.model.change import Difference
 from bulk_esm.model.combinations import cross_field_problems
 from bulk_esm.model.doubts import perhaps_sent
@@ -21,7 +22,7 @@ from bulk_esm.model.parameters import row
 from bulk_esm.model.plan import Action, PlanItem, changed_members, plan_for
 from bulk_esm.model.result import Outcome, Result
 from bulk_esm.model.rules import is_irreversible
-from bulk_esm.model.values import current_value, holds, is_empty, sent_along
+from bulk_esm.model.values import current_value, holds, is_empty, left_behind, sent_along
 
 # What a parameter of the update changes in what is read.
 _READ_AS: Final = {"FunctionName": "FunctionArn", "Enabled": "State"}
@@ -29,6 +30,9 @@ _READ_AS: Final = {"FunctionName": "FunctionArn", "Enabled": "State"}
 # Guess: Lambda fills these in where a request has one of them alone, as both are always read back; what it fills in
 # is not captured. To check: set MinimumPollers alone on an on-demand mapping, and read back.
 _FILLED_IN: Final = frozenset({"ProvisionedPollerConfig.MinimumPollers", "ProvisionedPollerConfig.MaximumPollers"})
+
+
+_UNKNOWN: Final = "this version does not know it, so it is neither sent along nor put back"
 
 
 class Reversal(msgspec.Struct, frozen=True):
@@ -90,6 +94,7 @@ def inverse_of(item: PlanItem) -> Inverse:
         if value is None or is_irreversible(before, name):
             reason = row(name).why_not or "what it was before is not known"
             problems[name] = f"{name} cannot be put back: {reason}"
+    problems |= {path: f"{path} may be lost: {_UNKNOWN}" for path in _left_behind(item)}
     if FILTERS in request and before.configuration.get(KEY):
         # It went with filters that were cleared, and without it they would be stored in clear (F§0.1).
         request[KEY] = before.configuration[KEY]
@@ -141,6 +146,13 @@ def rollback_item(item: PlanItem, now: EventSourceMapping, *, force: bool = Fals
     return Reversal(planned, f"{', '.join(theirs)} changed since that run" if theirs else None)
 
 
+def _left_behind(item: PlanItem) -> list[str]:
+    """What a request takes away, perhaps, and nothing can put back, as this version does not know it; each once."""
+    before = item.before.configuration
+    paths = (path for name, asked in item.request.items() for path in left_behind(name, before.get(name), asked))
+    return list(dict.fromkeys(paths))
+
+
 def _clears_filters(item: PlanItem) -> bool:
     return FILTERS in item.request and is_empty(item.request[FILTERS])
 
@@ -185,9 +197,13 @@ def _changed_since(item: PlanItem, inverse: Inverse, now: EventSourceMapping) ->
 def _is_added(path: str, found: Any, sent: Any, was: Any, source_type: SourceType) -> bool:
     """Whether a structure has a member that was neither there nor sent, nor can be Lambda's own doing."""
     if isinstance(found, dict):
+        # Guess: in a structure that was not there before, a member that this version does not know was filled in by
+        # Lambda; no such member exists yet. To check: look when the API has a new one.
+        is_new = is_empty(was) and shape_at(path) is not None
         return any(
             _is_added(f"{path}.{name}", member, _member(sent, name), _member(was, name), source_type)
             for name, member in found.items()
+            if not (is_new and shape_at(f"{path}.{name}") is None)
         )
     if sent is not None or path in _FILLED_IN:
         return False
@@ -195,6 +211,8 @@ def _is_added(path: str, found: Any, sent: Any, was: Any, source_type: SourceTyp
 
 
 def _member(value: Any, name: str) -> Any:
+    if isinstance(value, list):
+        return [_member(item, name) for item in value]
     return value.get(name) if isinstance(value, dict) else None
 
 
@@ -208,10 +226,10 @@ def _restored(path: str, before: Any, asked: Any, source_type: SourceType, lasti
         None if there is no way.
     """
     clear = row(path).clear_for(source_type)
-    if is_empty(before):
+    if is_empty(known(path, before, like=asked)):
         return clear
     if not isinstance(before, dict) or not isinstance(asked, dict):
-        return before
+        return known(path, before, like=asked)
     restored = sent_along(path, before)
     for name, member in asked.items():
         if row(f"{path}.{name}").read_only:

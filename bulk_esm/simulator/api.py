@@ -147,7 +147,7 @@ def _of_lambda(shard: Shard, call: _Call, request: Request, now: float) -> Answe
             return _success(200, on_the_wire(shard.get(call.uuid, now)))
         case Kind.UPDATE:
             members = _members(request.body)
-            bounds.check("UpdateEventSourceMapping", members)
+            bounds.check("UpdateEventSourceMapping", members, shard.newer)
             return _success(_ACCEPTED, on_the_wire(shard.update(call.uuid, members, now)))
         case _:
             return _success(_ACCEPTED, on_the_wire(shard.delete(call.uuid, now)))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from functools import cache
 from typing import Any, Final
 
@@ -51,36 +52,44 @@ def output_shape(operation: str) -> Any:
     return _model().operation_model(operation).output_shape
 
 
-def known(operation: str, request: dict[str, Any]) -> dict[str, Any]:
+def known(operation: str, request: dict[str, Any], newer: AbstractSet[str] = frozenset()) -> dict[str, Any]:
     """A request without the members that the model does not know, at any depth: they are ignored (F§0.2).
 
     Args:
         operation: such as `UpdateEventSourceMapping`.
         request: its members, within the model's bounds; it is not changed.
+        newer: dotted paths that are known all the same, with all that is below them.
     """
-    pruned: dict[str, Any] = _pruned(request, shape(operation))
+    pruned: dict[str, Any] = _pruned(request, shape(operation), "", newer)
     return pruned
 
 
-def _pruned(value: Any, of: Any) -> Any:
+def _pruned(value: Any, of: Any, path: str, newer: AbstractSet[str]) -> Any:
     if isinstance(value, dict):
-        return {name: _pruned(member, of.members[name]) for name, member in value.items() if name in of.members}
+        paths = {name: f"{path}.{name}" if path else name for name in value}
+        return {
+            name: _pruned(member, of.members[name], paths[name], newer) if name in of.members else member
+            for name, member in value.items()
+            if name in of.members or paths[name] in newer
+        }
     if isinstance(value, list):
-        return [_pruned(item, of.member) for item in value]
+        return [_pruned(item, of.member, path, newer) for item in value]
     return value
 
 
-def check(operation: str, request: dict[str, Any]) -> None:
+def check(operation: str, request: dict[str, Any], newer: AbstractSet[str] = frozenset()) -> None:
     """Check a request against the model.
 
     Args:
         operation: such as `UpdateEventSourceMapping`.
         request: its members, without null ones. Members that the model does not know are ignored.
+        newer: names of those that are held to the model's types alone.
 
     Raises:
         ApiError: SerializationException for a wrong type, ValidationException for a value out of bounds.
     """
-    violations = list(_members(request, shape(operation), ""))
+    by_name = {name: list(_members({name: value}, shape(operation), "")) for name, value in request.items()}
+    violations = [text for name, texts in by_name.items() if name not in newer for text in texts]
     if violations:
         raise validation(violations)
 

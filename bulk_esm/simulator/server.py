@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -53,6 +53,9 @@ class Simulator:
             cut that of Kinesis and DynamoDB mappings to the whole minute.
         switches_scaling: accept that one call clears a queue's ScalingConfig and sets its ProvisionedPollerConfig, or
             the other way round, which nobody has seen Lambda do.
+        newer: dotted paths that this Lambda knows beyond botocore's model, such as `ScalingConfig.Mode`; a parameter
+            that the model has is held to its types alone, not to its words and bounds. Other members that the model
+            does not have are ignored, as Lambda does.
         account_id: whose the fleet is, 12 digits.
         region: where the fleet is.
         fleets: fleets of further accounts and Regions.
@@ -74,6 +77,7 @@ class Simulator:
         settle_scale: float = 1.0,
         whole_stamps: bool = False,
         switches_scaling: bool = False,
+        newer: Iterable[str] = (),
         account_id: str = "123456789012",
         region: str = "us-east-1",
         fleets: Mapping[tuple[str, str], Fleet] | None = None,
@@ -100,6 +104,7 @@ class Simulator:
             settle_scale=settle_scale,
             whole_stamps=whole_stamps,
             switches_scaling=switches_scaling,
+            newer=frozenset(newer),
             faults=faults or Faults(),
         )
         self._world = World(settings, mappings=mappings, fleets={**(fleets or {}), (account_id, region): fleet})

@@ -53,6 +53,7 @@ class Shard:
         self.partition = partition_of(region)
         self.requests: Counter[tuple[Kind, int]] = Counter()
         self.tags = dict(fleet.tags)
+        self.newer = settings.newer
         self._settings = settings
         self._faults = settings.faults
         self._quota = TokenBucket.of(settings)
@@ -132,7 +133,7 @@ class Shard:
             raise visibility_timeout(30, 60)
         function_arn = self._function_arn(request)
         self.functions.check_exists(before["FunctionArn"])  # whatever the update says (F§0.2)
-        after = merged(before, request, function_arn=function_arn)
+        after = merged(before, request, function_arn=function_arn, newer=self.newer)
         check_result(after)
         if function_arn is not None:
             self.functions.check_exists(function_arn)
