@@ -11,7 +11,7 @@ from typing import Any
 
 from bulk_esm.model.api_shape import violations
 from bulk_esm.model.filters import filter_problems
-from bulk_esm.model.mapping import EventSourceMapping, SourceType
+from bulk_esm.model.mapping import FUNCTION_FORMS, EventSourceMapping, SourceType
 from bulk_esm.model.parameters import HALF_SECOND_WINDOW, KAFKA, row, takers
 from bulk_esm.model.values import VIRTUAL_HOST
 
@@ -36,6 +36,8 @@ def value_problems(name: str, value: Any, source_type: SourceType, *, allow_unkn
         yield f"{name} cannot be set on {source_type}: only {takers(parameter.sources)} can take it"
         return
     refused_by_the_model = list(violations(name, value, allow_unknown=allow_unknown))
+    if name == "FunctionName":
+        refused_by_the_model = [f"{text}; the forms are {FUNCTION_FORMS}" for text in refused_by_the_model]
     # Only a value of the right shape can be looked at more closely.
     yield from refused_by_the_model or _narrower_than_the_model(name, value, source_type)
 

@@ -94,6 +94,8 @@ def test_filters_that_cannot_be_read_say_why(code: str) -> None:
         '{"a":null}',
         '{"a":{"b":"c"}}',
         '{"a":{"b":[]},"c":[1]}',
+        '{"a":[["b"]]}',
+        '{"a":["b",{}]}',
     ],
 )
 def test_invalid_event_filter(pattern: str) -> None:
