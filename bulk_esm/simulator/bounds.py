@@ -17,12 +17,14 @@ import botocore.model
 
 from bulk_esm.simulator.errors import malformed, validation
 
-_PYTHON_TYPES: Final[dict[str, type]] = {
+_PYTHON_TYPES: Final[dict[str, type | tuple[type, ...]]] = {
     "structure": dict,
     "list": list,
     "string": str,
     "integer": int,
     "boolean": bool,
+    "map": dict,
+    "timestamp": (int, float),
 }
 
 
@@ -65,7 +67,7 @@ def known(operation: str, request: dict[str, Any], newer: AbstractSet[str] = fro
 
 
 def _pruned(value: Any, of: Any, path: str, newer: AbstractSet[str]) -> Any:
-    if isinstance(value, dict):
+    if isinstance(value, dict) and of.type_name == "structure":
         paths = {name: f"{path}.{name}" if path else name for name in value}
         return {
             name: _pruned(member, of.members[name], paths[name], newer) if name in of.members else member
@@ -108,10 +110,10 @@ def _members(value: dict[str, Any], of: Any, path: str) -> Iterator[str]:
 
 
 def _violations(value: Any, of: Any, path: str) -> Iterator[str]:
-    wanted = _PYTHON_TYPES[of.type_name]
+    wanted: Any = _PYTHON_TYPES[of.type_name]
     if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
         raise malformed(f"{path}: {type(value).__name__} can not be converted to {of.type_name}")
-    if isinstance(value, dict):
+    if of.type_name == "structure":
         yield from _members(value, of, path)
     elif isinstance(value, list):
         yield from _failed(path, value, _limits("length", len(value), of))
@@ -119,7 +121,7 @@ def _violations(value: Any, of: Any, path: str) -> Iterator[str]:
             yield from _violations(item, of.member, f"{path}.{index}.member")
     elif isinstance(value, str):
         yield from _failed(path, value, _text(value, of))
-    elif isinstance(value, int) and not isinstance(value, bool):
+    elif of.type_name == "integer":
         yield from _failed(path, value, _limits("value", value, of))
 
 

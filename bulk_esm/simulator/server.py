@@ -6,18 +6,19 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self
 
 import msgspec
 from aiohttp import web
 
 from bulk_esm.model.mapping import FunctionReference
 from bulk_esm.simulator import bounds
-from bulk_esm.simulator.api import Answer, Request, answer
+from bulk_esm.simulator.alarms import Alarm
+from bulk_esm.simulator.api import Answer, answer
 from bulk_esm.simulator.faults import Faults
 from bulk_esm.simulator.fleet import Fleet, make_fleet
-from bulk_esm.simulator.functions import full_function_arn
 from bulk_esm.simulator.report import Report
+from bulk_esm.simulator.routes import Request
 from bulk_esm.simulator.settings import Settings
 from bulk_esm.simulator.shard import Shard
 from bulk_esm.simulator.timeline import Configuration
@@ -35,9 +36,10 @@ class Simulator:
 
     It lives in virtual time, which passes `speed` times as fast as real time: settle times are divided by it and the
     quota is multiplied. An account is told by an access key id of 12 digits (any other stands for `account_id`), a
-    Region by the signature. Each account and Region has its own fleet and quota. Tags (GetResources), the caller's
-    account (GetCallerIdentity) and roles (AssumeRole, whose access key id is the role's account) are answered too,
-    outside the quota.
+    Region by the signature. Each account and Region has its own fleet and quota. Mappings are listed, got, created,
+    updated, deleted and tagged, and functions are told of by name and timeout. Tags in bulk (GetResources), the
+    caller's account (GetCallerIdentity), roles (AssumeRole, whose access key id is the role's account) and alarms
+    (DescribeAlarms, see `set_alarm`) are answered too, outside the quota.
 
     Args:
         fleet: the mappings of `account_id` in `region`: a `Fleet`, or a list of configurations as Get returns them.
@@ -46,6 +48,7 @@ class Simulator:
         seed: of the fleets, settle times and faults.
         speed: virtual seconds in a real one.
         faults: what goes wrong.
+        shard_faults: what goes wrong in some accounts and Regions, in place of `faults`.
         quota_per_second: Lambda requests a virtual second for each account and Region; None for no quota.
         burst: how many requests may come at once. Lambda's is unpublished.
         settle_scale: multiplies the settle times; 0 settles at once.
@@ -72,6 +75,7 @@ class Simulator:
         seed: int = 1,
         speed: float = 1.0,
         faults: Faults | None = None,
+        shard_faults: Mapping[tuple[str, str], Faults] | None = None,
         quota_per_second: float | None = 15.0,
         burst: float = 15.0,
         settle_scale: float = 1.0,
@@ -107,7 +111,12 @@ class Simulator:
             newer=frozenset(newer),
             faults=faults or Faults(),
         )
-        self._world = World(settings, mappings=mappings, fleets={**(fleets or {}), (account_id, region): fleet})
+        self._world = World(
+            settings,
+            mappings=mappings,
+            fleets={**(fleets or {}), (account_id, region): fleet},
+            faults=shard_faults or {},
+        )
         self._runner = web.ServerRunner(
             web.Server(self._handle),
             shutdown_timeout=0.1,
@@ -210,11 +219,34 @@ class Simulator:
         shard, arn = self._function(function)
         shard.functions.restore(arn)
 
+    def set_alarm(
+        self,
+        name: str,
+        state: Literal["OK", "ALARM", "INSUFFICIENT_DATA"],
+        *,
+        reason: str = "",
+        is_composite: bool = False,
+        account_id: str | None = None,
+        region: str | None = None,
+    ) -> None:
+        """Have a CloudWatch alarm in a state, which DescribeAlarms tells from now on.
+
+        Args:
+            name: the alarm's.
+            state: as CloudWatch names it.
+            reason: in CloudWatch's words.
+            is_composite: whether it is a composite alarm, and not one of a metric.
+            account_id: whose; the simulator's own if left out.
+            region: where; the simulator's own if left out.
+        """
+        shard = self._world.shard(account_id or self.account_id, region or self.region)
+        arn = f"arn:{shard.partition}:cloudwatch:{shard.region}:{shard.account_id}:alarm:{name}"
+        shard.alarms[name] = Alarm(name=name, arn=arn, state=state, reason=reason, is_composite=is_composite)
+
     def _function(self, function: str) -> tuple[Shard, str]:
         reference = FunctionReference.parse(function)
         shard = self._world.shard(reference.account_id or self.account_id, reference.region or self.region)
-        arn = full_function_arn(function, partition=shard.partition, account_id=shard.account_id, region=shard.region)
-        return shard, arn
+        return shard, shard.function_arn(function)
 
     def add(
         self, fleet: Fleet | Sequence[Configuration], *, account_id: str | None = None, region: str | None = None
@@ -244,6 +276,7 @@ class Simulator:
                 query=request.query,
                 headers={name.lower(): value for name, value in request.headers.items()},
                 body=body,
+                tag_keys=tuple(request.query.getall("tagKeys", ())),
             ),
             self.now,
         )
