@@ -308,6 +308,27 @@ def test_a_default_that_comes_back_after_the_update_is_nobodys_change(source: So
     assert rollback_item(item, filled).conflict == "FunctionResponseTypes changed since that run"
 
 
+HIDDEN = {"KMSKeyArn": KEY, "FilterCriteria": None}
+
+
+@pytest.mark.parametrize("there", [HIDDEN, {}])
+@pytest.mark.parametrize("asked", [FILTERS, {}])
+def test_hidden_filters_that_a_run_replaced_are_said_to_stay_whatever_is_shown_now(
+    asked: dict[str, Any], there: dict[str, Any]
+) -> None:
+    mapping = make_mapping(**HIDDEN)
+    request: dict[str, Any] = {"FilterCriteria": asked}
+    item = plan_for(mapping, Action.UPDATE, request=request)
+    back = rollback_item(item, make_mapping(**there), force=True).item
+    assert back.problems == ("FilterCriteria cannot be put back: what it was before is not known",)
+
+
+def test_hidden_filters_say_nothing_of_other_parameters() -> None:
+    mapping = make_mapping(MSK, **HIDDEN)
+    item = planned(mapping, **{WINDOW: 5})
+    assert rollback_item(item, mapping).item.problems == ()
+
+
 def test_a_rollback_can_itself_be_rolled_back() -> None:
     there = now()
     back = rollback_item(ITEM, there).item

@@ -208,6 +208,13 @@ def test_what_was_allowed_reads_back_and_is_put_back_as_any_other() -> None:
     assert inverse_of(added).problems["Novelty"] == "Novelty cannot be put back: what it was before is not known"
 
 
+@pytest.mark.parametrize(("was", "asked"), [({"Level": 1}, 5), (5, {"Level": 1}), ([1], {"Level": 1}), ("x", [1])])
+def test_what_changes_its_kind_is_put_back_whole(was: Any, asked: Any) -> None:
+    item = plan_item(Change.parse(document={"Novelty": asked}, allow_unknown=True), make_mapping(SQS, Novelty=was))
+    back = rollback_item(item, make_mapping(SQS, Novelty=asked))
+    assert (back.item.request, back.conflict) == ({"Novelty": was}, None)
+
+
 def test_what_no_version_could_take_is_refused_all_the_same() -> None:
     for setting, says in (
         ("BatchSize=many", "takes a whole number"),
