@@ -164,11 +164,12 @@ class BulkEsm:
         task = PlanChange.of(selection, change, allow_irreversible=allow_irreversible)
         return await self.plan_tasks(lambda shard: msgspec.structs.replace(task, doubts=self._doubts(shard)), context)
 
-    async def renew(self, saved: Plan, *, context: PlanContext = _ALONE) -> RunPlan:
+    async def renew(self, saved: Plan, *, only_its_parameters: bool = False, context: PlanContext = _ALONE) -> RunPlan:
         """Look at what a saved plan finds today; what someone changed since is a conflict.
 
         Args:
             saved: the plan.
+            only_its_parameters: whether only changes to what the plan sets count as someone's.
             context: see `plan`.
 
         Raises:
@@ -178,7 +179,7 @@ class BulkEsm:
 
         def task_of(shard: Shard) -> RenewPlan:
             plan = parts[shard.account_id, shard.region] if self.fleet.is_named else saved
-            return RenewPlan(plan, doubts=self._doubts(shard))
+            return RenewPlan(plan, doubts=self._doubts(shard), only_its_parameters=only_its_parameters)
 
         return await self.for_plan(saved).plan_tasks(task_of, context)
 

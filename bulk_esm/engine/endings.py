@@ -11,12 +11,12 @@ from bulk_esm.clock import iso
 from bulk_esm.engine.settling import Asked, Verdict, missing_text
 from bulk_esm.engine.waits import Settlement
 from bulk_esm.errors import ServiceError
+from bulk_esm.model.changed import what_changed
 from bulk_esm.model.mapping import EventSourceMapping
 from bulk_esm.model.plan import Action, PlanItem, PlanMatch, match_plan
 from bulk_esm.model.result import ErrorRecord, Outcome
 
 _NO_FUNCTION: Final = "Function does not exist"
-_CHANGED_SINCE: Final = "it is no longer as it was planned; plan it anew"
 
 
 class Ending(msgspec.Struct, frozen=True):
@@ -163,7 +163,17 @@ def after_doubt(
         case PlanMatch.DONE:
             return Ending(Outcome.UPDATED if in_doubt else Outcome.UNCHANGED)
         case PlanMatch.CHANGED:
-            return changed()
+            return changed(since_planned(item, seen))
+
+
+def since_planned(item: PlanItem, seen: EventSourceMapping) -> str:
+    """What someone changed since an item was planned, and what to do.
+
+    Args:
+        item: the item.
+        seen: the mapping as it is now.
+    """
+    return f"{what_changed(item.before, seen)}; plan it anew"
 
 
 def gone() -> Ending:
@@ -172,11 +182,11 @@ def gone() -> Ending:
     return Ending(Outcome.CONFLICT, ErrorRecord(code="ResourceNotFoundException", message=what))
 
 
-def changed(what: str = _CHANGED_SINCE) -> Ending:
+def changed(what: str) -> Ending:
     """The end of an item that someone else changed.
 
     Args:
-        what: what differs, or what to do.
+        what: what differs, and what to do.
     """
     message = f"someone else changed the mapping meanwhile: {what}"
     return Ending(Outcome.CONFLICT, ErrorRecord(code="ChangedMeanwhile", message=message))

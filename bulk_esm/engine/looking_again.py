@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from bulk_esm.aws.session import Connection
 from bulk_esm.clock import Clock
-from bulk_esm.engine.endings import Ending, changed, found_done, gone, still_on_its_way
+from bulk_esm.engine.endings import Ending, changed, found_done, gone, since_planned, still_on_its_way
 from bulk_esm.engine.present import read_present
 from bulk_esm.model.doubts import Doubts
 from bulk_esm.model.mapping import EventSourceMapping, State
@@ -60,7 +60,7 @@ def _ending(item: PlanItem, seen: EventSourceMapping | None, *, perhaps_sent: bo
             # What was never sent has been done by someone else: a rollback must not undo theirs.
             return found_done() if perhaps_sent else Ending(Outcome.UNCHANGED)
         case PlanMatch.CHANGED if seen.at_rest:
-            return changed()
+            return changed(since_planned(item, seen))
         case _ if not seen.at_rest and seen.state != State.DELETING:
             return still_on_its_way(seen.state)
         case _:

@@ -66,10 +66,12 @@ class RenewPlan(msgspec.Struct, frozen=True, tag="renew"):
     Attributes:
         plan: the plan.
         doubts: about which mappings List is not believed.
+        only_its_parameters: whether only changes to what the plan sets count as someone's.
     """
 
     plan: Plan
     doubts: Doubts = NO_DOUBTS
+    only_its_parameters: bool = False
 
 
 class PlanRollback(msgspec.Struct, frozen=True, kw_only=True, tag="rollback"):

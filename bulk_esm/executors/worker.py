@@ -213,7 +213,15 @@ class Worker:
                 planned = {item.uuid for item in plan.items}
                 opened.state.unplanned = Unplanned(task.selection, planned, doubts=task.doubts)
             case RenewPlan():
-                plan, known = await renew_plan(connection, task.plan, doubts=task.doubts)
+                plan, known = await renew_plan(
+                    connection,
+                    task.plan,
+                    doubts=task.doubts,
+                    only_its_parameters=task.only_its_parameters,
+                    timeout_s=timeout_s,
+                    clock=clock,
+                    waiting=waiting,
+                )
             case PlanRollback():
                 plan, known = await make_rollback_plan(
                     connection,

@@ -10,6 +10,7 @@ import msgspec
 
 from bulk_esm.errors import UsageError
 from bulk_esm.model.change import Change, Difference
+from bulk_esm.model.combinations import cross_field_problems
 from bulk_esm.model.mapping import EventSourceMapping, FunctionReference, SourceType, State
 from bulk_esm.model.values import changeable, holds, says_the_same
 
@@ -198,6 +199,18 @@ def _in_transition(mapping: EventSourceMapping) -> str:
     return f"the mapping is {mapping.state or 'in no state'} and did not come to rest; try again when it has"
 
 
+def renewed(item: PlanItem, now: EventSourceMapping) -> PlanItem:
+    """The item for a mapping of which someone has changed what the plan does not set.
+
+    Args:
+        item: an item whose action is `update`.
+        now: the mapping as it is now; what the item is compared with, and put back to, from now on.
+    """
+    problems = tuple(cross_field_problems(now, item.request))
+    action = Action.BLOCKED if problems else Action.UPDATE
+    return plan_for(now, action, request={} if problems else item.request, differences=item.diff, problems=problems)
+
+
 class PlanMatch(StrEnum):
     """How a mapping stands to a plan made earlier."""
 
@@ -206,12 +219,17 @@ class PlanMatch(StrEnum):
     CHANGED = "changed"
 
 
-def match_plan(item: PlanItem, mapping: EventSourceMapping) -> PlanMatch:
+# What a parameter of the update changes in what is read.
+READ_AS: Final = {"FunctionName": "FunctionArn", "Enabled": "State"}
+
+
+def match_plan(item: PlanItem, mapping: EventSourceMapping, *, only_its_parameters: bool = False) -> PlanMatch:
     """Tell whether a mapping is still what a saved plan was made for.
 
     Args:
         item: an item whose action is `update`.
         mapping: the mapping as it is now.
+        only_its_parameters: whether only changes to what the plan sets count.
 
     Returns:
         `DONE` if it has all that the plan asks for, `CHANGED` if someone changed anything else about it, else
@@ -222,6 +240,9 @@ def match_plan(item: PlanItem, mapping: EventSourceMapping) -> PlanMatch:
     if mapping.at_rest and not hidden and all(holds(name, value, mapping) for name, value in item.request.items()):
         return PlanMatch.DONE
     changed = changed_members(item.before, mapping)
+    if only_its_parameters:
+        its_own = {READ_AS.get(name, name) for name in item.request}
+        changed = [name for name in changed if name in its_own]
     return PlanMatch.CHANGED if changed else PlanMatch.AS_PLANNED
 
 

@@ -14,18 +14,16 @@ import msgspec
 
 from bulk_esm.model.api_shape import known, shape_at
 from bulk_esm.model.change import Difference
+from bulk_esm.model.changed import change_of
 from bulk_esm.model.combinations import cross_field_problems
 from bulk_esm.model.doubts import perhaps_sent
 from bulk_esm.model.filters import FILTERS, KEY, is_unreadable, unreadable_text
 from bulk_esm.model.mapping import EventSourceMapping, SourceType
 from bulk_esm.model.parameters import row
-from bulk_esm.model.plan import Action, PlanItem, changed_members, plan_for
+from bulk_esm.model.plan import READ_AS, Action, PlanItem, changed_members, plan_for
 from bulk_esm.model.result import Outcome, Result
 from bulk_esm.model.rules import is_irreversible
-from bulk_esm.model.values import current_value, holds, is_empty, left_behind, sent_along
-
-# What a parameter of the update changes in what is read.
-_READ_AS: Final = {"FunctionName": "FunctionArn", "Enabled": "State"}
+from bulk_esm.model.values import changeable, current_value, holds, is_empty, left_behind, sent_along
 
 # Guess: Lambda fills these in where a request has one of them alone, as both are always read back; what it fills in
 # is not captured. To check: set MinimumPollers alone on an on-demand mapping, and read back.
@@ -143,7 +141,7 @@ def rollback_item(item: PlanItem, now: EventSourceMapping, *, force: bool = Fals
         problems=(*against, *remaining),
     )
     theirs = [] if force else _changed_since(item, inverse, now)
-    return Reversal(planned, f"{', '.join(theirs)} changed since that run" if theirs else None)
+    return Reversal(planned, "; ".join(theirs) or None)
 
 
 def _left_behind(item: PlanItem) -> list[str]:
@@ -175,9 +173,9 @@ def _differs(path: str, before: EventSourceMapping, now: EventSourceMapping) -> 
 
 
 def _changed_since(item: PlanItem, inverse: Inverse, now: EventSourceMapping) -> list[str]:
-    """The members that are neither as before the run nor as it left them."""
+    """The members that are neither as before the run nor as it left them, each with what it became."""
     before = item.before
-    ours = {_READ_AS.get(name, name) for name in item.request}
+    ours = {READ_AS.get(name, name) for name in item.request}
     if _clears_filters(item) and not now.configuration.get(KEY):
         ours.add(KEY)  # it went with the filters (F§0.1)
     others = [name for name in changed_members(before, now) if name not in ours]
@@ -187,11 +185,16 @@ def _changed_since(item: PlanItem, inverse: Inverse, now: EventSourceMapping) ->
         return found == was or (holds(name, value, now) and not _is_added(name, found, value, was, now.source_type))
 
     neither = [
-        name
+        text
         for name, asked in item.request.items()
         if not has(name, asked) and not (name in inverse.request and has(name, inverse.request[name]))
+        for text in change_of(name, asked, current_value(now, name))
     ]
-    return [*neither, *others]
+    return [*neither, *(text for name in others for text in change_of(name, *_readings(name, before, now)))]
+
+
+def _readings(name: str, *mappings: EventSourceMapping) -> list[Any]:
+    return [changeable(name, mapping.configuration.get(name)) for mapping in mappings]
 
 
 def _is_added(path: str, found: Any, sent: Any, was: Any, source_type: SourceType) -> bool:

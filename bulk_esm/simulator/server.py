@@ -219,6 +219,16 @@ class Simulator:
         shard, arn = self._function(function)
         shard.functions.restore(arn)
 
+    def set_faults(self, faults: Faults, *, account_id: str | None = None, region: str | None = None) -> None:
+        """Have something else go wrong in an account and Region from now on; quota and the lag of List stay.
+
+        Args:
+            faults: what goes wrong.
+            account_id: where; the simulator's own if left out.
+            region: where; the simulator's own if left out.
+        """
+        self._world.shard(account_id or self.account_id, region or self.region).faults = faults
+
     def set_alarm(
         self,
         name: str,

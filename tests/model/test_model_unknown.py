@@ -126,7 +126,7 @@ def test_a_member_that_lambda_fills_in_where_nothing_was_is_nobodys_change() -> 
     assert (back.item.request, back.conflict) == ({"ProvisionedPollerConfig": {}}, None)
     joined = ran(make_mapping(SQS, ProvisionedPollerConfig=POLLERS), ProvisionedPollerConfig={"MaximumPollers": 9})
     theirs = make_mapping(SQS, ProvisionedPollerConfig={"MinimumPollers": 2, "MaximumPollers": 9} | NEW)
-    assert rollback_item(joined, theirs).conflict == "ProvisionedPollerConfig changed since that run"
+    assert rollback_item(joined, theirs).conflict == 'ProvisionedPollerConfig.New: unset -> {"deep":[1]}'
 
 
 def test_members_that_come_back_with_the_items_of_a_list_do_not_make_them_others() -> None:
