@@ -120,6 +120,7 @@ class CarryOut(msgspec.Struct, frozen=True, kw_only=True, tag="carry out"):
         known: how items end to which nothing is sent, by UUID.
         in_doubt: whether an earlier part of this run may have sent some of it.
         looks_first: whether nobody has looked at that since.
+        rereads: whether the mappings are looked at once more, as they were planned a while ago.
         most_failures: how many more mappings may fail in the whole fleet; None for any number.
         deadline: ISO 8601 in UTC, or None.
         ramp_s: the time over which the updates are spread, in seconds.
@@ -133,6 +134,7 @@ class CarryOut(msgspec.Struct, frozen=True, kw_only=True, tag="carry out"):
     known: dict[str, Ending] = {}
     in_doubt: bool = False
     looks_first: bool = False
+    rereads: bool = False
     most_failures: int | None = None
     deadline: str | None = None
     ramp_s: float = 0.0

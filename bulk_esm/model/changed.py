@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from bulk_esm.model.api_shape import shape_at
+from bulk_esm.model.filters import FILTERS, KEY
 from bulk_esm.model.mapping import EventSourceMapping
-from bulk_esm.model.plan import changed_members
-from bulk_esm.model.values import changeable, short
+from bulk_esm.model.plan import READ_AS, PlanItem, changed_members
+from bulk_esm.model.values import changeable, is_empty, short
 
 
 def what_changed(before: EventSourceMapping, now: EventSourceMapping, names: Iterable[str] | None = None) -> str:
@@ -25,6 +27,30 @@ def what_changed(before: EventSourceMapping, now: EventSourceMapping, names: Ite
         for name in told
         for text in change_of(name, changeable(name, was.get(name)), changeable(name, found.get(name)))
     )
+
+
+def others_hand(item: PlanItem, seen: EventSourceMapping) -> list[str]:
+    """The members that are not as planned although an item's request neither sets nor takes them along.
+
+    Those that this version does not know are not among them: Lambda may change them by itself.
+
+    Args:
+        item: an item whose action is `update`.
+        seen: the mapping, after the update or before.
+    """
+    ours = {READ_AS.get(name, name) for name in item.request} | {"State"}
+    if FILTERS in item.request and is_empty(item.request[FILTERS]):
+        ours.add(KEY)  # it goes with the filters (F§0.1)
+    return [name for name in changed_members(item.before, seen) if name not in ours and is_known(name)]
+
+
+def is_known(name: str) -> bool:
+    """Whether this version knows a member of a mapping.
+
+    Args:
+        name: as it is read.
+    """
+    return shape_at(name) is not None or name in READ_AS.values()
 
 
 def change_of(path: str, was: Any, found: Any) -> Iterator[str]:

@@ -26,6 +26,9 @@ from bulk_esm.store.run_files import RunFiles
 
 log: Final = get_logger("fleet")
 
+# There is no compare-and-set (F§6.4): what was read so many seconds ago is read again before anything is sent to it.
+FRESH_S: Final = 60.0
+
 
 class WaveTasks:
     """The tasks of a run's waves: turns slices into results, one for each of their mappings, whatever happens.
@@ -47,6 +50,7 @@ class WaveTasks:
         ended: Mapping[str, Mapping[str, Outcome]],
         unseen: AbstractSet[str] = frozenset(),
         deadline: str | None = None,
+        age_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
         """Prepare one run."""
         self.stopped_by: Stop | None = None
@@ -64,6 +68,8 @@ class WaveTasks:
             cannot=lambda why: self.stop(Stop(RunStatus.HALTED, why)),
         )
         self._deadline = deadline
+        self._age_s = age_s  # how long ago the mappings were read, in seconds
+        self._first_wave: int | None = None
         self._unseen = unseen
         failures = sum(outcome in TROUBLE for of_shard in ended.values() for outcome in of_shard.values())
         self._budget = Budget(record.rollout.most_failures, failures=failures)
@@ -118,6 +124,7 @@ class WaveTasks:
         """Carry out a wave."""
         self.recording.on_result, self.recording.wave = record, wave
         self._as_given = as_given
+        self._first_wave = self._first_wave or wave
         self._todo.extend(items)
         why = "the run ended before this one did"
         try:
@@ -165,6 +172,7 @@ class WaveTasks:
                 known=self.recording.known(slice_),
                 in_doubt=self._run.continued_at is not None or slice_.losses > 0,
                 looks_first=slice_.losses > 0 or name in self._unseen,
+                rereads=self.recording.wave != self._first_wave or self._age_s() > FRESH_S,
                 most_failures=None if self._budget.most is None else max(0, self._budget.most - self._budget.failures),
                 deadline=self._deadline,
                 ramp_s=self._run.rollout.ramp_s * slice_.part,
