@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -99,10 +100,11 @@ def apply_command(
 def _apply_saved(path: Path, job: Job, aws: AwsOptions, fleet: FleetOptions, *, only_its_parameters: bool) -> int:
     saved = read_plan(path, salvage=job.runs.salvage, told=tell_of_damage)
     saved.check()
+    saved_at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
     job.check()
 
     def plan_of(bulk: BulkEsm, context: PlanContext) -> Awaitable[RunPlan]:
-        return bulk.renew(saved, only_its_parameters=only_its_parameters, context=context)
+        return bulk.renew(saved, only_its_parameters=only_its_parameters, saved_at=saved_at, context=context)
 
     async def work(bulk: BulkEsm) -> int:
         return await carry_change(bulk.for_plan(saved, name=str(path)), job, fleet, plan_of)

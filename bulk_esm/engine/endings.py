@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -14,7 +14,7 @@ from bulk_esm.engine.waits import Settlement
 from bulk_esm.errors import ServiceError
 from bulk_esm.model.changed import is_known, others_hand, what_changed
 from bulk_esm.model.mapping import EventSourceMapping
-from bulk_esm.model.plan import Action, PlanItem, PlanMatch, changed_members, match_plan
+from bulk_esm.model.plan import NOTHING_OWN, Action, PlanItem, PlanMatch, changed_by_others, changed_members, match_plan
 from bulk_esm.model.result import ErrorRecord, Outcome
 
 _NO_FUNCTION: Final = "Function does not exist"
@@ -207,14 +207,15 @@ def noted(ending: Ending, item: PlanItem, names: Iterable[str], seen: EventSourc
     return Ending(ending.outcome, changed(what).error)
 
 
-def since_planned(item: PlanItem, seen: EventSourceMapping) -> str:
+def since_planned(item: PlanItem, seen: EventSourceMapping, *, own: Mapping[str, Any] = NOTHING_OWN) -> str:
     """What someone changed since an item was planned, and what to do.
 
     Args:
         item: the item.
         seen: the mapping as it is now.
+        own: what runs of ours set since, by parameter.
     """
-    return f"{what_changed(item.before, seen)}; plan it anew"
+    return f"{what_changed(item.before, seen, changed_by_others(item, seen, own=own))}; plan it anew"
 
 
 def gone() -> Ending:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -17,11 +17,22 @@ from bulk_esm.engine.resting import all_at_rest
 from bulk_esm.model.change import Change
 from bulk_esm.model.doubts import NO_DOUBTS, Doubts
 from bulk_esm.model.mapping import EventSourceMapping, State
-from bulk_esm.model.plan import Action, Plan, PlanItem, PlanMatch, match_plan, plan_item, renewed, unknown_item
+from bulk_esm.model.plan import (
+    Action,
+    Plan,
+    PlanItem,
+    PlanMatch,
+    changed_members,
+    match_plan,
+    plan_item,
+    renewed,
+    unknown_item,
+)
 from bulk_esm.model.selection import Selection
 
 # With these it matters whether there are filters: a tumbling window excludes them (F§0.2).
 _FILTER_PARAMETERS: Final = frozenset({"FilterCriteria", "KMSKeyArn", "TumblingWindowInSeconds"})
+_NOTHING_OWN: Final[Mapping[str, Mapping[str, Any]]] = {}
 
 
 async def make_plan(
@@ -85,6 +96,7 @@ async def renew_plan(
     *,
     doubts: Doubts = NO_DOUBTS,
     only_its_parameters: bool = False,
+    own: Mapping[str, Mapping[str, Any]] = _NOTHING_OWN,
     timeout_s: float = 0.0,
     clock: Clock | None = None,
     waiting: Callable[[int], None] = lambda _: None,
@@ -97,6 +109,7 @@ async def renew_plan(
         doubts: about which mappings List is not believed.
         only_its_parameters: whether only changes to what the plan sets count as someone's; others stay theirs, and are
             what a rollback then leaves.
+        own: what runs of ours set since, by UUID and parameter: that is nobody else's change.
         timeout_s: how long to wait for mappings in transition then, in seconds.
         clock: the time.
         waiting: called with the number of mappings in transition, before they are waited for.
@@ -121,13 +134,14 @@ async def renew_plan(
         if mapping is None:
             known[item.uuid] = gone()
             return item
-        match match_plan(item, mapping, only_its_parameters=only_its_parameters):
+        ours = own.get(item.uuid, {})
+        match match_plan(item, mapping, only_its_parameters=only_its_parameters, own=ours):
             case PlanMatch.CHANGED:
-                known[item.uuid] = changed(since_planned(item, mapping))
+                known[item.uuid] = changed(since_planned(item, mapping, own=ours))
                 return item
             case PlanMatch.DONE:
                 return msgspec.structs.replace(item, action=Action.UNCHANGED, request={}, diff=())
             case PlanMatch.AS_PLANNED:
-                return renewed(item, mapping) if only_its_parameters else item
+                return renewed(item, mapping) if changed_members(item.before, mapping) else item
 
     return Plan(tuple(today(item) if item.uuid in updates else item for item in saved.items)), known

@@ -6,6 +6,7 @@ A worker is this process, another one, or another machine. Credentials are no pa
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
@@ -67,11 +68,13 @@ class RenewPlan(msgspec.Struct, frozen=True, tag="renew"):
         plan: the plan.
         doubts: about which mappings List is not believed.
         only_its_parameters: whether only changes to what the plan sets count as someone's.
+        own: what runs of ours set since, by UUID and parameter.
     """
 
     plan: Plan
     doubts: Doubts = NO_DOUBTS
     only_its_parameters: bool = False
+    own: dict[str, dict[str, Any]] = {}
 
 
 class PlanRollback(msgspec.Struct, frozen=True, kw_only=True, tag="rollback"):
@@ -82,12 +85,14 @@ class PlanRollback(msgspec.Struct, frozen=True, kw_only=True, tag="rollback"):
         results: that run's results.
         force: whether to put it back even where someone changed the mapping since.
         begun: to which mappings something may have been sent; None where that is not known, and so may be to all.
+        own: what later runs of ours set, by UUID and parameter.
     """
 
     items: tuple[PlanItem, ...]
     results: tuple[Result, ...]
     force: bool = False
     begun: frozenset[str] | None = None
+    own: dict[str, dict[str, Any]] = {}
 
 
 class FindDrift(msgspec.Struct, frozen=True, kw_only=True, tag="verify"):

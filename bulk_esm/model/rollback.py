@@ -6,7 +6,7 @@ there now. What someone else changed meanwhile is a conflict.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
@@ -20,7 +20,7 @@ from bulk_esm.model.doubts import perhaps_sent
 from bulk_esm.model.filters import FILTERS, KEY, is_unreadable, unreadable_text
 from bulk_esm.model.mapping import EventSourceMapping, SourceType
 from bulk_esm.model.parameters import row
-from bulk_esm.model.plan import READ_AS, Action, PlanItem, changed_members, plan_for
+from bulk_esm.model.plan import NOTHING_OWN, READ_AS, Action, PlanItem, changed_members, is_own, plan_for
 from bulk_esm.model.result import Outcome, Result
 from bulk_esm.model.rules import is_irreversible
 from bulk_esm.model.values import changeable, current_value, holds, is_empty, left_behind, sent_along
@@ -100,7 +100,9 @@ def inverse_of(item: PlanItem) -> Inverse:
     return Inverse(request, problems, tuple(lasting))
 
 
-def rollback_item(item: PlanItem, now: EventSourceMapping, *, force: bool = False) -> Reversal:
+def rollback_item(
+    item: PlanItem, now: EventSourceMapping, *, force: bool = False, own: Mapping[str, Any] = NOTHING_OWN
+) -> Reversal:
     """Decide what to send to a mapping that a run changed, or may have.
 
     1. It has everything as before that can be put back: nothing.
@@ -111,6 +113,7 @@ def rollback_item(item: PlanItem, now: EventSourceMapping, *, force: bool = Fals
         item: the item of the run's plan.
         now: the mapping as it is now.
         force: whether to put back what the run set even where someone changed the mapping since.
+        own: what later runs of ours set, by parameter; it stays, and is no conflict unless the run has set it too.
     """
     if not now.at_rest:
         return Reversal(plan_for(now))
@@ -140,7 +143,7 @@ def rollback_item(item: PlanItem, now: EventSourceMapping, *, force: bool = Fals
         differences=tuple(Difference(name, current_value(now, name), value) for name, value in request.items()),
         problems=(*against, *remaining),
     )
-    theirs = [] if force else _changed_since(item, inverse, now)
+    theirs = [] if force else _changed_since(item, inverse, now, own)
     return Reversal(planned, "; ".join(theirs) or None)
 
 
@@ -172,13 +175,13 @@ def _differs(path: str, before: EventSourceMapping, now: EventSourceMapping) -> 
     return bool(was != found)
 
 
-def _changed_since(item: PlanItem, inverse: Inverse, now: EventSourceMapping) -> list[str]:
+def _changed_since(item: PlanItem, inverse: Inverse, now: EventSourceMapping, own: Mapping[str, Any]) -> list[str]:
     """The members that are neither as before the run nor as it left them, each with what it became."""
     before = item.before
     ours = {READ_AS.get(name, name) for name in item.request}
     if _clears_filters(item) and not now.configuration.get(KEY):
         ours.add(KEY)  # it went with the filters (F§0.1)
-    others = [name for name in changed_members(before, now) if name not in ours]
+    others = [name for name in changed_members(before, now) if name not in ours and not is_own(name, own, now)]
 
     def has(name: str, value: Any) -> bool:
         was, found = current_value(before, name), current_value(now, name)

@@ -96,3 +96,36 @@ def test_only_my_parameters_that_would_not_go_together_any_more_are_blocked(tmp_
 def test_only_my_parameters_goes_with_a_plan(inside: Inside) -> None:
     done = inside({}, "apply", "--all", *CHANGE, "--only-my-parameters", *YES)
     assert (done.code, "--plan" in done.stderr) == (2, True)
+
+
+def test_what_a_run_of_ours_changed_is_no_conflict(tmp_path: Path, inside: Inside) -> None:
+    """Neither for a plan that was saved before that run, nor for the rollback of a run before it."""
+    with Simulated(fleet=FLEET) as simulated:
+        first = ("apply", "--all", "--set", "MaximumBatchingWindowInSeconds=2", *YES)
+        assert inside(simulated.environment, *first).code == 0
+        window = Cli(tmp_path).last_run().path.name
+        plan = tmp_path / "plan.jsonl"
+        assert inside(simulated.environment, "plan", "--all", *CHANGE, "--save", str(plan), *FAST).code == 0
+        scaling = ("apply", "--all", "--set", "ScalingConfig.MaximumConcurrency=3", *YES)
+        assert inside(simulated.environment, *scaling).code == 0
+        simulated.change_behind(UUID.format(0), FunctionResponseTypes=["ReportBatchItemFailures"])
+
+        done = inside(simulated.environment, "apply", "--plan", str(plan), *YES)
+        assert done.code == 1, done.stderr
+        sized = Cli(tmp_path).last_run().path.name
+        outcomes = Cli(tmp_path).last_run().outcomes
+        assert [outcomes[UUID.format(number)] for number in range(4)] == ["conflict", "updated", "updated", "updated"]
+        says = 'someone else changed the mapping meanwhile: FunctionResponseTypes: [] -> ["ReportBatchItemFailures"]'
+        assert errors(tmp_path)["0"] == f"{says}; plan it anew"
+        back = inside(simulated.environment, "rollback", window, *YES)
+        assert errors(tmp_path)["0"] == says
+        outcomes = Cli(tmp_path).last_run().outcomes
+        assert [outcomes[UUID.format(number)] for number in range(1, 4)] == ["updated"] * 3, back.stderr
+        there = simulated.mappings()[UUID.format(1)]
+        assert (there["MaximumBatchingWindowInSeconds"], there["BatchSize"]) == (0, 7)
+        assert there["ScalingConfig"] == {"MaximumConcurrency": 3}
+
+        again = ("apply", "--all", "--set", "BatchSize=9", *YES)  # what the run itself set is not left out
+        assert inside(simulated.environment, *again).code == 0
+        assert inside(simulated.environment, "rollback", sized, *YES).code == 1
+        assert errors(tmp_path)["1"].endswith("BatchSize: 7 -> 9")

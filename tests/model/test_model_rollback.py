@@ -309,6 +309,35 @@ def test_a_default_that_comes_back_after_the_update_is_nobodys_change(source: So
     assert rollback_item(item, filled).conflict == says
 
 
+@pytest.mark.parametrize(
+    ("members", "own", "conflict"),
+    [
+        ({"ScalingConfig": {"MaximumConcurrency": 5}}, {"ScalingConfig": {"MaximumConcurrency": 5}}, None),
+        ({"ScalingConfig": {"MaximumConcurrency": 6}}, {"ScalingConfig": {"MaximumConcurrency": 5}}, "ScalingConfig"),
+        ({"State": "Disabled"}, {"Enabled": False}, None),
+        ({"State": "Disabled"}, {"Enabled": True}, "State"),
+        ({"FunctionArn": f"{FUNCTION}payments"}, {"FunctionName": "payments"}, None),
+        ({"BatchSize": 8}, {"BatchSize": 8}, "BatchSize"),  # what the run has set too
+        ({"Novelty": 1}, {"BatchSize": 8}, "Novelty"),
+    ],
+)
+def test_what_a_later_run_of_ours_set_is_no_conflict(
+    members: dict[str, Any], own: dict[str, Any], conflict: str | None
+) -> None:
+    found = rollback_item(ITEM, now(**members), own=own)
+    assert (found.conflict or "").partition(":")[0] == (conflict or "")
+    matched = match_plan(ITEM, EventSourceMapping(BEFORE.configuration | members), own=own)
+    assert matched is (PlanMatch.CHANGED if conflict else PlanMatch.AS_PLANNED)
+
+
+def test_a_key_that_went_with_filters_that_a_later_run_cleared_is_its_doing() -> None:
+    encrypted = make_mapping(BatchSize=10, FilterCriteria=FILTERS, KMSKeyArn=KEY)
+    item = planned(encrypted, BatchSize=7)
+    there = make_mapping(BatchSize=7)
+    assert rollback_item(item, there, own={"FilterCriteria": {}}).conflict is None
+    assert rollback_item(item, there).conflict is not None
+
+
 HIDDEN = {"KMSKeyArn": KEY, "FilterCriteria": None}
 
 
