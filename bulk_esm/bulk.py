@@ -29,6 +29,7 @@ from bulk_esm.runs.each_shard import Told, nobody, raise_if_only
 from bulk_esm.runs.fleet import Fleet
 from bulk_esm.runs.listing import Inventory, list_mappings
 from bulk_esm.runs.locking import Locks, release
+from bulk_esm.runs.own_changes import own_changes
 from bulk_esm.runs.planning import PlanContext, RunPlan, plan_run, split_saved
 from bulk_esm.runs.recent import recent_doubts, seconds_to_wait
 from bulk_esm.runs.resuming import PausedShards
@@ -178,11 +179,20 @@ class BulkEsm:
         task = PlanChange.of(selection, change, allow_irreversible=allow_irreversible)
         return await self.plan_tasks(lambda shard: msgspec.structs.replace(task, doubts=self._doubts(shard)), context)
 
-    async def renew(self, saved: Plan, *, context: PlanContext = _ALONE) -> RunPlan:
+    async def renew(
+        self,
+        saved: Plan,
+        *,
+        only_its_parameters: bool = False,
+        saved_at: datetime | None = None,
+        context: PlanContext = _ALONE,
+    ) -> RunPlan:
         """Look at what a saved plan finds today; what someone changed since is a conflict.
 
         Args:
             saved: the plan.
+            only_its_parameters: whether only changes to what the plan sets count as someone's.
+            saved_at: when it was saved; what runs of this store set since is then nobody else's change.
             context: see `plan`.
 
         Raises:
@@ -192,7 +202,8 @@ class BulkEsm:
 
         def task_of(shard: Shard) -> RenewPlan:
             plan = parts[shard.account_id, shard.region] if self.fleet.is_named else saved
-            return RenewPlan(plan, doubts=self._doubts(shard))
+            own = own_changes(self._earlier, shard, since=saved_at) if saved_at else {}
+            return RenewPlan(plan, doubts=self._doubts(shard), only_its_parameters=only_its_parameters, own=own)
 
         return await self.for_plan(saved).plan_tasks(task_of, context)
 
@@ -240,11 +251,13 @@ class BulkEsm:
             RunFolderError: its files cannot be read.
         """
         files = self._files(run)
+        started_at = datetime.fromisoformat(files.record().started_at)
 
         def task_of(shard: Shard) -> PlanRollback:
             found = files.shard(shard)
             items, results = found.plan().items, tuple(found.results())
-            return PlanRollback(items=items, results=results, begun=found.begun(), force=force)
+            own = own_changes(self._earlier, shard, since=started_at)
+            return PlanRollback(items=items, results=results, begun=found.begun(), force=force, own=own)
 
         await self.fleet.clock.sleep(self.seconds_to_wait(files))
         intent = msgspec.structs.replace(context.intent, command="rollback", undoes=files.record().run_id)

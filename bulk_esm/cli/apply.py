@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from bulk_esm.cli.fleet_options import FleetOptions
 from bulk_esm.cli.options import (
+    GUARDS,
     ROLLOUT,
     AwsOptions,
     ChangeOptions,
@@ -36,6 +37,12 @@ def apply_command(
     plan: Annotated[
         Path | None, Parameter(help="FILE that `bulk-esm plan --save` wrote, in place of all else.")
     ] = None,
+    only_my_parameters: Annotated[
+        bool,
+        Parameter(
+            group=GUARDS, help="With --plan: a mapping is a conflict only if someone changed what the plan sets."
+        ),
+    ] = False,
     order: Annotated[
         Literal["representative", "given"],
         Parameter(group=ROLLOUT, help="Who comes first: a small picture of all, or as --requests or --plan has them."),
@@ -75,7 +82,9 @@ def apply_command(
     if plan is not None:
         if select != SelectOptions() or change != ChangeOptions():
             raise UsageError("--plan says which mappings and which change; it goes without those flags")
-        return _apply_saved(plan, job, aws, fleet)
+        return _apply_saved(plan, job, aws, fleet, only_its_parameters=only_my_parameters)
+    if only_my_parameters:
+        raise UsageError("--only-my-parameters is about a plan that was saved; it goes with --plan")
     wanted = read_change(change)
     if as_given and isinstance(wanted, Change):
         raise UsageError("--order given is the order of --requests or --plan; it goes with one of them")
@@ -90,7 +99,9 @@ def apply_command(
     return with_bulk(aws, fleet, lambda bulk: carry_change(bulk, job, fleet, plan_of), runs_dir=runs.runs_dir)
 
 
-def _apply_saved(path: Path, job: Job, aws: AwsOptions, fleet: FleetOptions) -> int:
+def _apply_saved(path: Path, job: Job, aws: AwsOptions, fleet: FleetOptions, *, only_its_parameters: bool) -> int:
+    from datetime import UTC, datetime
+
     from bulk_esm.cli.change import change
     from bulk_esm.cli.damages import tell_of_damage
     from bulk_esm.cli.opening import with_bulk
@@ -98,10 +109,11 @@ def _apply_saved(path: Path, job: Job, aws: AwsOptions, fleet: FleetOptions) -> 
 
     saved = read_plan(path, salvage=job.runs.salvage, told=tell_of_damage)
     saved.check()
+    saved_at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
     job.check()
 
     def plan_of(bulk: BulkEsm, context: PlanContext) -> Awaitable[RunPlan]:
-        return bulk.renew(saved, context=context)
+        return bulk.renew(saved, only_its_parameters=only_its_parameters, saved_at=saved_at, context=context)
 
     async def work(bulk: BulkEsm) -> int:
         return await change(bulk.for_plan(saved, name=str(path)), job, fleet, plan_of)

@@ -83,7 +83,7 @@ def read_change(options: ChangeOptions) -> Change | dict[str, Change]:
     """
     if options.requests is None:
         document = _read_document(options.change) if options.change else None
-        return Change.parse(options.set_, options.unset, document)
+        return Change.parse(options.set_, options.unset, document, allow_unknown=options.allow_unknown)
     if options.set_ or options.unset or options.change:
         raise UsageError("--requests says what to change for each mapping; it goes without --set, --unset and --change")
     changes: dict[str, Change] = {}
@@ -94,7 +94,7 @@ def read_change(options: ChangeOptions) -> Change | dict[str, Change]:
         if uuid in changes:
             raise UsageError(f"{where}: mapping {uuid} is named a second time; one request for each")
         try:
-            changes[uuid] = Change.parse(document=request)
+            changes[uuid] = Change.parse(document=request, allow_unknown=options.allow_unknown)
         except UsageError as error:
             raise UsageError(f"{where}: {error}") from error
     if not changes:

@@ -81,6 +81,10 @@ class ChangeOptions:
     allow_irreversible: Annotated[
         bool, Parameter(help="Change even a batching window of 500 ms, which can never be restored.")
     ] = False
+    allow_unknown: Annotated[
+        bool,
+        Parameter(help="Send as given what is newer than this version: parameters, members, values."),
+    ] = False
 
 
 @Parameter(name="*", group=COMMON)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -11,13 +12,13 @@ from bulk_esm.clock import iso
 from bulk_esm.engine.settling import Asked, Verdict, missing_text
 from bulk_esm.engine.waits import Settlement
 from bulk_esm.errors import DeniedError, ServiceError
+from bulk_esm.model.changed import is_known, others_hand, what_changed
 from bulk_esm.model.denials import DENIED_CODE, missing_statement
 from bulk_esm.model.mapping import EventSourceMapping
-from bulk_esm.model.plan import Action, PlanItem, PlanMatch, match_plan
+from bulk_esm.model.plan import NOTHING_OWN, Action, PlanItem, PlanMatch, changed_by_others, changed_members, match_plan
 from bulk_esm.model.result import ErrorRecord, Outcome
 
 _NO_FUNCTION: Final = "Function does not exist"
-_CHANGED_SINCE: Final = "it is no longer as it was planned; plan it anew"
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -209,7 +210,58 @@ def after_doubt(
         case PlanMatch.DONE:
             return Ending(Outcome.UPDATED if in_doubt else Outcome.UNCHANGED)
         case PlanMatch.CHANGED:
-            return changed()
+            return changed(since_planned(item, seen))
+
+
+def before_sending(item: PlanItem, seen: EventSourceMapping, *, in_doubt: bool) -> Ending | None:
+    """Decide about an update that was planned a while ago, from a look at the mapping now.
+
+    Args:
+        item: the item of the plan.
+        seen: the mapping. In transition it is left to Lambda, which refuses updates then.
+        in_doubt: whether an earlier part of this run may have sent it, so that what is done may be its own.
+
+    Returns:
+        The end of the item, or None to send. What this version does not know is no reason not to.
+    """
+    if not seen.at_rest:
+        return None
+    match match_plan(item, seen):
+        case PlanMatch.DONE:
+            return None if in_doubt else Ending(Outcome.UNCHANGED)
+        case PlanMatch.CHANGED if any(map(is_known, changed_members(item.before, seen))):
+            return changed(since_planned(item, seen))
+        case _:
+            return None
+
+
+def noted(ending: Ending, item: PlanItem, names: Iterable[str], seen: EventSourceMapping | None) -> Ending:
+    """The end of an item with what an answer has shown of somebody else's hand, if it is still there.
+
+    Args:
+        ending: the end.
+        item: the item.
+        names: the members that were not as planned.
+        seen: the mapping as it was seen last.
+    """
+    if ending.error is not None or seen is None:
+        return ending
+    still = set(names).intersection(others_hand(item, seen))
+    if not still:
+        return ending
+    what = f"{what_changed(item.before, seen, sorted(still))}; that was left as it is"
+    return Ending(ending.outcome, changed(what).error)
+
+
+def since_planned(item: PlanItem, seen: EventSourceMapping, *, own: Mapping[str, Any] = NOTHING_OWN) -> str:
+    """What someone changed since an item was planned, and what to do.
+
+    Args:
+        item: the item.
+        seen: the mapping as it is now.
+        own: what runs of ours set since, by parameter.
+    """
+    return f"{what_changed(item.before, seen, changed_by_others(item, seen, own=own))}; plan it anew"
 
 
 def gone() -> Ending:
@@ -228,11 +280,11 @@ def gone_item(item: PlanItem) -> PlanItem:
     return msgspec.structs.replace(item, action=Action.UNCHANGED, state=None, request={}, diff=(), problems=what)
 
 
-def changed(what: str = _CHANGED_SINCE) -> Ending:
+def changed(what: str) -> Ending:
     """The end of an item that someone else changed.
 
     Args:
-        what: what differs, or what to do.
+        what: what differs, and what to do.
     """
     message = f"someone else changed the mapping meanwhile: {what}"
     return Ending(Outcome.CONFLICT, ErrorRecord(code="ChangedMeanwhile", message=message))

@@ -8,7 +8,7 @@ import msgspec
 
 from bulk_esm.aws.session import Connection
 from bulk_esm.clock import Clock, iso
-from bulk_esm.engine.endings import Ending, Seen, changed, denied, found_done, gone, still_on_its_way
+from bulk_esm.engine.endings import Ending, Seen, changed, denied, found_done, gone, since_planned, still_on_its_way
 from bulk_esm.engine.present import read_present
 from bulk_esm.errors import DeniedError
 from bulk_esm.model.doubts import Doubts
@@ -76,7 +76,7 @@ def _ending(item: PlanItem, seen: EventSourceMapping | DeniedError | None, *, pe
             # What was never sent has been done by someone else: a rollback must not undo theirs.
             return found_done() if perhaps_sent else Ending(Outcome.UNCHANGED)
         case PlanMatch.CHANGED if seen.at_rest:
-            return changed()
+            return changed(since_planned(item, seen))
         case _ if not seen.at_rest and seen.state != State.DELETING:
             return still_on_its_way(seen.state)
         case _:

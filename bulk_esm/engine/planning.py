@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from bulk_esm.aws.control_plane import ControlPlane
 from bulk_esm.aws.session import Connection
 from bulk_esm.clock import Clock
-from bulk_esm.engine.endings import Ending, changed, gone, gone_item, unread_item
+from bulk_esm.engine.endings import Ending, changed, gone, gone_item, since_planned, unread_item
 from bulk_esm.engine.inventory import Reading, get_if_there
 from bulk_esm.engine.present import read_present
 from bulk_esm.engine.resting import all_at_rest
@@ -19,11 +19,22 @@ from bulk_esm.errors import DeniedError
 from bulk_esm.model.change import Change
 from bulk_esm.model.doubts import NO_DOUBTS, Doubts
 from bulk_esm.model.mapping import EventSourceMapping, State
-from bulk_esm.model.plan import Action, Plan, PlanItem, PlanMatch, match_plan, plan_item, unknown_item
+from bulk_esm.model.plan import (
+    Action,
+    Plan,
+    PlanItem,
+    PlanMatch,
+    changed_members,
+    match_plan,
+    plan_item,
+    renewed,
+    unknown_item,
+)
 from bulk_esm.model.selection import Selection
 
 # With these it matters whether there are filters: a tumbling window excludes them (F§0.2).
 _FILTER_PARAMETERS: Final = frozenset({"FilterCriteria", "KMSKeyArn", "TumblingWindowInSeconds"})
+_NOTHING_OWN: Final[Mapping[str, Mapping[str, Any]]] = {}
 
 
 async def make_plan(
@@ -112,7 +123,15 @@ def gone_since(plan: Plan, earlier: Sequence[PlanItem]) -> tuple[Plan, dict[str,
 
 
 async def renew_plan(
-    connection: Connection, saved: Plan, *, doubts: Doubts = NO_DOUBTS
+    connection: Connection,
+    saved: Plan,
+    *,
+    doubts: Doubts = NO_DOUBTS,
+    only_its_parameters: bool = False,
+    own: Mapping[str, Mapping[str, Any]] = _NOTHING_OWN,
+    timeout_s: float = 0.0,
+    clock: Clock | None = None,
+    waiting: Callable[[int], None] = lambda _: None,
 ) -> tuple[Plan, dict[str, Ending]]:
     """Look at what a plan made earlier finds today.
 
@@ -120,6 +139,12 @@ async def renew_plan(
         connection: the account and Region.
         saved: the plan as it was saved.
         doubts: about which mappings List is not believed.
+        only_its_parameters: whether only changes to what the plan sets count as someone's; others stay theirs, and are
+            what a rollback then leaves.
+        own: what runs of ours set since, by UUID and parameter: that is nobody else's change.
+        timeout_s: how long to wait for mappings in transition then, in seconds.
+        clock: the time.
+        waiting: called with the number of mappings in transition, before they are waited for.
 
     Returns:
         The plan to carry out, in which what is already as asked is `unchanged`; and, by UUID, a `conflict` for each
@@ -127,20 +152,30 @@ async def renew_plan(
     """
     updates = {item.uuid: item for item in saved.updates}
     known: dict[str, Ending] = {}
-    done: set[str] = set()
-    unread: dict[str, DeniedError] = {}
-    for uuid, mapping in (await read_present(connection, updates, doubts=doubts)).items():
-        if isinstance(mapping, DeniedError):
-            unread[uuid] = mapping
-            continue
-        found = PlanMatch.CHANGED if mapping is None else match_plan(updates[uuid], mapping)
-        if found is PlanMatch.DONE:
-            done.add(uuid)
-        elif found is PlanMatch.CHANGED:
-            known[uuid] = changed() if mapping else gone()
-    items = (
-        msgspec.structs.replace(item, action=Action.UNCHANGED, request={}, diff=()) if item.uuid in done else item
-        for item in saved.items
+    now = await read_present(
+        connection,
+        updates,
+        doubts=doubts,
+        timeout_s=timeout_s if only_its_parameters else 0.0,
+        clock=clock,
+        waiting=waiting,
     )
-    items = (unread_item(item, unread[item.uuid]) if item.uuid in unread else item for item in items)
-    return Plan(tuple(items)), known
+
+    def today(item: PlanItem) -> PlanItem:
+        mapping = now[item.uuid]
+        if isinstance(mapping, DeniedError):
+            return unread_item(item, mapping)
+        if mapping is None:
+            known[item.uuid] = gone()
+            return item
+        ours = own.get(item.uuid, {})
+        match match_plan(item, mapping, only_its_parameters=only_its_parameters, own=ours):
+            case PlanMatch.CHANGED:
+                known[item.uuid] = changed(since_planned(item, mapping, own=ours))
+                return item
+            case PlanMatch.DONE:
+                return msgspec.structs.replace(item, action=Action.UNCHANGED, request={}, diff=())
+            case PlanMatch.AS_PLANNED:
+                return renewed(item, mapping) if changed_members(item.before, mapping) else item
+
+    return Plan(tuple(today(item) if item.uuid in updates else item for item in saved.items)), known

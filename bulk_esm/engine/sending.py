@@ -9,12 +9,13 @@ from typing import Final
 from bulk_esm.aws.control_plane import ControlPlane
 from bulk_esm.aws.retrying import Treatment, treatment_of
 from bulk_esm.clock import Clock
-from bulk_esm.engine.endings import Ending, after_doubt, after_settling
+from bulk_esm.engine.endings import Ending, after_doubt, after_settling, noted
 from bulk_esm.engine.resting import until_at_rest
 from bulk_esm.engine.settling import Asked, Verdict
 from bulk_esm.engine.waits import Settlement
 from bulk_esm.errors import AccessError, ServiceError
 from bulk_esm.logs import get_logger
+from bulk_esm.model.changed import others_hand
 from bulk_esm.model.mapping import EventSourceMapping
 from bulk_esm.model.plan import PlanItem
 from bulk_esm.model.transitions import Transition, TransitionKind
@@ -55,6 +56,7 @@ class Sending:
         self._deadline = deadline
         self._clock = clock
         self._in_doubt = in_doubt  # an update may have arrived although no answer said so
+        self._others: list[str] = []  # members that the answer shows as somebody else made them
         self._unseen = False  # an update is out, and neither its answer nor a look has told what became of it
 
     @property
@@ -114,6 +116,7 @@ class Sending:
             else:
                 answered()
                 self.state = accepted.state
+                self._others = others_hand(item, accepted)
                 return self._asked(accepted.last_modified)
             answered()
             found = await self._look_before_sending_again(failure, attempt, deadline)
@@ -167,7 +170,8 @@ class Sending:
         if settlement.verdict is Verdict.SETTLED:
             self.settled_at = self._clock.now()
         waited_s = (self._clock.now() - self.accepted_at).total_seconds() if self.accepted_at else 0.0
-        return after_settling(settlement, asked, waited_s=waited_s)
+        ending = after_settling(settlement, asked, waited_s=waited_s)
+        return noted(ending, self.item, self._others, settlement.mapping) if self._others else ending
 
     def _see(self, mapping: EventSourceMapping | None) -> None:
         if mapping is not None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from typing import Final
+from typing import Any, Final
 
 from bulk_esm.aws.session import Connection
 from bulk_esm.clock import Clock
@@ -20,13 +20,14 @@ from bulk_esm.model.rollback import rollback_item, was_touched
 _FILTERS: Final = frozenset({"FilterCriteria", "KMSKeyArn"})
 
 
-async def make_rollback_plan(
+async def make_rollback_plan(  # noqa: PLR0913 - keyword-only
     connection: Connection,
     items: Iterable[PlanItem],
     results: Iterable[Result],
     *,
     force: bool,
     begun: AbstractSet[str] | None = None,
+    own: Mapping[str, Mapping[str, Any]],
     timeout_s: float,
     clock: Clock,
     waiting: Callable[[int], None] = lambda _: None,
@@ -39,6 +40,7 @@ async def make_rollback_plan(
         results: its results.
         force: whether to put back even where someone changed the mapping since.
         begun: to which mappings something may have been sent; None where that is not known, and so may be to all.
+        own: what later runs of ours set, by UUID and parameter: that is nobody else's change.
         timeout_s: how long to wait for mappings in transition, in seconds.
         clock: the time.
         waiting: called with the number of mappings in transition, before they are waited for.
@@ -72,7 +74,7 @@ async def make_rollback_plan(
             plan.append(gone_item(item))
             known[uuid] = gone()
             continue
-        reversal = rollback_item(item, seen, force=force)
+        reversal = rollback_item(item, seen, force=force, own=own.get(uuid, {}))
         plan.append(reversal.item)
         if reversal.conflict:
             known[uuid] = changed(reversal.conflict)

@@ -6,6 +6,7 @@ A worker is this process, another one, or another machine. Credentials are no pa
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
@@ -69,10 +70,14 @@ class RenewPlan(msgspec.Struct, frozen=True, tag="renew"):
     Attributes:
         plan: the plan.
         doubts: about which mappings List is not believed.
+        only_its_parameters: whether only changes to what the plan sets count as someone's.
+        own: what runs of ours set since, by UUID and parameter.
     """
 
     plan: Plan
     doubts: Doubts = NO_DOUBTS
+    only_its_parameters: bool = False
+    own: dict[str, dict[str, Any]] = {}
 
 
 class PlanRollback(msgspec.Struct, frozen=True, kw_only=True, tag="rollback"):
@@ -83,12 +88,14 @@ class PlanRollback(msgspec.Struct, frozen=True, kw_only=True, tag="rollback"):
         results: that run's results.
         force: whether to put it back even where someone changed the mapping since.
         begun: to which mappings something may have been sent; None where that is not known, and so may be to all.
+        own: what later runs of ours set, by UUID and parameter.
     """
 
     items: tuple[PlanItem, ...]
     results: tuple[Result, ...]
     force: bool = False
     begun: frozenset[str] | None = None
+    own: dict[str, dict[str, Any]] = {}
 
 
 class FindDrift(msgspec.Struct, frozen=True, kw_only=True, tag="verify"):
@@ -122,6 +129,7 @@ class CarryOut(msgspec.Struct, frozen=True, kw_only=True, tag="carry out"):
         in_doubt: whether an earlier part of this run may have sent some of it.
         looks_first: whether nobody has looked at that since.
         denials: what the run's updates met in the shard before.
+        rereads: whether the mappings are looked at once more, as they were planned a while ago.
         most_failures: how many more mappings may fail in the whole fleet; None for any number.
         deadline: ISO 8601 in UTC, or None.
         ramp_s: the time over which the updates are spread, in seconds.
@@ -136,6 +144,7 @@ class CarryOut(msgspec.Struct, frozen=True, kw_only=True, tag="carry out"):
     in_doubt: bool = False
     looks_first: bool = False
     denials: Denials | None = None
+    rereads: bool = False
     most_failures: int | None = None
     deadline: str | None = None
     ramp_s: float = 0.0

@@ -20,6 +20,7 @@ from bulk_esm.engine.engine import Engine
 from bulk_esm.engine.inventory import may_get, read_inventory
 from bulk_esm.engine.looking_again import look_again
 from bulk_esm.engine.planning import gone_since, make_plan, renew_plan
+from bulk_esm.engine.rereading import reread
 from bulk_esm.engine.settings import BeforeUpdate, EngineSettings
 from bulk_esm.engine.task_groups import task_group
 from bulk_esm.engine.undoing import make_rollback_plan
@@ -214,7 +215,16 @@ class Worker:
                 planned = {item.uuid for item in plan.items}
                 opened.state.unplanned = Unplanned(task.selection, planned, doubts=task.doubts)
             case RenewPlan():
-                plan, known = await renew_plan(connection, task.plan, doubts=task.doubts)
+                plan, known = await renew_plan(
+                    connection,
+                    task.plan,
+                    doubts=task.doubts,
+                    only_its_parameters=task.only_its_parameters,
+                    own=task.own,
+                    timeout_s=timeout_s,
+                    clock=clock,
+                    waiting=waiting,
+                )
             case PlanRollback():
                 plan, known = await make_rollback_plan(
                     connection,
@@ -222,6 +232,7 @@ class Worker:
                     task.results,
                     force=task.force,
                     begun=task.begun,
+                    own=task.own,
                     timeout_s=timeout_s,
                     clock=clock,
                     waiting=waiting,
@@ -244,17 +255,20 @@ class Worker:
         known = dict(task.known)
         updates = [item for item in task.items if item.uuid not in known]
         connection.control_plane.census.expect(task.seen)
-        if task.looks_first:
-            with anyio.CancelScope() as scope:
-                self._looking.add(scope)
-                if self._stop is not None:
-                    scope.cancel()
+        with anyio.CancelScope() as scope:
+            self._looking.add(scope)
+            if self._stop is not None:
+                scope.cancel()
+            if task.looks_first:
                 # A worker was lost: whatever it had may have been sent.
                 doubts = Doubts(by_get=frozenset(item.uuid for item in updates))
                 known |= await look_again(
                     connection, updates, doubts=doubts, timeout_s=reach.timeout_s, clock=self._clock
                 )
-            self._looking.discard(scope)
+            elif task.rereads and updates:
+                by_uuid = {item.uuid: item for item in updates}
+                known |= await reread(connection.control_plane, by_uuid, in_doubt=task.in_doubt)
+        self._looking.discard(scope)
         engine = Engine(
             connection.control_plane,
             run_id=task.run_id,

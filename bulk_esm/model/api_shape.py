@@ -23,6 +23,9 @@ _PYTHON_TYPES: Final[dict[str, tuple[type[Any], str]]] = {
     "boolean": (bool, "true or false"),
 }
 
+# The way out where Lambda may know more than the botocore that is installed.
+OR_ALLOW_UNKNOWN: Final = "; if Lambda has it by now, --allow-unknown sends it as given"
+
 # MaximumConcurrency above the model's 1000 exists in some accounts, by request (F§6.2): Lambda decides.
 _ADVISORY_MAXIMA: Final = frozenset({"ScalingConfig.MaximumConcurrency"})
 
@@ -62,13 +65,41 @@ def members_at(path: str) -> list[str]:
     return [name for name in names if name != "UUID"]
 
 
-def violations(path: str, value: Any, shape: Any | None = None) -> Iterator[str]:
+def known(path: str, value: Any, *, like: Any = None) -> Any:
+    """A value without the members that the API's model does not have, at any depth.
+
+    Args:
+        path: its dotted path; a value of a path that the model does not have stays as it is.
+        value: a JSON value, such as Lambda returned it.
+        like: another value of the same path: what that has of such members stays.
+    """
+    shape = shape_at(path)
+    return value if shape is None else _known(value, shape, [like])
+
+
+def _known(value: Any, shape: Any, likes: list[Any]) -> Any:
+    if isinstance(value, dict) and shape.type_name == "structure":
+        return {
+            name: _known(member, shape.members[name], [like.get(name) for like in likes if isinstance(like, dict)])
+            if name in shape.members
+            else member
+            for name, member in value.items()
+            if name in shape.members or any(isinstance(like, dict) and name in like for like in likes)
+        }
+    if isinstance(value, list) and shape.type_name == "list":
+        items = [item for like in likes if isinstance(like, list) for item in like]
+        return [_known(item, shape.member, items) for item in value]
+    return value
+
+
+def violations(path: str, value: Any, shape: Any | None = None, *, allow_unknown: bool = False) -> Iterator[str]:
     """Tell what the API's own model has against a value.
 
     Args:
         path: the dotted path of the parameter.
         value: a JSON value.
         shape: the shape to check against; that of the path if left out.
+        allow_unknown: whether Lambda is taken to know more than the model: further members and words, higher bounds.
 
     Yields:
         A sentence for each violation, naming the path.
@@ -81,39 +112,44 @@ def violations(path: str, value: Any, shape: Any | None = None) -> Iterator[str]
         yield f"{path} takes {called}, not {value!r}"
         return
     if shape.type_name == "structure":
-        for name, member in value.items():
-            if name in shape.members:
-                yield from violations(f"{path}.{name}", member, shape.members[name])
-            else:
-                yield f"{path} has no member {name!r}; there are {', '.join(shape.members)}"
+        yield from _members(path, value, shape, allow_unknown=allow_unknown)
     elif shape.type_name == "list":
-        yield from _length(path, len(value), shape, "items")
+        yield from _length(path, len(value), shape, "items", allow_unknown=allow_unknown)
         for index, item in enumerate(value):
-            yield from violations(f"{path}[{index}]", item, shape.member)
+            yield from violations(f"{path}[{index}]", item, shape.member, allow_unknown=allow_unknown)
     elif shape.type_name == "integer":
-        yield from _range(path, value, shape)
+        yield from _range(path, value, shape, allow_unknown=allow_unknown)
     elif shape.type_name == "string":
-        yield from _text(path, value, shape)
+        yield from _text(path, value, shape, allow_unknown=allow_unknown)
 
 
-def _range(path: str, value: int, shape: Any) -> Iterator[str]:
+def _members(path: str, value: dict[str, Any], shape: Any, *, allow_unknown: bool) -> Iterator[str]:
+    for name, member in value.items():
+        if name in shape.members:
+            yield from violations(f"{path}.{name}", member, shape.members[name], allow_unknown=allow_unknown)
+        elif not allow_unknown:
+            yield f"{path} has no member {name!r}; there are {', '.join(shape.members)}{OR_ALLOW_UNKNOWN}"
+
+
+def _range(path: str, value: int, shape: Any, *, allow_unknown: bool) -> Iterator[str]:
     low, high = shape.metadata.get("min"), shape.metadata.get("max")
-    too_high = high is not None and value > high and path not in _ADVISORY_MAXIMA
+    too_high = high is not None and value > high and path not in _ADVISORY_MAXIMA and not allow_unknown
     if (low is not None and value < low) or too_high:
         yield f"{path} is from {low} to {high}, not {value}"
 
 
-def _length(path: str, length: int, shape: Any, of: str) -> Iterator[str]:
+def _length(path: str, length: int, shape: Any, of: str, *, allow_unknown: bool) -> Iterator[str]:
     low, high = shape.metadata.get("min", 0), shape.metadata.get("max")
-    if length < low or (high is not None and length > high):
+    if length < low or (high is not None and length > high and not allow_unknown):
         yield f"{path} takes {low} to {high} {of}, not {length}"
 
 
-def _text(path: str, value: str, shape: Any) -> Iterator[str]:
-    if shape.enum and value not in shape.enum:
-        yield f"{path} is one of {', '.join(shape.enum)}, not {value!r}"
+def _text(path: str, value: str, shape: Any, *, allow_unknown: bool) -> Iterator[str]:
+    if shape.enum:
+        if value not in shape.enum and not allow_unknown:
+            yield f"{path} is one of {', '.join(shape.enum)}, not {value!r}{OR_ALLOW_UNKNOWN}"
         return
-    yield from _length(path, len(value), shape, "characters")
+    yield from _length(path, len(value), shape, "characters", allow_unknown=allow_unknown)
     pattern = shape.metadata.get("pattern")
-    if pattern and not re.fullmatch(pattern, value):
+    if pattern and not allow_unknown and not re.fullmatch(pattern, value):
         yield f"{path} does not have the form that Lambda asks for: {value!r}"

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from bulk_esm.errors import UsageError
-from bulk_esm.model.api_shape import members_at, shape_at
+from bulk_esm.model.api_shape import OR_ALLOW_UNKNOWN, members_at, shape_at
 from bulk_esm.model.combinations import cross_field_problems
 from bulk_esm.model.filters import FILTERS, KEY, is_unreadable, unreadable_problems
 from bulk_esm.model.mapping import EventSourceMapping, SourceType
@@ -42,10 +42,13 @@ class Change(msgspec.Struct, frozen=True):
         values: parameters of UpdateEventSourceMapping, nested as the API nests them. Members merge into what the
             mapping has; lists replace.
         unset: dotted paths to bring back to nothing, or to their default, in their documented clear form.
+        allow_unknown: whether Lambda is taken to know more than this version: parameters, members and words that the
+            API's model does not have are sent as given, and its upper bounds do not count.
     """
 
     values: dict[str, Any]
     unset: tuple[str, ...] = ()
+    allow_unknown: bool = False
 
     @classmethod
     def parse(
@@ -53,6 +56,8 @@ class Change(msgspec.Struct, frozen=True):
         settings: Iterable[str] = (),
         unset: Iterable[str] = (),
         document: dict[str, Any] | None = None,
+        *,
+        allow_unknown: bool = False,
     ) -> Change:
         """Read a change as a user gives it, and check all of it that can be checked without a mapping.
 
@@ -60,6 +65,7 @@ class Change(msgspec.Struct, frozen=True):
             settings: `Name[.Sub...]=VALUE`, the value JSON or else a string; they win over `document`.
             unset: names or dotted paths to clear.
             document: an object of parameters, as a file has it.
+            allow_unknown: whether Lambda is taken to know more than this version.
 
         Raises:
             UsageError: an unknown name (the nearest one is suggested), a value that no source type can take, a path
@@ -76,9 +82,9 @@ class Change(msgspec.Struct, frozen=True):
                     twice = "is given twice" if path == other else f"and --set {other} overlap"
                     raise UsageError(f"--set {path} {twice}; say which value is meant")
             given.append(path)
-            _check_name(path)
+            _check_name(path, allow_unknown=allow_unknown)
             _place(values, path, _parse_value(path, text))
-        change = cls(values=values, unset=tuple(dict.fromkeys(unset)))
+        change = cls(values=values, unset=tuple(dict.fromkeys(unset)), allow_unknown=allow_unknown)
         change.check()
         return change
 
@@ -91,23 +97,26 @@ class Change(msgspec.Struct, frozen=True):
         if not self.values and not self.unset:
             raise UsageError("an empty change: say what to change with --set, --unset, --change or --requests")
         for path, value in _leaves("", self.values):
-            _check_name(path)
+            _check_name(path, allow_unknown=self.allow_unknown)
             if any(_overlap(path, gone) for gone in self.unset):
                 raise UsageError(f"{path} is both set and unset; say which is meant")
             if value is None:
                 raise UsageError(f"{path} is null, which Lambda does not take; to clear it use --unset {path}")
         for path in self.unset:
-            _check_name(path)
+            _check_name(path, allow_unknown=self.allow_unknown)
             cleared = row(row(path).cleared_as or path)
             if all(cleared.clear_for(source_type) is None for source_type in cleared.sources):
                 raise UsageError(f"{path} cannot be unset: {row(path).why_not or 'it has no documented clear form'}")
         for name, value in self.values.items():
             if "." in name:
                 raise UsageError(f"{name}: write members nested, as the API nests them, or use --set {name}=VALUE")
-            problems = {source: tuple(value_problems(name, value, source)) for source in row(name).sources}
+            problems = {source: self._problems_of(name, value, source) for source in row(name).sources}
             if all(problems.values()):
                 # The tersest complaint is that of the most tolerant source type.
                 raise UsageError(min(problems.values(), key=lambda lines: (len(lines), lines))[0])
+
+    def _problems_of(self, name: str, value: Any, source_type: SourceType) -> tuple[str, ...]:
+        return tuple(value_problems(name, value, source_type, allow_unknown=self.allow_unknown))
 
     def touches(self, parameters: AbstractSet[str]) -> bool:
         """Whether it sets or unsets any of these parameters, or a member of one."""
@@ -157,7 +166,8 @@ class Change(msgspec.Struct, frozen=True):
                 continue
             before = current_value(mapping, name)
             request[name] = merged(name, before, asked)
-            problems.extend(value_problems(name, request[name], source_type))
+            # What was not asked for and goes along is Lambda's own, whatever this version thinks of it.
+            problems.extend(self._problems_of(name, asked, source_type))
             irreversible = is_irreversible(mapping, name)
             differences.append(Difference(name, before, request[name], irreversible))
             if irreversible and not allow_irreversible:
@@ -185,20 +195,23 @@ def _key_that_would_go(asked: dict[str, Any], request: dict[str, Any]) -> dict[s
     return {KEY: asked[KEY]} if clears_filters and KEY in asked else {}
 
 
-def _check_name(path: str) -> None:
+def _check_name(path: str, *, allow_unknown: bool) -> None:
     parent, _, name = path.rpartition(".")
     if parent:
-        _check_name(parent)
+        _check_name(parent, allow_unknown=allow_unknown)
     if row(path).read_only:
         raise UsageError(f"{path} cannot be changed: {row(path).why_not}")
     if path in NOT_UPDATABLE:
         raise UsageError(f"{path} cannot be changed: {NOT_UPDATABLE[path]}")
     names = members_at(parent)
+    if allow_unknown and name and (not parent or names or shape_at(parent) is None):
+        return
     if not names:
         raise UsageError(f"{parent} has no members: --set {parent}=VALUE")
     if name not in names or path.startswith("."):
         where = f"{parent} has no member {name!r}" if parent else f"unknown parameter {path!r}"
-        raise UsageError(f"{where}{nearest(name, names) or '; there are ' + ', '.join(sorted(names))}")
+        instead = nearest(name, names) or f"; there are {', '.join(sorted(names))}"
+        raise UsageError(f"{where}{instead}{OR_ALLOW_UNKNOWN}")
 
 
 def _parse_value(path: str, text: str) -> Any:

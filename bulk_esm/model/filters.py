@@ -49,12 +49,17 @@ def _is_pattern(text: str) -> bool:
 
 
 def _has_lists_for_leaves(pattern: dict[str, Any]) -> bool:
-    # Guess: an empty object is taken, as a pattern or within one, and so is whatever is in a list, operators and $or
-    # included: none was captured as refused. To check: create a mapping with each, and see what Lambda answers.
+    # Guess: an empty object is taken, as a pattern or within one, and so is whatever an operator or $or holds: none was
+    # captured as refused. To check: create a mapping with each, and see what Lambda answers.
     return all(
-        _has_lists_for_leaves(member) if isinstance(member, dict) else isinstance(member, list) and bool(member)
+        _has_lists_for_leaves(member) if isinstance(member, dict) else isinstance(member, list) and _is_leaf(member)
         for member in pattern.values()
     )
+
+
+def _is_leaf(items: list[Any]) -> bool:
+    """Whether a list has values or operator objects, and nothing but those."""
+    return bool(items) and all(item != {} and not isinstance(item, list) for item in items)
 
 
 def is_unreadable(mapping: EventSourceMapping) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import Any, Final
 
@@ -74,6 +75,16 @@ def source_type_of(configuration: dict[str, Any]) -> SourceType:
     return SourceType.SQS_FIFO if found is SourceType.SQS and arn.endswith(".fifo") else found
 
 
+# The forms that the API's own pattern of FunctionName has; a function may be called "function" itself.
+# Guess: `123456789012:x` and `function:x` name a function x, as that pattern has them, and not the qualifier x of a
+# function of that name. To check: send each, and read back.
+_FUNCTION: Final = re.compile(
+    r"(?:(?:(?:arn:(?P<partition>[^:]*):lambda:)?(?P<region>[^:]+):)?(?P<account_id>\d{12}):)?"
+    r"(?:function:)?(?P<name>[^:]+)(?::(?P<qualifier>[^:]+)?)?"
+)
+FUNCTION_FORMS: Final = "NAME, function:NAME, ACCOUNT:NAME, ACCOUNT:function:NAME or an ARN, and each with :QUALIFIER"
+
+
 class FunctionReference(msgspec.Struct, frozen=True, kw_only=True):
     """A function's name or ARN, taken apart. Parts that were not given are None."""
 
@@ -85,17 +96,12 @@ class FunctionReference(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def parse(cls, text: str) -> FunctionReference:
-        """Take apart `name`, `name:qualifier`, `account:function:name[:qualifier]` or a full ARN."""
-        # The first marker: a function may be called "function" itself.
-        head, marker, tail = text.partition(":function:") if ":function:" in text else ("", "", text)
-        name, _, qualifier = tail.partition(":")
-        parts = head.split(":") if marker else []
-        if len(parts) == 5:  # noqa: PLR2004 - arn:partition:lambda:region:account
-            _, partition, _, region, account_id = parts
-            return cls(
-                name=name, qualifier=qualifier or None, account_id=account_id, region=region, partition=partition
-            )
-        return cls(name=name, qualifier=qualifier or None, account_id=parts[-1] if parts else None)
+        """Take apart a name, a partial ARN such as `account:function:name` or `account:name`, or an ARN.
+
+        Each may end in a qualifier. What has none of these forms is a name.
+        """
+        found = _FUNCTION.fullmatch(text)
+        return cls(name=text) if found is None else cls(**found.groupdict())
 
     def is_same_function(self, arn: FunctionReference) -> bool:
         """Whether this, as a user wrote it, names just what a mapping's full `arn` names.

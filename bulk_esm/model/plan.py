@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import Any, Final
 
@@ -10,8 +10,10 @@ import msgspec
 
 from bulk_esm.errors import UsageError
 from bulk_esm.model.change import Change, Difference
+from bulk_esm.model.combinations import cross_field_problems
+from bulk_esm.model.filters import FILTERS, KEY
 from bulk_esm.model.mapping import EventSourceMapping, FunctionReference, SourceType, State
-from bulk_esm.model.values import changeable, holds, says_the_same
+from bulk_esm.model.values import changeable, holds, is_empty, says_the_same
 
 # What Lambda changes by itself, without anyone changing the configuration (F§2).
 _VOLATILE: Final = frozenset({"LastModified", "LastProcessingResult", "StateTransitionReason", "FilterCriteriaError"})
@@ -198,6 +200,18 @@ def _in_transition(mapping: EventSourceMapping) -> str:
     return f"the mapping is {mapping.state or 'in no state'} and did not come to rest; try again when it has"
 
 
+def renewed(item: PlanItem, now: EventSourceMapping) -> PlanItem:
+    """The item for a mapping of which someone has changed what the plan does not set.
+
+    Args:
+        item: an item whose action is `update`.
+        now: the mapping as it is now; what the item is compared with, and put back to, from now on.
+    """
+    problems = tuple(cross_field_problems(now, item.request))
+    action = Action.BLOCKED if problems else Action.UPDATE
+    return plan_for(now, action, request={} if problems else item.request, differences=item.diff, problems=problems)
+
+
 class PlanMatch(StrEnum):
     """How a mapping stands to a plan made earlier."""
 
@@ -206,12 +220,27 @@ class PlanMatch(StrEnum):
     CHANGED = "changed"
 
 
-def match_plan(item: PlanItem, mapping: EventSourceMapping) -> PlanMatch:
+# What a parameter of the update changes in what is read.
+READ_AS: Final = {"FunctionName": "FunctionArn", "Enabled": "State"}
+
+
+NOTHING_OWN: Final[Mapping[str, Any]] = {}
+
+
+def match_plan(
+    item: PlanItem,
+    mapping: EventSourceMapping,
+    *,
+    only_its_parameters: bool = False,
+    own: Mapping[str, Any] = NOTHING_OWN,
+) -> PlanMatch:
     """Tell whether a mapping is still what a saved plan was made for.
 
     Args:
         item: an item whose action is `update`.
         mapping: the mapping as it is now.
+        only_its_parameters: whether only changes to what the plan sets count.
+        own: what runs of ours set since, by parameter.
 
     Returns:
         `DONE` if it has all that the plan asks for, `CHANGED` if someone changed anything else about it, else
@@ -221,8 +250,41 @@ def match_plan(item: PlanItem, mapping: EventSourceMapping) -> PlanMatch:
     hidden = "FilterCriteria" in item.request and mapping.has_hidden_filters
     if mapping.at_rest and not hidden and all(holds(name, value, mapping) for name, value in item.request.items()):
         return PlanMatch.DONE
-    changed = changed_members(item.before, mapping)
+    changed = changed_by_others(item, mapping, own=own)
+    if only_its_parameters:
+        changed = [name for name in changed if name in _set_by(item)]
     return PlanMatch.CHANGED if changed else PlanMatch.AS_PLANNED
+
+
+def changed_by_others(
+    item: PlanItem, mapping: EventSourceMapping, *, own: Mapping[str, Any] = NOTHING_OWN
+) -> list[str]:
+    """The members that differ from what was planned, less those that runs of ours set, unless the plan sets them too.
+
+    Args:
+        item: an item whose action is `update`.
+        mapping: the mapping as it is now.
+        own: what runs of ours set since, by parameter.
+    """
+    changed = changed_members(item.before, mapping)
+    return [name for name in changed if name in _set_by(item) or not is_own(name, own, mapping)]
+
+
+def is_own(name: str, own: Mapping[str, Any], now: EventSourceMapping) -> bool:
+    """Whether a member is as a run of ours has set it.
+
+    Args:
+        name: as it is read.
+        own: what runs of ours set, by parameter.
+        now: the mapping as it is now.
+    """
+    if name == KEY and FILTERS in own and is_empty(own[FILTERS]) and not now.configuration.get(KEY):
+        return True  # it went with the filters (F§0.1)
+    return any(READ_AS.get(one, one) == name and holds(one, value, now) for one, value in own.items())
+
+
+def _set_by(item: PlanItem) -> set[str]:
+    return {READ_AS.get(name, name) for name in item.request}
 
 
 def changed_members(before: EventSourceMapping, now: EventSourceMapping) -> list[str]:

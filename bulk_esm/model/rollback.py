@@ -6,29 +6,31 @@ there now. What someone else changed meanwhile is a conflict.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
 import msgspec
 
+from bulk_esm.model.api_shape import known, shape_at
 from bulk_esm.model.change import Difference
+from bulk_esm.model.changed import change_of
 from bulk_esm.model.combinations import cross_field_problems
 from bulk_esm.model.doubts import perhaps_sent
 from bulk_esm.model.filters import FILTERS, KEY, is_unreadable, unreadable_text
 from bulk_esm.model.mapping import EventSourceMapping, SourceType
 from bulk_esm.model.parameters import row
-from bulk_esm.model.plan import Action, PlanItem, changed_members, plan_for
+from bulk_esm.model.plan import NOTHING_OWN, READ_AS, Action, PlanItem, changed_members, is_own, plan_for
 from bulk_esm.model.result import Outcome, Result
 from bulk_esm.model.rules import is_irreversible
-from bulk_esm.model.values import current_value, holds, is_empty, sent_along
-
-# What a parameter of the update changes in what is read.
-_READ_AS: Final = {"FunctionName": "FunctionArn", "Enabled": "State"}
+from bulk_esm.model.values import changeable, current_value, holds, is_empty, left_behind, sent_along
 
 # Guess: Lambda fills these in where a request has one of them alone, as both are always read back; what it fills in
 # is not captured. To check: set MinimumPollers alone on an on-demand mapping, and read back.
 _FILLED_IN: Final = frozenset({"ProvisionedPollerConfig.MinimumPollers", "ProvisionedPollerConfig.MaximumPollers"})
+
+
+_UNKNOWN: Final = "this version does not know it, so it is neither sent along nor put back"
 
 
 class Reversal(msgspec.Struct, frozen=True):
@@ -90,6 +92,7 @@ def inverse_of(item: PlanItem) -> Inverse:
         if value is None or is_irreversible(before, name):
             reason = row(name).why_not or "what it was before is not known"
             problems[name] = f"{name} cannot be put back: {reason}"
+    problems |= {path: f"{path} may be lost: {_UNKNOWN}" for path in _left_behind(item)}
     if FILTERS in request and before.configuration.get(KEY):
         # It went with filters that were cleared, and without it they would be stored in clear (F§0.1).
         request[KEY] = before.configuration[KEY]
@@ -97,7 +100,9 @@ def inverse_of(item: PlanItem) -> Inverse:
     return Inverse(request, problems, tuple(lasting))
 
 
-def rollback_item(item: PlanItem, now: EventSourceMapping, *, force: bool = False) -> Reversal:
+def rollback_item(
+    item: PlanItem, now: EventSourceMapping, *, force: bool = False, own: Mapping[str, Any] = NOTHING_OWN
+) -> Reversal:
     """Decide what to send to a mapping that a run changed, or may have.
 
     1. It has everything as before that can be put back: nothing.
@@ -108,6 +113,7 @@ def rollback_item(item: PlanItem, now: EventSourceMapping, *, force: bool = Fals
         item: the item of the run's plan.
         now: the mapping as it is now.
         force: whether to put back what the run set even where someone changed the mapping since.
+        own: what later runs of ours set, by parameter; it stays, and is no conflict unless the run has set it too.
     """
     if not now.at_rest:
         return Reversal(plan_for(now))
@@ -137,8 +143,15 @@ def rollback_item(item: PlanItem, now: EventSourceMapping, *, force: bool = Fals
         differences=tuple(Difference(name, current_value(now, name), value) for name, value in request.items()),
         problems=(*against, *remaining),
     )
-    theirs = [] if force else _changed_since(item, inverse, now)
-    return Reversal(planned, f"{', '.join(theirs)} changed since that run" if theirs else None)
+    theirs = [] if force else _changed_since(item, inverse, now, own)
+    return Reversal(planned, "; ".join(theirs) or None)
+
+
+def _left_behind(item: PlanItem) -> list[str]:
+    """What a request takes away, perhaps, and nothing can put back, as this version does not know it; each once."""
+    before = item.before.configuration
+    paths = (path for name, asked in item.request.items() for path in left_behind(name, before.get(name), asked))
+    return list(dict.fromkeys(paths))
 
 
 def _clears_filters(item: PlanItem) -> bool:
@@ -162,32 +175,41 @@ def _differs(path: str, before: EventSourceMapping, now: EventSourceMapping) -> 
     return bool(was != found)
 
 
-def _changed_since(item: PlanItem, inverse: Inverse, now: EventSourceMapping) -> list[str]:
-    """The members that are neither as before the run nor as it left them."""
+def _changed_since(item: PlanItem, inverse: Inverse, now: EventSourceMapping, own: Mapping[str, Any]) -> list[str]:
+    """The members that are neither as before the run nor as it left them, each with what it became."""
     before = item.before
-    ours = {_READ_AS.get(name, name) for name in item.request}
+    ours = {READ_AS.get(name, name) for name in item.request}
     if _clears_filters(item) and not now.configuration.get(KEY):
         ours.add(KEY)  # it went with the filters (F§0.1)
-    others = [name for name in changed_members(before, now) if name not in ours]
+    others = [name for name in changed_members(before, now) if name not in ours and not is_own(name, own, now)]
 
     def has(name: str, value: Any) -> bool:
         was, found = current_value(before, name), current_value(now, name)
         return found == was or (holds(name, value, now) and not _is_added(name, found, value, was, now.source_type))
 
     neither = [
-        name
+        text
         for name, asked in item.request.items()
         if not has(name, asked) and not (name in inverse.request and has(name, inverse.request[name]))
+        for text in change_of(name, asked, current_value(now, name))
     ]
-    return [*neither, *others]
+    return [*neither, *(text for name in others for text in change_of(name, *_readings(name, before, now)))]
+
+
+def _readings(name: str, *mappings: EventSourceMapping) -> list[Any]:
+    return [changeable(name, mapping.configuration.get(name)) for mapping in mappings]
 
 
 def _is_added(path: str, found: Any, sent: Any, was: Any, source_type: SourceType) -> bool:
     """Whether a structure has a member that was neither there nor sent, nor can be Lambda's own doing."""
     if isinstance(found, dict):
+        # Guess: in a structure that was not there before, a member that this version does not know was filled in by
+        # Lambda; no such member exists yet. To check: look when the API has a new one.
+        is_new = is_empty(was) and shape_at(path) is not None
         return any(
             _is_added(f"{path}.{name}", member, _member(sent, name), _member(was, name), source_type)
             for name, member in found.items()
+            if not (is_new and shape_at(f"{path}.{name}") is None)
         )
     if sent is not None or path in _FILLED_IN:
         return False
@@ -195,6 +217,8 @@ def _is_added(path: str, found: Any, sent: Any, was: Any, source_type: SourceTyp
 
 
 def _member(value: Any, name: str) -> Any:
+    if isinstance(value, list):
+        return [_member(item, name) for item in value]
     return value.get(name) if isinstance(value, dict) else None
 
 
@@ -208,10 +232,10 @@ def _restored(path: str, before: Any, asked: Any, source_type: SourceType, lasti
         None if there is no way.
     """
     clear = row(path).clear_for(source_type)
-    if is_empty(before):
+    if is_empty(known(path, before, like=asked)):
         return clear
     if not isinstance(before, dict) or not isinstance(asked, dict):
-        return before
+        return known(path, before, like=asked)
     restored = sent_along(path, before)
     for name, member in asked.items():
         if row(f"{path}.{name}").read_only:

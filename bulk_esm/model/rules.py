@@ -11,7 +11,7 @@ from typing import Any
 
 from bulk_esm.model.api_shape import violations
 from bulk_esm.model.filters import filter_problems
-from bulk_esm.model.mapping import EventSourceMapping, SourceType
+from bulk_esm.model.mapping import FUNCTION_FORMS, EventSourceMapping, SourceType
 from bulk_esm.model.parameters import HALF_SECOND_WINDOW, KAFKA, row, takers
 from bulk_esm.model.values import VIRTUAL_HOST
 
@@ -19,13 +19,14 @@ _WINDOW = "MaximumBatchingWindowInSeconds"
 _DESTINATION = "DestinationConfig.OnFailure.Destination"
 
 
-def value_problems(name: str, value: Any, source_type: SourceType) -> Iterator[str]:
+def value_problems(name: str, value: Any, source_type: SourceType, *, allow_unknown: bool = False) -> Iterator[str]:
     """What one source type has against one parameter's value.
 
     Args:
         name: a parameter of UpdateEventSourceMapping.
         value: the value that would be sent.
         source_type: the mapping's.
+        allow_unknown: whether Lambda is taken to know more than the API's model does.
 
     Yields:
         A sentence for each problem.
@@ -34,7 +35,9 @@ def value_problems(name: str, value: Any, source_type: SourceType) -> Iterator[s
     if not parameter.takes(source_type):
         yield f"{name} cannot be set on {source_type}: only {takers(parameter.sources)} can take it"
         return
-    refused_by_the_model = list(violations(name, value))
+    refused_by_the_model = list(violations(name, value, allow_unknown=allow_unknown))
+    if name == "FunctionName":
+        refused_by_the_model = [f"{text}; the forms are {FUNCTION_FORMS}" for text in refused_by_the_model]
     # Only a value of the right shape can be looked at more closely.
     yield from refused_by_the_model or _narrower_than_the_model(name, value, source_type)
 

@@ -6,11 +6,12 @@ come back that may not be sent, and a default may come back or be absent. All of
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
-from bulk_esm.model.api_shape import shape_at
+from bulk_esm.model.api_shape import known, shape_at
 from bulk_esm.model.mapping import EventSourceMapping, FunctionReference, SourceType
 from bulk_esm.model.parameters import PARAMETERS, row
 
@@ -84,11 +85,54 @@ def sent_along(path: str, current: dict[str, Any]) -> dict[str, Any]:
         current: its members, from `current_value`.
 
     Returns:
-        None where Lambda keeps what is left out. Members that the API's model does not have cannot be sent.
+        None where Lambda keeps what is left out. What the API's model does not have is not sent unasked, at any depth.
     """
-    if row(path).merges:
-        return {}
-    return {name: member for name, member in current.items() if shape_at(f"{path}.{name}") is not None}
+    return {} if row(path).merges else known_members(path, current)
+
+
+def known_members(path: str, current: dict[str, Any]) -> dict[str, Any]:
+    """The members of a structure that the API's model has, each with nothing but such members.
+
+    Args:
+        path: its dotted path.
+        current: its members.
+    """
+    paths = {name: f"{path}.{name}" for name in current}
+    return {name: known(paths[name], member) for name, member in current.items() if shape_at(paths[name]) is not None}
+
+
+def left_behind(path: str, before: Any, asked: Any) -> Iterator[str]:
+    """The members that the API's model does not have, and that an update may take away, as it goes without them.
+
+    Args:
+        path: the dotted path of a value.
+        before: what the mapping had.
+        asked: what is sent.
+
+    Yields:
+        The dotted path of each. What Lambda keeps that was left out is not among them, nor what was asked for.
+    """
+    if isinstance(before, list):
+        for item in before:
+            yield from left_behind(path, item, None)
+    if not isinstance(before, dict):
+        return
+    sent = asked if isinstance(asked, dict) else {}
+    for name, member in before.items():
+        inner = f"{path}.{name}"
+        if name not in sent and row(path).merges:
+            continue
+        if _is_unknown(inner, path):
+            if name not in sent and member not in (None, {}, []):
+                yield inner
+        else:
+            yield from left_behind(inner, member, sent.get(name))
+
+
+def _is_unknown(path: str, parent: str) -> bool:
+    shape = shape_at(parent)
+    members = getattr(shape.member if shape is not None and shape.type_name == "list" else shape, "members", {})
+    return path.rpartition(".")[2] not in members
 
 
 def is_empty(value: Any) -> bool:
@@ -119,11 +163,12 @@ def holds(path: str, asked: Any, mapping: EventSourceMapping) -> bool:
 def _holds(path: str, asked: Any, current: Any, source_type: SourceType) -> bool:
     if isinstance(asked, dict):
         if is_empty(asked):
-            return is_empty(current)
+            return is_empty(known(path, current, like=asked))
         members = current if isinstance(current, dict) else {}
         return all(_holds(f"{path}.{name}", member, members.get(name), source_type) for name, member in asked.items())
     if isinstance(asked, list):
-        return _comparable_list(path, asked) == _comparable_list(path, current or [])
+        found = known(path, current or [], like=asked)
+        return _comparable_list(path, asked) == _comparable_list(path, found)
     default = row(path).default_for(source_type)
     return bool(asked == (default if current is None else current))
 

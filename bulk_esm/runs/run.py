@@ -88,6 +88,7 @@ class Run:
             history=history,
             unseen=unseen,
             deadline=iso(deadline),
+            age_s=self._age_s,
         )
         for name, of_shard in self._ended.items():
             self._tasks.progress[name].outcomes.update(of_shard.values())
@@ -203,6 +204,11 @@ class Run:
         """Whether all of a slice had ended when the run was taken up again."""
         ended: AbstractSet[str] = self._ended.get(slice_.shard, {}).keys()
         return bool(ended) and all(item.uuid in ended for item in self._tasks.recording.items(slice_))
+
+    def _age_s(self) -> float:
+        """How long ago the mappings were planned, or looked at by whoever continues the run, in seconds."""
+        read_at = datetime.fromisoformat(self.record.continued_at or self.record.started_at)
+        return (self._clock.now() - read_at).total_seconds()
 
     def _on_the_clock(self) -> float:
         if self._deadline is None:

@@ -30,6 +30,9 @@ from bulk_esm.store.run_files import RunFiles
 
 log: Final = get_logger("fleet")
 
+# There is no compare-and-set (F§6.4): what was read so many seconds ago is read again before anything is sent to it.
+FRESH_S: Final = 60.0
+
 
 class WaveTasks:
     """The tasks of a run's waves: turns slices into results, one for each of their mappings, whatever happens.
@@ -52,6 +55,7 @@ class WaveTasks:
         history: Mapping[str, Denials] | None = None,
         unseen: AbstractSet[str] = frozenset(),
         deadline: str | None = None,
+        age_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
         """Prepare one run."""
         self.stopped_by: Stop | None = None
@@ -69,6 +73,8 @@ class WaveTasks:
             cannot=lambda why: self.stop(Stop(RunStatus.HALTED, why)),
         )
         self._deadline = deadline
+        self._age_s = age_s  # how long ago the mappings were read, in seconds
+        self._first_wave: int | None = None
         self._unseen = unseen
         failures = sum(outcome in TROUBLE for of_shard in ended.values() for outcome in of_shard.values())
         for name, before in (history or {}).items():
@@ -126,6 +132,7 @@ class WaveTasks:
         """Carry out a wave."""
         self.recording.on_result, self.recording.wave = record, wave
         self._as_given = as_given
+        self._first_wave = self._first_wave or wave
         self._todo.extend(items)
         why = "the run ended before this one did"
         try:
@@ -174,6 +181,7 @@ class WaveTasks:
                 in_doubt=self._run.continued_at is not None or slice_.losses > 0,
                 looks_first=slice_.losses > 0 or name in self._unseen,
                 denials=progress.denials,
+                rereads=self.recording.wave != self._first_wave or self._age_s() > FRESH_S,
                 most_failures=None if self._budget.most is None else max(0, self._budget.most - self._budget.counted),
                 deadline=self._deadline,
                 ramp_s=self._run.rollout.ramp_s * slice_.part,

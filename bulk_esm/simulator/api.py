@@ -9,38 +9,22 @@ from typing import Any, Final
 
 import msgspec
 
-from bulk_esm.simulator import bounds, errors, identity, tagging
+from bulk_esm.simulator import alarms, bounds, creating, errors, identity, resource_tags, tagging
 from bulk_esm.simulator.faults import Fate, Faults
 from bulk_esm.simulator.paging import PAGE
 from bulk_esm.simulator.reading import on_the_wire
 from bulk_esm.simulator.report import Kind
+from bulk_esm.simulator.routes import Call, Request, route
 from bulk_esm.simulator.shard import Shard
 from bulk_esm.simulator.spoils import OF_LIST, Spoil, body_of, page_of
 from bulk_esm.simulator.world import World
 
-_COLLECTION: Final = "/2015-03-31/event-source-mappings"
-_ACTIONS: Final[Mapping[tuple[str, bool], tuple[Kind, str]]] = {
-    # method, whether a mapping is named
-    ("GET", False): (Kind.LIST, "lambda:ListEventSourceMappings"),
-    ("GET", True): (Kind.GET, "lambda:GetEventSourceMapping"),
-    ("PUT", True): (Kind.UPDATE, "lambda:UpdateEventSourceMapping"),
-    ("DELETE", True): (Kind.DELETE, "lambda:DeleteEventSourceMapping"),
-}
 _CREDENTIAL: Final = re.compile(r"AWS4-[^ ]+ .*?Credential=([^/,]+)/\d{8}/([^/,]+)/([^/,]+)/aws4_request")
 _ACCOUNT_ID: Final = re.compile(r"\d{12}")
 _ACCEPTED: Final = 202
-_NOT_LAMBDAS: Final = frozenset({Kind.TAGGING, Kind.IDENTITY, Kind.ROLE, Kind.OTHER})
-_OF_STS: Final[Mapping[str, Kind]] = {"GetCallerIdentity": Kind.IDENTITY, "AssumeRole": Kind.ROLE}
-
-
-class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """An HTTP request; header names in lower case."""
-
-    method: str
-    path: str
-    query: Mapping[str, str]
-    headers: Mapping[str, str]
-    body: bytes
+_OF_A_MAPPING: Final = frozenset({Kind.GET, Kind.UPDATE, Kind.DELETE})
+_NO_CONTENT: Final = 204
+_NOT_LAMBDAS: Final = frozenset({Kind.TAGGING, Kind.IDENTITY, Kind.ROLE, Kind.ALARMS, Kind.OTHER})
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,12 +44,6 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     drip_s: float = 0.0
 
 
-class _Call(msgspec.Struct, frozen=True, kw_only=True):
-    kind: Kind
-    action: str
-    uuid: str = ""
-
-
 def answer(world: World, request: Request, now: float) -> Answer:
     """Answer one request, and count it.
 
@@ -82,27 +60,27 @@ def answer(world: World, request: Request, now: float) -> Answer:
     scope = f"{shard.account_id}/{shard.region}"
     number = shard.requests.total()  # the nth request of its shard: what its faults are drawn by
     request_id = _request_id(scope, number)
-    call = _route(request, service)
-    fate = world.settings.faults.fate(world.settings.seed, scope, number)
-    spoil = _spoil(world, call, scope, number)
+    call = route(request, service)
+    fate = shard.faults.fate(world.settings.seed, scope, number)
+    spoil = _spoil(shard, call, world.settings.seed, scope, number)
     try:
-        done = _carry_out(world, shard, call, request, now, fate, request_id, spoil)
+        done = _carry_out(shard, call, request, now, fate, request_id, spoil)
     except errors.ApiError as error:
-        done = _failure_of_sts(error, request_id) if service == identity.SERVICE else _failure(error, request_id)
+        done = _failed(error, call, request, request_id, service)
     else:
         done = msgspec.structs.replace(done, headers={**done.headers, "x-amzn-RequestId": request_id})
     if call.kind not in _NOT_LAMBDAS:
-        delay_s = world.settings.faults.delay_s(world.settings.seed, scope, number)
+        delay_s = shard.faults.delay_s(world.settings.seed, scope, number)
         done = msgspec.structs.replace(done, delay_s=delay_s, cut=done.cut or fate is Fate.CUT_AFTER)
     if spoil is not None:
-        drip_s = world.settings.faults.drip_s if spoil is Spoil.DRIP else 0.0
+        drip_s = shard.faults.drip_s if spoil is Spoil.DRIP else 0.0
         done = msgspec.structs.replace(done, body=body_of(spoil, done.body, number), drip_s=drip_s)
     shard.requests[call.kind, 0 if done.cut else done.status] += 1
     return done
 
 
-def _spoil(world: World, call: _Call, scope: str, number: int) -> Spoil | None:
-    spoil = world.settings.faults.spoil(world.settings.seed, scope, number)
+def _spoil(shard: Shard, call: Call, *key: object) -> Spoil | None:
+    spoil = shard.faults.spoil(*key)
     return None if call.kind in _NOT_LAMBDAS or (spoil in OF_LIST and call.kind is not Kind.LIST) else spoil
 
 
@@ -111,32 +89,11 @@ def _request_id(scope: str, number: int) -> str:
     return f"{zlib.crc32(scope.encode()):08x}-0000-4000-8000-{number:012x}"
 
 
-def _route(request: Request, service: str) -> _Call:
-    if request.method == "POST" and request.headers.get("x-amz-target") == tagging.TARGET:
-        return _Call(kind=Kind.TAGGING, action="tag:GetResources")
-    if service == identity.SERVICE and request.method == "POST":
-        action = identity.form(request.body).get("Action", "")
-        return _Call(kind=_OF_STS.get(action, Kind.OTHER), action=f"sts:{action}")
-    if service == "lambda" and request.path.startswith(_COLLECTION):
-        rest = request.path.removeprefix(_COLLECTION)
-        uuid = rest.strip("/")
-        kind, action = _ACTIONS.get((request.method, bool(uuid)), (Kind.OTHER, "unknown"))
-        return _Call(kind=kind, action=action, uuid=uuid)
-    return _Call(kind=Kind.OTHER, action="unknown")
-
-
 def _carry_out(
-    world: World,
-    shard: Shard,
-    call: _Call,
-    request: Request,
-    now: float,
-    fate: Fate,
-    request_id: str,
-    spoil: Spoil | None,
+    shard: Shard, call: Call, request: Request, now: float, fate: Fate, request_id: str, spoil: Spoil | None
 ) -> Answer:
     """Who may call comes before whether there is quota left, and that before what the call says."""
-    faults = world.settings.faults
+    faults = shard.faults
     if faults.expires_after_s is not None and now >= faults.expires_after_s:
         raise errors.expired()
     if call.kind is Kind.IDENTITY:
@@ -145,7 +102,7 @@ def _carry_out(
         return _success_of_sts(identity.assumed_role(identity.form(request.body), request_id))
     if shard.account_id in faults.denied_accounts or call.action in faults.denied_actions:
         raise errors.denied(shard.account_id, call.action)
-    names = shard.names_of(call.uuid, now) if call.uuid and faults.denials else ()
+    names = shard.names_of(call.key, now) if call.kind in _OF_A_MAPPING and faults.denials else ()
     if any(denial.denies(call.action, names, now) for denial in faults.denials):
         raise errors.denied(shard.account_id, call.action, names[0] if names else None)
     if call.kind is Kind.OTHER:
@@ -153,7 +110,10 @@ def _carry_out(
     if call.kind is Kind.TAGGING:
         resources = tagging.get_resources(shard, request.body, now)
         return _success(200, resources, "application/x-amz-json-1.1")
-    shard.admit(now)
+    if call.kind is Kind.ALARMS:
+        body, headers = alarms.spelt(alarms.describe_alarms(shard.alarms.values(), request.body), request.path)
+        return Answer(status=200, headers=headers, body=body)
+    shard.admit(now, action=call.action)
     if shard.account_id in faults.broken_accounts:
         raise errors.server_error()
     return _instead(fate, spoil, faults) or _of_lambda(shard, call, request, now, spoil)
@@ -170,7 +130,7 @@ def _instead(fate: Fate, spoil: Spoil | None, faults: Faults) -> Answer | None:
     return None
 
 
-def _of_lambda(shard: Shard, call: _Call, request: Request, now: float, spoil: Spoil | None) -> Answer:
+def _of_lambda(shard: Shard, call: Call, request: Request, now: float, spoil: Spoil | None) -> Answer:
     match call.kind:
         case Kind.LIST if spoil in OF_LIST:
             query = {name: value for name, value in request.query.items() if name != "Marker"}
@@ -178,13 +138,43 @@ def _of_lambda(shard: Shard, call: _Call, request: Request, now: float, spoil: S
         case Kind.LIST:
             return _success(200, _listed(shard, request.query, now))
         case Kind.GET:
-            return _success(200, on_the_wire(shard.get(call.uuid, now)))
-        case Kind.UPDATE:
-            members = _members(request.body)
-            bounds.check("UpdateEventSourceMapping", members)
-            return _success(_ACCEPTED, on_the_wire(shard.update(call.uuid, members, now)))
+            return _success(200, on_the_wire(shard.get(call.key, now)))
+        case Kind.FUNCTION:
+            return _success(200, _function(shard, call, request.query))
+        case Kind.TAGS:
+            return _tags(shard, call, request, now)
         case _:
-            return _success(_ACCEPTED, on_the_wire(shard.delete(call.uuid, now)))
+            return _success(_ACCEPTED, on_the_wire(_changed(shard, call, request, now)))
+
+
+def _changed(shard: Shard, call: Call, request: Request, now: float) -> dict[str, Any]:
+    if call.kind is Kind.DELETE:
+        return shard.delete(call.key, now)
+    members = _members(request.body)
+    if call.kind is Kind.CREATE:
+        bounds.check(creating.OPERATION, members, shard.newer)
+        return shard.create(members, now)
+    bounds.check("UpdateEventSourceMapping", members, shard.newer)
+    return shard.update(call.key, members, now)
+
+
+def _function(shard: Shard, call: Call, query: Mapping[str, str]) -> dict[str, Any]:
+    qualifier = query.get("Qualifier")
+    arn = shard.function_arn(f"{call.key}:{qualifier}" if qualifier else call.key)
+    found = shard.functions.described(arn)
+    if call.action == "lambda:GetFunctionConfiguration":
+        return found
+    return {"Configuration": found, "Code": {}, "Tags": dict(shard.tags.get(arn, {}))}
+
+
+def _tags(shard: Shard, call: Call, request: Request, now: float) -> Answer:
+    if call.action == "lambda:ListTags":
+        return _success(200, resource_tags.list_tags(shard, call.key, now))
+    if call.action == "lambda:TagResource":
+        resource_tags.tag(shard, call.key, request.body, now)
+    else:
+        resource_tags.untag(shard, call.key, request.tag_keys, now)
+    return Answer(status=_NO_CONTENT, headers={}, body=b"")
 
 
 def _listed(shard: Shard, query: Mapping[str, str], now: float) -> dict[str, Any]:
@@ -218,6 +208,17 @@ def _members(body: bytes) -> dict[str, Any]:
 
 def _success(status: int, body: Mapping[str, Any], content_type: str = "application/json") -> Answer:
     return Answer(status=status, headers={"Content-Type": content_type}, body=msgspec.json.encode(body))
+
+
+def _failed(error: errors.ApiError, call: Call, request: Request, request_id: str, service: str) -> Answer:
+    """An error, spelt as its service does."""
+    if service == identity.SERVICE:
+        return _failure_of_sts(error, request_id)
+    if call.kind is Kind.ALARMS:
+        message = error.body.get("message") or error.body.get("Message")
+        body, headers = alarms.spelt({"__type": error.code, "message": message}, request.path)
+        return Answer(status=error.status, headers={**headers, "x-amzn-RequestId": request_id}, body=body)
+    return _failure(error, request_id)
 
 
 def _failure(error: errors.ApiError, request_id: str) -> Answer:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from functools import cache
 from typing import Any, Final
 
@@ -16,12 +17,14 @@ import botocore.model
 
 from bulk_esm.simulator.errors import malformed, validation
 
-_PYTHON_TYPES: Final[dict[str, type]] = {
+_PYTHON_TYPES: Final[dict[str, type | tuple[type, ...]]] = {
     "structure": dict,
     "list": list,
     "string": str,
     "integer": int,
     "boolean": bool,
+    "map": dict,
+    "timestamp": (int, float),
 }
 
 
@@ -51,36 +54,44 @@ def output_shape(operation: str) -> Any:
     return _model().operation_model(operation).output_shape
 
 
-def known(operation: str, request: dict[str, Any]) -> dict[str, Any]:
+def known(operation: str, request: dict[str, Any], newer: AbstractSet[str] = frozenset()) -> dict[str, Any]:
     """A request without the members that the model does not know, at any depth: they are ignored (F§0.2).
 
     Args:
         operation: such as `UpdateEventSourceMapping`.
         request: its members, within the model's bounds; it is not changed.
+        newer: dotted paths that are known all the same, with all that is below them.
     """
-    pruned: dict[str, Any] = _pruned(request, shape(operation))
+    pruned: dict[str, Any] = _pruned(request, shape(operation), "", newer)
     return pruned
 
 
-def _pruned(value: Any, of: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _pruned(member, of.members[name]) for name, member in value.items() if name in of.members}
+def _pruned(value: Any, of: Any, path: str, newer: AbstractSet[str]) -> Any:
+    if isinstance(value, dict) and of.type_name == "structure":
+        paths = {name: f"{path}.{name}" if path else name for name in value}
+        return {
+            name: _pruned(member, of.members[name], paths[name], newer) if name in of.members else member
+            for name, member in value.items()
+            if name in of.members or paths[name] in newer
+        }
     if isinstance(value, list):
-        return [_pruned(item, of.member) for item in value]
+        return [_pruned(item, of.member, path, newer) for item in value]
     return value
 
 
-def check(operation: str, request: dict[str, Any]) -> None:
+def check(operation: str, request: dict[str, Any], newer: AbstractSet[str] = frozenset()) -> None:
     """Check a request against the model.
 
     Args:
         operation: such as `UpdateEventSourceMapping`.
         request: its members, without null ones. Members that the model does not know are ignored.
+        newer: names of those that are held to the model's types alone.
 
     Raises:
         ApiError: SerializationException for a wrong type, ValidationException for a value out of bounds.
     """
-    violations = list(_members(request, shape(operation), ""))
+    by_name = {name: list(_members({name: value}, shape(operation), "")) for name, value in request.items()}
+    violations = [text for name, texts in by_name.items() if name not in newer for text in texts]
     if violations:
         raise validation(violations)
 
@@ -99,10 +110,10 @@ def _members(value: dict[str, Any], of: Any, path: str) -> Iterator[str]:
 
 
 def _violations(value: Any, of: Any, path: str) -> Iterator[str]:
-    wanted = _PYTHON_TYPES[of.type_name]
+    wanted: Any = _PYTHON_TYPES[of.type_name]
     if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
         raise malformed(f"{path}: {type(value).__name__} can not be converted to {of.type_name}")
-    if isinstance(value, dict):
+    if of.type_name == "structure":
         yield from _members(value, of, path)
     elif isinstance(value, list):
         yield from _failed(path, value, _limits("length", len(value), of))
@@ -110,7 +121,7 @@ def _violations(value: Any, of: Any, path: str) -> Iterator[str]:
             yield from _violations(item, of.member, f"{path}.{index}.member")
     elif isinstance(value, str):
         yield from _failed(path, value, _text(value, of))
-    elif isinstance(value, int) and not isinstance(value, bool):
+    elif of.type_name == "integer":
         yield from _failed(path, value, _limits("value", value, of))
 
 

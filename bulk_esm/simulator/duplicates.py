@@ -25,7 +25,7 @@ class Duplicates:
         """Refuse a function that another mapping of the same source has, or is on its way to.
 
         Args:
-            mapping: the one that is updated.
+            mapping: the one that is updated, or made.
             configuration: what it is.
             function_arn: what it is to run, with its qualifier: each is another function to Lambda.
             now: virtual seconds.

@@ -51,6 +51,16 @@ def not_found() -> ApiError:
     )
 
 
+def function_not_found(arn: str) -> ApiError:
+    """404 ResourceNotFoundException, of a function.
+
+    Args:
+        arn: its ARN.
+    """
+    # Guess: the words are those of AWS's own examples of GetFunction; none was captured.
+    return ApiError(404, "ResourceNotFoundException", {"Type": "User", "Message": f"Function not found: {arn}"})
+
+
 def in_use(verb: str) -> ApiError:
     """400 ResourceInUseException: the mapping is in transition. No Retry-After header comes with it (F§0.2).
 
@@ -121,5 +131,5 @@ def denied(account_id: str, action: str, resource: str | None = None) -> ApiErro
 
 def unknown_operation(method: str, path: str) -> ApiError:
     """404: the simulator does not speak this operation."""
-    message = f"The simulator has no operation {method} {path}: it lists, gets, updates and deletes mappings"
+    message = f"The simulator has no operation {method} {path}: see bulk_esm.simulator.Simulator for those that it has"
     return ApiError(404, "UnknownOperationException", {"message": message})

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from bulk_esm.model.mapping import FunctionReference, SourceType
-from bulk_esm.simulator.errors import invalid
+from bulk_esm.simulator.errors import function_not_found, invalid
 from bulk_esm.simulator.fleet import Fleet
 from bulk_esm.simulator.taking import KAFKA, QUEUES
 from bulk_esm.simulator.timeline import Configuration
@@ -44,16 +44,25 @@ class Functions:
     """
 
     # Guess: every function, alias and version exists that was not said to be gone, so a misspelt FunctionName is
-    # accepted here; Lambda refuses one that it does not know (F§3.5). Only a list of functions could tell.
+    # accepted in an update; Lambda refuses one that it does not know (F§3.5). Only a list of functions could tell.
     def __init__(self, fleet: Fleet) -> None:
         self._gone: set[str] = set()
+        self._known: set[str] = set()
         self._function_timeouts = dict(fleet.function_timeouts)
         self._visibility_timeouts = dict(fleet.visibility_timeouts)
+        self.add(fleet)
 
     def add(self, fleet: Fleet) -> None:
         """Learn a further fleet's timeouts."""
         self._function_timeouts.update(fleet.function_timeouts)
         self._visibility_timeouts.update(fleet.visibility_timeouts)
+        for arn in (*(mapping["FunctionArn"] for mapping in fleet.mappings), *fleet.function_timeouts, *fleet.tags):
+            if ":function:" in arn:
+                self.know(arn)
+
+    def know(self, arn: str) -> None:
+        """Have a function known by name, with all its qualifiers, as one that a mapping invokes is."""
+        self._known.add(_unqualified(arn))
 
     def delete(self, arn: str) -> None:
         """Have a function gone, with all its qualifiers, or only the alias or version that its ARN ends in."""
@@ -72,6 +81,39 @@ class Functions:
         if arn in self._gone or _unqualified(arn) in self._gone:
             raise invalid("Function does not exist")
 
+    def check_known(self, arn: str) -> None:
+        """Refuse to tell of a function that no mapping, timeout or tag has named, or that is gone.
+
+        Raises:
+            ApiError: ResourceNotFoundException.
+        """
+        if _unqualified(arn) not in self._known or arn in self._gone or _unqualified(arn) in self._gone:
+            raise function_not_found(arn)
+
+    def described(self, arn: str) -> dict[str, Any]:
+        """A function's configuration, as far as it is known here.
+
+        Args:
+            arn: its ARN.
+
+        Raises:
+            ApiError: there is no such function.
+        """
+        self.check_known(arn)
+        reference = FunctionReference.parse(arn)
+        return {
+            "FunctionName": reference.name,
+            "FunctionArn": arn,
+            "Version": reference.qualifier or "$LATEST",
+            "Timeout": self._timeout_s(arn),
+            "State": "Active",
+            "LastUpdateStatus": "Successful",
+        }
+
+    def _timeout_s(self, arn: str) -> int:
+        found = self._function_timeouts.get(arn)
+        return self._function_timeouts.get(_unqualified(arn), _USUAL_FUNCTION_TIMEOUT_S) if found is None else found
+
     def check_timeout(self, configuration: Configuration, arn: str, source_type: SourceType) -> None:
         """Refuse a function that was sent, even if unchanged (F§0.2), and takes longer than its source allows.
 
@@ -83,9 +125,7 @@ class Functions:
         Raises:
             ApiError: InvalidParameterValueException.
         """
-        takes_s = self._function_timeouts.get(arn)
-        if takes_s is None:
-            takes_s = self._function_timeouts.get(_unqualified(arn), _USUAL_FUNCTION_TIMEOUT_S)
+        takes_s = self._timeout_s(arn)
         if source_type in QUEUES:
             hidden_s = self._visibility_timeouts.get(configuration["EventSourceArn"], _USUAL_VISIBILITY_TIMEOUT_S)
             if hidden_s < takes_s:

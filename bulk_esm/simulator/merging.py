@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
 from bulk_esm.model.mapping import SourceType, source_type_of
@@ -18,10 +19,17 @@ from bulk_esm.simulator.timeline import Configuration
 # Probe steps: configuration
 HIDES_VALUES_UNTIL_SETTLED: Final = KAFKA | {SourceType.DOCUMENTDB}
 
-_NOT_STORED: Final = frozenset({"UUID", "Enabled", "FunctionName"})
+_NOT_STORED: Final = frozenset({"UUID", "Enabled", "FunctionName", "Tags"})
 
 
-def merged(configuration: Configuration, request: dict[str, Any], *, function_arn: str | None) -> Configuration:
+def merged(
+    configuration: Configuration,
+    request: dict[str, Any],
+    *,
+    function_arn: str | None,
+    newer: AbstractSet[str] = frozenset(),
+    operation: str = "UpdateEventSourceMapping",
+) -> Configuration:
     """Apply a request's parameters; `State` and `LastModified` are the state machine's and stay as they are.
 
     Args:
@@ -29,6 +37,8 @@ def merged(configuration: Configuration, request: dict[str, Any], *, function_ar
         request: UpdateEventSourceMapping's members. What is left out stays as it is, and what the API does not know
             is ignored (F§0.2).
         function_arn: the full ARN that `FunctionName` stands for, if it was sent.
+        newer: dotted paths that it knows all the same.
+        operation: whose request it is.
 
     Returns:
         The mapping as Get will return it. A parameter that was cleared is gone, or in the form that says so.
@@ -37,7 +47,7 @@ def merged(configuration: Configuration, request: dict[str, Any], *, function_ar
     if function_arn is not None:
         result["FunctionArn"] = function_arn
     source_type = source_type_of(configuration)
-    for name, value in bounds.known("UpdateEventSourceMapping", request).items():
+    for name, value in bounds.known(operation, request, newer).items():
         if name in _NOT_STORED:
             continue
         stored = _READ_BACK[name](value, configuration.get(name), source_type) if name in _READ_BACK else value

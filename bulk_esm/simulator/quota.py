@@ -8,6 +8,7 @@ from typing import Final, Self
 
 from bulk_esm.simulator.settings import Settings
 
+_FUNCTIONS_PER_SECOND: Final = 100.0
 _ROUNDING: Final = 1e-9  # so that a caller who waits exactly 1/rate is served in spite of floating point
 
 
@@ -49,6 +50,12 @@ class TokenBucket:
             other_on_s=settings.faults.other_caller_on_s,
             other_off_s=settings.faults.other_caller_off_s,
         )
+
+    @classmethod
+    def of_functions(cls, settings: Settings) -> Self:
+        """That of GetFunction, which has a quota of its own (F§1.1)."""
+        per_second = None if settings.quota_per_second is None else _FUNCTIONS_PER_SECOND
+        return cls(per_second=per_second, burst=_FUNCTIONS_PER_SECOND)
 
     # Guess: a refused call costs no token, and the bucket holds a second's worth; Lambda publishes the rate alone
     # (F§1.1, F§8), and a burst of calls with its 429s counted, from an otherwise idle account, would tell.

@@ -20,12 +20,13 @@ _FIXED_OF_DOCUMENTDB: Final = ("DatabaseName", "CollectionName")  # likewise (F�
 _YOUNGEST_RECORD_AGE_S: Final = 60
 
 
-def check_request(request: dict[str, Any], source_type: SourceType) -> None:
+def check_request(request: dict[str, Any], source_type: SourceType, *, creates: bool = False) -> None:
     """Refuse what no mapping of a source type takes, whatever its configuration.
 
     Args:
         request: UpdateEventSourceMapping's members, within the model's bounds; unknown ones do not matter.
         source_type: the mapping's.
+        creates: whether it makes the mapping, and so may say what is fixed from then on.
 
     Raises:
         ApiError: InvalidParameterValueException.
@@ -39,7 +40,8 @@ def check_request(request: dict[str, Any], source_type: SourceType) -> None:
         raise invalid("Batching window is not supported for FIFO queues")
     _check_destination(request.get("DestinationConfig"))
     check_filters(request.get("FilterCriteria"))
-    _check_fixed(request)
+    if not creates:
+        _check_fixed(request)
     _check_metrics(request.get("MetricsConfig", {}), source_type)
     if source_type in QUEUES and "PollerGroupName" in request.get("ProvisionedPollerConfig", {}):
         # Guess: a queue's pollers have no group (F§6.1), though its mapping shows `PollerGroupName: null` (F§0.2); it

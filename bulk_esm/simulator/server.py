@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self
 
 import msgspec
 from aiohttp import web
 
 from bulk_esm.model.mapping import FunctionReference
 from bulk_esm.simulator import bounds
-from bulk_esm.simulator.api import Request, answer
+from bulk_esm.simulator.alarms import Alarm
+from bulk_esm.simulator.api import answer
 from bulk_esm.simulator.faults import Faults
 from bulk_esm.simulator.fleet import Fleet, make_fleet
-from bulk_esm.simulator.functions import full_function_arn
 from bulk_esm.simulator.report import Report
+from bulk_esm.simulator.routes import Request
 from bulk_esm.simulator.settings import Settings
 from bulk_esm.simulator.shard import Shard
 from bulk_esm.simulator.timeline import Configuration
@@ -35,9 +36,10 @@ class Simulator:
 
     It lives in virtual time, which passes `speed` times as fast as real time: settle times are divided by it and the
     quota is multiplied. An account is told by an access key id of 12 digits (any other stands for `account_id`), a
-    Region by the signature. Each account and Region has its own fleet and quota. Tags (GetResources), the caller's
-    account (GetCallerIdentity) and roles (AssumeRole, whose access key id is the role's account) are answered too,
-    outside the quota.
+    Region by the signature. Each account and Region has its own fleet and quota. Mappings are listed, got, created,
+    updated, deleted and tagged, and functions are told of by name and timeout. Tags in bulk (GetResources), the
+    caller's account (GetCallerIdentity), roles (AssumeRole, whose access key id is the role's account) and alarms
+    (DescribeAlarms, see `set_alarm`) are answered too, outside the quota.
 
     Args:
         fleet: the mappings of `account_id` in `region`: a `Fleet`, or a list of configurations as Get returns them.
@@ -46,6 +48,7 @@ class Simulator:
         seed: of the fleets, settle times and faults.
         speed: virtual seconds in a real one.
         faults: what goes wrong.
+        shard_faults: what goes wrong in some accounts and Regions, in place of `faults`.
         quota_per_second: Lambda requests a virtual second for each account and Region; None for no quota.
         burst: how many requests may come at once. Lambda's is unpublished.
         settle_scale: multiplies the settle times; 0 settles at once.
@@ -53,6 +56,9 @@ class Simulator:
             cut that of Kinesis and DynamoDB mappings to the whole minute.
         switches_scaling: accept that one call clears a queue's ScalingConfig and sets its ProvisionedPollerConfig, or
             the other way round, which nobody has seen Lambda do.
+        newer: dotted paths that this Lambda knows beyond botocore's model, such as `ScalingConfig.Mode`; a parameter
+            that the model has is held to its types alone, not to its words and bounds. Other members that the model
+            does not have are ignored, as Lambda does.
         account_id: whose the fleet is, 12 digits.
         region: where the fleet is.
         fleets: fleets of further accounts and Regions.
@@ -69,11 +75,13 @@ class Simulator:
         seed: int = 1,
         speed: float = 1.0,
         faults: Faults | None = None,
+        shard_faults: Mapping[tuple[str, str], Faults] | None = None,
         quota_per_second: float | None = 15.0,
         burst: float = 15.0,
         settle_scale: float = 1.0,
         whole_stamps: bool = False,
         switches_scaling: bool = False,
+        newer: Iterable[str] = (),
         account_id: str = "123456789012",
         region: str = "us-east-1",
         fleets: Mapping[tuple[str, str], Fleet] | None = None,
@@ -91,7 +99,6 @@ class Simulator:
             fleet = make_fleet(mappings, seed=seed, account_id=account_id, region=region)
         elif not isinstance(fleet, Fleet):
             fleet = Fleet(mappings=list(fleet))
-        faults = faults or Faults()
         settings = Settings(
             seed=seed,
             account_id=account_id,
@@ -101,9 +108,15 @@ class Simulator:
             settle_scale=settle_scale,
             whole_stamps=whole_stamps,
             switches_scaling=switches_scaling,
-            faults=msgspec.structs.replace(faults, list_lag_s=faults.list_lag_s + faults.list_lag_real_s * speed),
+            newer=frozenset(newer),
+            faults=_at_speed(faults or Faults(), speed),
         )
-        self._world = World(settings, mappings=mappings, fleets={**(fleets or {}), (account_id, region): fleet})
+        self._world = World(
+            settings,
+            mappings=mappings,
+            fleets={**(fleets or {}), (account_id, region): fleet},
+            faults={place: _at_speed(found, speed) for place, found in (shard_faults or {}).items()},
+        )
         self._runner = web.ServerRunner(
             web.Server(self._handle),
             shutdown_timeout=0.1,
@@ -206,11 +219,44 @@ class Simulator:
         shard, arn = self._function(function)
         shard.functions.restore(arn)
 
+    def set_faults(self, faults: Faults, *, account_id: str | None = None, region: str | None = None) -> None:
+        """Have something else go wrong in an account and Region from now on; quota and the lag of List stay.
+
+        Args:
+            faults: what goes wrong.
+            account_id: where; the simulator's own if left out.
+            region: where; the simulator's own if left out.
+        """
+        self._world.shard(account_id or self.account_id, region or self.region).faults = faults
+
+    def set_alarm(
+        self,
+        name: str,
+        state: Literal["OK", "ALARM", "INSUFFICIENT_DATA"],
+        *,
+        reason: str = "",
+        is_composite: bool = False,
+        account_id: str | None = None,
+        region: str | None = None,
+    ) -> None:
+        """Have a CloudWatch alarm in a state, which DescribeAlarms tells from now on.
+
+        Args:
+            name: the alarm's.
+            state: as CloudWatch names it.
+            reason: in CloudWatch's words.
+            is_composite: whether it is a composite alarm, and not one of a metric.
+            account_id: whose; the simulator's own if left out.
+            region: where; the simulator's own if left out.
+        """
+        shard = self._world.shard(account_id or self.account_id, region or self.region)
+        arn = f"arn:{shard.partition}:cloudwatch:{shard.region}:{shard.account_id}:alarm:{name}"
+        shard.alarms[name] = Alarm(name=name, arn=arn, state=state, reason=reason, is_composite=is_composite)
+
     def _function(self, function: str) -> tuple[Shard, str]:
         reference = FunctionReference.parse(function)
         shard = self._world.shard(reference.account_id or self.account_id, reference.region or self.region)
-        arn = full_function_arn(function, partition=shard.partition, account_id=shard.account_id, region=shard.region)
-        return shard, arn
+        return shard, shard.function_arn(function)
 
     def add(
         self, fleet: Fleet | Sequence[Configuration], *, account_id: str | None = None, region: str | None = None
@@ -240,7 +286,13 @@ class Simulator:
                 query=request.query,
                 headers={name.lower(): value for name, value in request.headers.items()},
                 body=body,
+                tag_keys=tuple(request.query.getall("tagKeys", ())),
             ),
             self.now,
         )
         return await sent(done, request)
+
+
+def _at_speed(faults: Faults, speed: float) -> Faults:
+    """The faults with List's lag in real time taken for virtual time, in which the simulator reckons."""
+    return msgspec.structs.replace(faults, list_lag_s=faults.list_lag_s + faults.list_lag_real_s * speed)

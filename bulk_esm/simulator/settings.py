@@ -21,6 +21,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             cut that of Kinesis and DynamoDB mappings to the whole minute (F§0.2).
         switches_scaling: accept that one call clears a queue's ScalingConfig and sets its ProvisionedPollerConfig, or
             the other way round, which nobody has seen Lambda do.
+        newer: dotted paths that this Lambda knows beyond botocore's model, such as `ScalingConfig.Mode`; a parameter
+            that the model has is held to its types alone, not to its words and bounds.
         faults: what goes wrong.
     """
 
@@ -32,4 +34,5 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     settle_scale: float = 1.0
     whole_stamps: bool = False
     switches_scaling: bool = False
+    newer: frozenset[str] = frozenset()
     faults: Faults = Faults()

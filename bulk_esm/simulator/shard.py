@@ -8,12 +8,16 @@ rest, nor a refusal, nor tagging does (F§0.2).
 from __future__ import annotations
 
 import math
+import random
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final
+from uuid import UUID
 
-from bulk_esm.model.mapping import State
+from bulk_esm.model.mapping import State, source_type_of
+from bulk_esm.simulator.alarms import Alarm
 from bulk_esm.simulator.combinations import check_result, check_switch
+from bulk_esm.simulator.creating import check_members, created
 from bulk_esm.simulator.draws import draw
 from bulk_esm.simulator.duplicates import Duplicates
 from bulk_esm.simulator.effects import effect_of
@@ -30,7 +34,7 @@ from bulk_esm.simulator.registry import Registry
 from bulk_esm.simulator.report import AcceptedUpdate, Kind
 from bulk_esm.simulator.settings import Settings
 from bulk_esm.simulator.settle import Transition, settle_time, transition_of
-from bulk_esm.simulator.timeline import Configuration, Version
+from bulk_esm.simulator.timeline import Configuration, Timeline, Version
 
 # Guess: Updating refuses updates and deletes, as do Creating and Deleting; proven are Enabling and Disabling (F§0.2),
 # and the API's own examples name Creating and Updating (F§3.4). An update while Updating would tell.
@@ -53,9 +57,13 @@ class Shard:
         self.partition = partition_of(region)
         self.requests: Counter[tuple[Kind, int]] = Counter()
         self.tags = dict(fleet.tags)
+        self.newer = settings.newer
         self._settings = settings
-        self._faults = settings.faults
+        self.faults = settings.faults
+        self.alarms: dict[str, Alarm] = {}
+        self._created = 0
         self._quota = TokenBucket.of(settings)
+        self._functions_quota = TokenBucket.of_functions(settings)
         self.functions = Functions(fleet)
         self._mappings = Registry(seed=settings.seed, kept_s=settings.faults.list_lag_s)
         self._duplicates = Duplicates()
@@ -67,14 +75,19 @@ class Shard:
     def __iter__(self) -> Iterator[Mapping]:
         return iter(self._mappings)
 
-    def admit(self, now: float) -> None:
+    def admit(self, now: float, *, action: str = "") -> None:
         """Take a token of the quota.
+
+        Args:
+            now: virtual seconds.
+            action: the IAM action of the call.
 
         Raises:
             ApiError: there is none.
         """
-        if not self._quota.take(now):
-            raise throttled(self._faults.throttle_code, self._faults.retry_after_s)
+        quota = self._functions_quota if action == "lambda:GetFunction" else self._quota
+        if not quota.take(now):
+            raise throttled(self.faults.throttle_code, self.faults.retry_after_s)
 
     def listing(
         self,
@@ -143,16 +156,17 @@ class Shard:
         check_request(request, mapping.source_type)
         if not self._settings.switches_scaling:
             check_switch(request, mapping.source_type)
-        if draw(self._settings.seed, "refused", uuid) < self._faults.refused_share:
+        if draw(self._settings.seed, "refused", uuid) < self.faults.refused_share:
             raise visibility_timeout(30, 60)
-        function_arn = self._function_arn(request)
+        function_arn = self.function_arn(request["FunctionName"]) if "FunctionName" in request else None
         self.functions.check_exists(before["FunctionArn"])  # whatever the update says (F§0.2)
-        after = merged(before, request, function_arn=function_arn)
+        after = merged(before, request, function_arn=function_arn, newer=self.newer)
         check_result(after)
         if function_arn is not None:
             self.functions.check_exists(function_arn)
             self._duplicates.check(mapping, before, function_arn, now)
             self.functions.check_timeout(before, function_arn, mapping.source_type)
+            self.functions.know(function_arn)
         effect = effect_of(
             source_type=mapping.source_type,
             request=request,
@@ -167,6 +181,45 @@ class Shard:
         self._perhaps_show_wrong(mapping, effect.resting, now)
         mapping.accepted.append(AcceptedUpdate(accepted_at=now, settles_at=effect.settles_at))
         return effect.answered
+
+    def create(self, request: dict[str, Any], now: float) -> Configuration:
+        """Make a mapping, or refuse to.
+
+        Args:
+            request: CreateEventSourceMapping's members, within the model's bounds.
+            now: virtual seconds.
+
+        Returns:
+            The body of the 202: the mapping, Creating, or Disabled where that takes no time (F§0.2, F§3.2).
+
+        Raises:
+            ApiError: there can be no such mapping, or there is one already.
+        """
+        check_members(request)
+        function_arn = self.function_arn(request["FunctionName"])
+        uuid = self._next_uuid()
+        arn = f"arn:{self.partition}:lambda:{self.region}:{self.account_id}:event-source-mapping:{uuid}"
+        resting = created(request, uuid=uuid, arn=arn, function_arn=function_arn, stamp=self._epoch(now))
+        check_result(resting)
+        self.functions.check_exists(function_arn)
+        self.functions.check_timeout(resting, function_arn, source_type_of(resting))
+        mapping = Mapping(resting, Timeline(resting))
+        self._duplicates.check(mapping, resting, function_arn, now)
+        # Guess: a mapping takes as long to be created Enabled as to be enabled, and Disabled as a Disabled one takes to
+        # be configured; captured is SQS, and DynamoDB and Kinesis created Disabled (F§0.2).
+        is_enabled = resting["State"] == State.ENABLED
+        takes_s = self._takes_s(mapping, Transition.ENABLE if is_enabled else Transition.CONFIGURE_DISABLED)
+        answered = resting if takes_s == 0 else {**resting, "State": str(State.CREATING)}
+        self.add(Fleet(mappings=[answered], tags={arn: dict(request["Tags"])} if request.get("Tags") else {}), now)
+        if takes_s:
+            rest = Version(now + takes_s * self._settings.settle_scale, resting)
+            self._mappings.existing(uuid, now)[0].timeline.record(now, Version(now, answered), rest)
+        return answered
+
+    def _next_uuid(self) -> str:
+        self._created += 1
+        dice = random.Random(f"{self._settings.seed}/{self.account_id}/{self.region}/{self._created}")  # noqa: S311 - no secret
+        return str(UUID(int=dice.getrandbits(128), version=4))
 
     def delete(self, uuid: str, now: float) -> Configuration:
         """Begin to delete a mapping.
@@ -236,7 +289,7 @@ class Shard:
             self._duplicates.add(mapping)
 
     def _in_list(self, mapping: Mapping, now: float) -> Configuration | None:
-        look = mapping.in_list(now, self._faults.list_lag_s)
+        look = mapping.in_list(now, self.faults.list_lag_s)
         return None if look is None else self._read(mapping, look)
 
     def _read(self, mapping: Mapping, configuration: Configuration) -> Configuration:
@@ -245,22 +298,20 @@ class Shard:
     def _takes_s(self, mapping: Mapping, transition: Transition) -> float | None:
         """How long a call takes before `settle_scale`, 0 for no time at all; None if it never ends."""
         seed = self._settings.seed
-        if draw(seed, "stuck", mapping.uuid) < self._faults.stuck_share:
+        if draw(seed, "stuck", mapping.uuid) < self.faults.stuck_share:
             return None
         return settle_time(mapping.source_type, transition, seed=seed, uuid=mapping.uuid, nth=len(mapping.accepted))
 
     def _perhaps_show_wrong(self, mapping: Mapping, resting: Configuration, now: float) -> None:
         nth = len(mapping.accepted)
-        if draw(self._settings.seed, "wrong", mapping.uuid, nth) < self._faults.list_wrong_share:
+        if draw(self._settings.seed, "wrong", mapping.uuid, nth) < self.faults.list_wrong_share:
             opposite = State.DISABLED if resting["State"] == State.ENABLED else State.ENABLED
             mapping.wrong_look = {**resting, "State": str(opposite)}
-            mapping.wrong_until = now + self._faults.list_wrong_for_s
+            mapping.wrong_until = now + self.faults.list_wrong_for_s
 
     def _epoch(self, at: float) -> float:
         return round(self._settings.epoch + at, 3)
 
-    def _function_arn(self, request: dict[str, Any]) -> str | None:
-        name = request.get("FunctionName")
-        if name is None:
-            return None
+    def function_arn(self, name: str) -> str:
+        """The full ARN that a function's name stands for here."""
         return full_function_arn(name, partition=self.partition, account_id=self.account_id, region=self.region)

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
+import msgspec
+
 from bulk_esm.simulator.errors import not_found
+from bulk_esm.simulator.faults import Faults
 from bulk_esm.simulator.fleet import Fleet, make_fleet
 from bulk_esm.simulator.report import MappingReport, Report, RequestCount
 from bulk_esm.simulator.settings import Settings
@@ -19,10 +22,19 @@ class World:
         settings: what they share.
         mappings: how many mappings a shard has whose fleet is not given.
         fleets: the fleets of some accounts and Regions.
+        faults: what goes wrong in some accounts and Regions, in place of the settings' faults.
     """
 
-    def __init__(self, settings: Settings, *, mappings: int, fleets: Mapping[tuple[str, str], Fleet]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        mappings: int,
+        fleets: Mapping[tuple[str, str], Fleet],
+        faults: Mapping[tuple[str, str], Faults],
+    ) -> None:
         self.settings = settings
+        self._faults = dict(faults)
         self._mappings = mappings
         self._shards = {place: self._made(*place, fleet) for place, fleet in fleets.items()}
 
@@ -82,4 +94,6 @@ class World:
         )
 
     def _made(self, account_id: str, region: str, fleet: Fleet) -> Shard:
-        return Shard(account_id=account_id, region=region, fleet=fleet, settings=self.settings)
+        faults = self._faults.get((account_id, region), self.settings.faults)
+        settings = msgspec.structs.replace(self.settings, faults=faults)
+        return Shard(account_id=account_id, region=region, fleet=fleet, settings=settings)

@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from aiobotocore.session import get_session
+from aws_reach import connected
 from botocore.stub import Stubber
 
 from bulk_esm.aws.alarms import AlarmState, read_alarms
 from bulk_esm.errors import UsageError
+from bulk_esm.simulator import Simulator
 
 KINDS = ["MetricAlarm", "CompositeAlarm"]
 
@@ -64,3 +66,15 @@ async def test_a_name_that_no_alarm_has(client: Any) -> None:
         stubber.add_response("describe_alarms", {"MetricAlarms": [alarm("a")]}, asked("a", "A"))
         with pytest.raises(UsageError, match="--alarm A: no CloudWatch alarm of this name in eu-west-1"):
             await read_alarms(client, ("a", "A"))
+
+
+async def test_alarms_that_a_test_has_set_in_the_simulator() -> None:
+    async with Simulator(fleet=[]) as simulator, connected(simulator) as connection:
+        simulator.set_alarm("lag", "ALARM", reason="it rings")
+        simulator.set_alarm("all", "OK", is_composite=True)
+        assert await connection.alarms(("all", "lag")) == [
+            AlarmState("all", "OK", "no reason given"),
+            AlarmState("lag", "ALARM", "it rings"),
+        ]
+        with pytest.raises(UsageError, match="no CloudWatch alarm of this name"):
+            await connection.alarms(("none",))

@@ -93,7 +93,7 @@ async def test_what_someone_changed_since_the_plan_is_a_conflict_and_is_not_sent
             home.control_plane,
             run_id="r",
             account_id=None,
-            known={since: changed()},
+            known={since: changed("BatchSize: 100 -> 77")},
             clock=virtual_clock(),
         )
         results: list[Result] = []

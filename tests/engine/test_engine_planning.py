@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 import anyio
 import pytest
@@ -248,15 +248,10 @@ async def test_an_error_while_waiting_is_raised_as_it_is(faults: Faults, error: 
             someone_updates(simulator, mapping["UUID"], BatchSize=7)
 
         def go_wrong(_: int) -> None:
-            settings = cast("Any", simulator._world)
-            settings.settings = _with(settings.settings, faults)
+            simulator.set_faults(faults)
 
         with pytest.raises(error):
             await home.plan(EVERYTHING, PAUSE, waiting=go_wrong)
-
-
-def _with(settings: Any, faults: Faults) -> Any:
-    return type(settings)(**{name: getattr(settings, name) for name in settings.__struct_fields__} | {"faults": faults})
 
 
 @pytest.mark.parametrize(

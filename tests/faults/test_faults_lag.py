@@ -45,8 +45,7 @@ def lag(simulated: Simulated, *, is_on: bool) -> None:
 
     def switch() -> None:
         for shard in simulated.simulator._world:
-            faults = shard._settings.faults
-            shard._faults = faults if is_on else msgspec.structs.replace(faults, list_lag_s=0.0)
+            shard.faults = msgspec.structs.replace(shard.faults, list_lag_s=LAG_S * SPEED if is_on else 0.0)
 
     simulated.ask(switch)
 

@@ -45,7 +45,7 @@ def test_filter_kms_native_a_key_that_went_with_the_filters_is_our_own_doing() -
     assert rollback_item(item, make_mapping()).conflict is None
     replaced = ran(mapping, FilterCriteria=OTHER_FILTERS)
     without_key = make_mapping(FilterCriteria=OTHER_FILTERS)
-    assert rollback_item(replaced, without_key).conflict == "KMSKeyArn changed since that run"
+    assert rollback_item(replaced, without_key).conflict == f'KMSKeyArn: "{KEY}" -> unset'
 
 
 def test_filter_kms_native_a_key_without_filters_would_be_ignored() -> None:
@@ -94,6 +94,8 @@ def test_filters_that_cannot_be_read_say_why(code: str) -> None:
         '{"a":null}',
         '{"a":{"b":"c"}}',
         '{"a":{"b":[]},"c":[1]}',
+        '{"a":[["b"]]}',
+        '{"a":["b",{}]}',
     ],
 )
 def test_invalid_event_filter(pattern: str) -> None:

@@ -118,6 +118,15 @@ def test_hidden_filters(members: dict[str, Any], hidden: bool) -> None:  # noqa:
         ("orders:PROD", {"name": "orders", "qualifier": "PROD"}),
         ("orders:$LATEST", {"name": "orders", "qualifier": "$LATEST"}),
         ("orders:", {"name": "orders"}),
+        ("function:orders", {"name": "orders"}),
+        ("function:orders:PROD", {"name": "orders", "qualifier": "PROD"}),
+        ("function", {"name": "function"}),
+        ("function:function", {"name": "function"}),
+        ("123456789012", {"name": "123456789012"}),
+        ("123456789012:orders", {"name": "orders", "account_id": "123456789012"}),
+        ("123456789012:orders:1", {"name": "orders", "account_id": "123456789012", "qualifier": "1"}),
+        ("my-function-1:PROD", {"name": "my-function-1", "qualifier": "PROD"}),
+        ("no: such: function: is", {"name": "no: such: function: is"}),
         ("123456789012:function:orders", {"name": "orders", "account_id": "123456789012"}),
         (
             "123456789012:function:orders:1",
@@ -174,7 +183,8 @@ def test_an_arn_is_taken_apart_whatever_it_names(
 @pytest.mark.parametrize("asked", ["orders", "orders:$LATEST", "orders:1", "orders:PROD"])
 def test_four_qualifiers_are_four_functions(asked: str, tail: str) -> None:
     arn = FunctionReference.parse(f"{FUNCTION}{tail}")
-    for text in (asked, f"123456789012:function:{asked}", f"{FUNCTION}{asked}"):
+    forms = ("{}", "function:{}", "123456789012:{}", "123456789012:function:{}", f"{FUNCTION}{{}}")
+    for text in (form.format(asked) for form in forms):
         assert FunctionReference.parse(text).is_same_function(arn) is (asked == tail)
 
 
@@ -184,6 +194,7 @@ def test_four_qualifiers_are_four_functions(asked: str, tail: str) -> None:
         "payments",
         "orders2",
         "210987654321:function:orders",
+        "210987654321:orders",
         "arn:aws:lambda:eu-west-2:123456789012:function:orders",
         "arn:aws-cn:lambda:eu-west-1:123456789012:function:orders",
     ],

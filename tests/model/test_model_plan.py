@@ -257,3 +257,10 @@ def test_the_outcomes_of_the_contract() -> None:
     names = "updated unchanged blocked failed timed_out conflict not_started"
     assert [str(outcome) for outcome in Outcome] == names.split()
     assert {str(outcome) for outcome in TROUBLE} == {"failed", "timed_out", "conflict"}
+
+
+def test_a_plan_knows_its_account_and_region_by_the_first_mapping_that_tells() -> None:
+    known = plan_item(Change({"Enabled": False}), make_mapping())
+    plan = Plan((unknown_item("14e0db71-0000-4000-8000-00000000000f"), known))
+    assert (plan.account_id, plan.region) == ("123456789012", "eu-west-1")
+    assert (Plan(()).account_id, Plan(()).region) == (None, None)

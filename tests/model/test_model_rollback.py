@@ -118,17 +118,17 @@ def test_it_is_a_plan_item_like_any_other(source: SourceType) -> None:
     [
         ({}, None),
         ({"LastModified": 9.0, "LastProcessingResult": "OK", "StateTransitionReason": "USER"}, None),
-        ({"BatchSize": 8}, "BatchSize"),
-        ({"State": "Disabled"}, "State"),
-        ({"FunctionArn": f"{FUNCTION}orders:PROD"}, "FunctionArn"),
-        ({"ScalingConfig": {"MaximumConcurrency": 5}}, "ScalingConfig"),
-        ({"Novelty": 1}, "Novelty"),
-        ({"BatchSize": 8, "Novelty": 1}, "BatchSize, Novelty"),
+        ({"BatchSize": 8}, "BatchSize: 7 -> 8"),
+        ({"State": "Disabled"}, 'State: "Enabled" -> "Disabled"'),
+        ({"FunctionArn": f"{FUNCTION}x"}, f'FunctionArn: "{FUNCTION}orders" -> "{FUNCTION}x"'),
+        ({"ScalingConfig": {"MaximumConcurrency": 5}}, 'ScalingConfig: unset -> {"MaximumConcurrency":5}'),
+        ({"Novelty": 1}, "Novelty: unset -> 1"),
+        ({"BatchSize": 8, "Novelty": 1}, "BatchSize: 7 -> 8; Novelty: unset -> 1"),
     ],
 )
 def test_what_someone_changed_is_a_conflict_and_force_leaves_it(members: dict[str, Any], conflict: str | None) -> None:
     reversal = rollback_item(ITEM, now(**members))
-    assert reversal.conflict == (conflict and f"{conflict} changed since that run")
+    assert reversal.conflict == conflict
     forced = rollback_item(ITEM, now(**members), force=True)
     assert forced.conflict is None
     assert (forced.item.action, forced.item.request) == (Action.UPDATE, {"BatchSize": 10})
@@ -269,7 +269,7 @@ def test_a_group_that_someone_joined_is_theirs() -> None:
     item = planned(mapping, ProvisionedPollerConfig={"MaximumPollers": 20})
     grouped = {"MinimumPollers": 2, "MaximumPollers": 20, "PollerGroupName": "x"}
     reversal = rollback_item(item, make_mapping(MSK, ProvisionedPollerConfig=grouped))
-    assert reversal.conflict == "ProvisionedPollerConfig changed since that run"
+    assert reversal.conflict == 'ProvisionedPollerConfig.PollerGroupName: unset -> "x"'
 
 
 def test_pollers_that_lambda_filled_in_are_nobodys_change() -> None:
@@ -305,7 +305,58 @@ def test_a_default_that_comes_back_after_the_update_is_nobodys_change(source: So
         assert rollback_item(item, make_mapping(source, State="Disabled", **after)).conflict is None
     filled = make_mapping(source, State="Disabled", FunctionResponseTypes=["ReportBatchItemFailures"])
     item = planned(make_mapping(source), Enabled=False)
-    assert rollback_item(item, filled).conflict == "FunctionResponseTypes changed since that run"
+    says = 'FunctionResponseTypes: unset -> ["ReportBatchItemFailures"]'
+    assert rollback_item(item, filled).conflict == says
+
+
+@pytest.mark.parametrize(
+    ("members", "own", "conflict"),
+    [
+        ({"ScalingConfig": {"MaximumConcurrency": 5}}, {"ScalingConfig": {"MaximumConcurrency": 5}}, None),
+        ({"ScalingConfig": {"MaximumConcurrency": 6}}, {"ScalingConfig": {"MaximumConcurrency": 5}}, "ScalingConfig"),
+        ({"State": "Disabled"}, {"Enabled": False}, None),
+        ({"State": "Disabled"}, {"Enabled": True}, "State"),
+        ({"FunctionArn": f"{FUNCTION}payments"}, {"FunctionName": "payments"}, None),
+        ({"BatchSize": 8}, {"BatchSize": 8}, "BatchSize"),  # what the run has set too
+        ({"Novelty": 1}, {"BatchSize": 8}, "Novelty"),
+    ],
+)
+def test_what_a_later_run_of_ours_set_is_no_conflict(
+    members: dict[str, Any], own: dict[str, Any], conflict: str | None
+) -> None:
+    found = rollback_item(ITEM, now(**members), own=own)
+    assert (found.conflict or "").partition(":")[0] == (conflict or "")
+    matched = match_plan(ITEM, EventSourceMapping(BEFORE.configuration | members), own=own)
+    assert matched is (PlanMatch.CHANGED if conflict else PlanMatch.AS_PLANNED)
+
+
+def test_a_key_that_went_with_filters_that_a_later_run_cleared_is_its_doing() -> None:
+    encrypted = make_mapping(BatchSize=10, FilterCriteria=FILTERS, KMSKeyArn=KEY)
+    item = planned(encrypted, BatchSize=7)
+    there = make_mapping(BatchSize=7)
+    assert rollback_item(item, there, own={"FilterCriteria": {}}).conflict is None
+    assert rollback_item(item, there).conflict is not None
+
+
+HIDDEN = {"KMSKeyArn": KEY, "FilterCriteria": None}
+
+
+@pytest.mark.parametrize("there", [HIDDEN, {}])
+@pytest.mark.parametrize("asked", [FILTERS, {}])
+def test_hidden_filters_that_a_run_replaced_are_said_to_stay_whatever_is_shown_now(
+    asked: dict[str, Any], there: dict[str, Any]
+) -> None:
+    mapping = make_mapping(**HIDDEN)
+    request: dict[str, Any] = {"FilterCriteria": asked}
+    item = plan_for(mapping, Action.UPDATE, request=request)
+    back = rollback_item(item, make_mapping(**there), force=True).item
+    assert back.problems == ("FilterCriteria cannot be put back: what it was before is not known",)
+
+
+def test_hidden_filters_say_nothing_of_other_parameters() -> None:
+    mapping = make_mapping(MSK, **HIDDEN)
+    item = planned(mapping, **{WINDOW: 5})
+    assert rollback_item(item, mapping).item.problems == ()
 
 
 def test_a_rollback_can_itself_be_rolled_back() -> None:
@@ -367,7 +418,8 @@ def test_any_other_change_is_a_conflict_and_survives_force(data: st.DataObject, 
     # Filters that one of the two readings may hide are not known to have changed.
     unseen = {"FilterCriteria"} if mapping.has_hidden_filters or there.has_hidden_filters else set()
     if reversal.item.request:
-        named = set((reversal.conflict or "").removesuffix(" changed since that run").split(", ")) - {""}
+        texts = (reversal.conflict or "").split("; ")
+        named = {text.partition(": ")[0].partition(".")[0] for text in texts} - {""}
         gone_along = {"KMSKeyArn"} if "FilterCriteria" in changed else set()  # with filters that were cleared (F§0.1)
         assert changed - unseen <= named <= changed | gone_along
 

@@ -9,6 +9,7 @@ from simulator_shards import shard_of
 from bulk_esm.model.mapping import AT_REST, SourceType, source_type_of
 from bulk_esm.simulator import make_fleet
 from bulk_esm.simulator.bounds import check, shape
+from bulk_esm.simulator.combinations import check_result
 from bulk_esm.simulator.settings import Settings
 from bulk_esm.simulator.timeline import Configuration
 
@@ -46,6 +47,12 @@ def test_no_mapping_of_a_fleet_has_what_lambda_refuses() -> None:
             assert without_stamp(after) == {**without_stamp(mapping), "State": after["State"]}, name
         shard.update(mapping["UUID"], values, 0)
         assert without_stamp(shard.get(mapping["UUID"], 0)) == without_stamp(mapping)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_no_mapping_of_a_large_fleet_has_values_that_do_not_go_together(seed: int) -> None:
+    for mapping in make_fleet(5000, seed=seed).mappings:
+        check_result(mapping)
 
 
 def sendable(mapping: Configuration) -> dict[str, Any]:

@@ -1,0 +1,36 @@
+"""Updates beside botocore: what its model does not know it would refuse, and leave out of what it serializes."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from bulk_esm.model.api_shape import known, shape_at
+
+_AS_GIVEN: Final = "bulk_esm_as_given"
+
+
+def send_as_given(client: Any) -> None:
+    """Have a Lambda client send updates as they are given, with members that its model does not know.
+
+    Args:
+        client: an aiobotocore client.
+    """
+    client.meta.events.register("provide-client-params.lambda.UpdateEventSourceMapping", _keep_aside)
+    client.meta.events.register("before-call.lambda.UpdateEventSourceMapping", _put_back)
+
+
+def _keep_aside(params: dict[str, Any], context: dict[str, Any], **_: Any) -> dict[str, Any] | None:
+    """Leave to botocore what its model knows, to be checked and serialized as ever."""
+    request = {name: value for name, value in params.items() if name != "UUID"}
+    of_the_model = {name: known(name, value) for name, value in request.items() if shape_at(name) is not None}
+    if of_the_model == request:
+        return None
+    context[_AS_GIVEN] = request
+    return {"UUID": params["UUID"], **of_the_model}
+
+
+def _put_back(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
+    if _AS_GIVEN in context:
+        params["body"] = msgspec.json.encode(context[_AS_GIVEN])
