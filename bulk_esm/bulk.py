@@ -17,6 +17,7 @@ from bulk_esm.aws.session import Connection
 from bulk_esm.errors import RefusedError, ServiceError, UsageError
 from bulk_esm.executors.tasks import PlanChange, PlanRollback, RenewPlan, Task
 from bulk_esm.model.change import Change
+from bulk_esm.model.checked import Count, check_aware, taken
 from bulk_esm.model.doubts import Doubts
 from bulk_esm.model.plan import Action, Plan
 from bulk_esm.model.records import Intent, RunRecord
@@ -119,7 +120,7 @@ class BulkEsm:
 
     async def alarms(self, names: tuple[str, ...]) -> Sequence[AlarmState]:
         """The states of CloudWatch alarms in the account and Region that all starts from; see `read_alarms`."""
-        return await self.home.alarms(names)
+        return await self.home.alarms(taken("names", names, tuple[str, ...]))
 
     async def list(self, selection: Selection, *, told: Told = nobody) -> Inventory:
         """Read the selected mappings; an empty selection reads all of them.
@@ -133,7 +134,7 @@ class BulkEsm:
             AccessError: the credentials are refused.
             ServiceError: an answer that retrying did not mend.
         """
-        selection.check()
+        selection = taken("selection", selection, Selection)
         return await list_mappings(self.fleet, selection, told=told)
 
     async def plan(
@@ -156,11 +157,13 @@ class BulkEsm:
             UsageError: nothing is selected, or the change could be taken by no mapping.
             BulkEsmError: what kept the only shard from being planned; of several, `RunPlan.problems` tells.
         """
-        selection.check()
+        selection = taken("selection", selection, Selection)
+        if isinstance(change, Mapping):
+            change = taken("change", dict(change), dict[str, Change])
+        else:
+            change = taken("change", change, Change)
         if selection.is_empty and isinstance(change, Change):
             raise UsageError("nothing is selected: narrow it down, or say --all for every mapping")
-        for one in [change] if isinstance(change, Change) else change.values():
-            one.check()
         task = PlanChange.of(selection, change, allow_irreversible=allow_irreversible)
         return await self.plan_tasks(lambda shard: msgspec.structs.replace(task, doubts=self._doubts(shard)), context)
 
@@ -333,9 +336,13 @@ class BulkEsm:
             deadline: when all should have ended; what could not settle by then is not sent.
 
         Raises:
+            UsageError: a setting of the wrong type, or a deadline without a zone.
             RefusedError: some mappings are blocked.
             RunFolderError: the folder cannot be written.
         """
+        taken("intent", intent, Intent | None)
+        taken("most_failed_shards", most_failed_shards, Count | None)
+        check_aware("deadline", deadline)
         blocked = plan.count(Action.BLOCKED)
         if blocked and not skip_blocked:
             raise RefusedError(f"{blocked} mappings are blocked; nothing was sent. Narrow the selection or skip them")

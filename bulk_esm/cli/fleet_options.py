@@ -103,7 +103,7 @@ class FleetOptions:
         """Refuse what makes no sense, before anything is sent.
 
         Raises:
-            UsageError: flags that exclude or lack each other, or malformed ones; see `FleetSettings.check` too.
+            UsageError: flags that exclude or lack each other, or malformed ones; see `FleetSettings` too.
         """
         if of_run:
             _refuse_any(self._which(), ": the run says which shards, and how to get into them; leave it out")
@@ -114,7 +114,7 @@ class FleetOptions:
                 "--region and --regions both say where; leave --region out (AWS_REGION says where alarms are asked for)"
             )
         self._check_how()
-        self.settings(aws.profile).check()
+        self.settings(aws.profile)
 
     def check_for_run(self, aws: AwsOptions, run_id: str, *, has_shards: bool) -> None:
         """Refuse what makes no sense beside an earlier run, which says which shards.

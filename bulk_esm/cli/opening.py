@@ -22,6 +22,7 @@ from bulk_esm.cli.signals import INTERRUPTED, heard, leave
 from bulk_esm.cli.streams import say
 from bulk_esm.executors.protocols import Executor
 from bulk_esm.logs import log_to_stderr
+from bulk_esm.model.checked import AboveZero, AtLeastOne, taken
 from bulk_esm.store.lock import RunLock
 from bulk_esm.store.run_files import RunFiles
 
@@ -43,6 +44,8 @@ def with_bulk(
     files: RunFiles | None = None,
 ) -> int:
     """Do something with the shards that the flags name, or with those of an earlier run."""
+    taken("--rate", aws.rate, AboveZero)
+    taken("--concurrency", aws.concurrency, AtLeastOne)
 
     async def main() -> int:
         _raise_file_limit()

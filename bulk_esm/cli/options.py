@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from cyclopts import Group, Parameter, Token
 
 from bulk_esm.cli.durations import parse_duration
-from bulk_esm.model.mapping import SourceType
+from bulk_esm.model.mapping import SourceType, SourceTypeName
 
 SELECT = Group("Which mappings", help="Repeat a flag to widen it; different flags narrow each other.", sort_key=1)
 CHANGE = Group("Which change", sort_key=2)
@@ -18,8 +18,6 @@ RUN = Group("How it is done", sort_key=3)
 ROLLOUT = Group("In waves, and when to halt", sort_key=4)
 GUARDS = Group("Guards", sort_key=5)
 COMMON = Group("Common", sort_key=7)
-
-SourceTypeName = Literal["sqs", "sqs-fifo", "kinesis", "dynamodb", "msk", "kafka", "mq", "documentdb"]
 
 
 def _duration(_: object, tokens: Sequence[Token]) -> float:

@@ -11,6 +11,7 @@ import msgspec
 
 from bulk_esm.engine.endings import Ending
 from bulk_esm.model.change import Change
+from bulk_esm.model.checked import AboveZero, AtLeastOne, Checked
 from bulk_esm.model.doubts import NO_DOUBTS, Doubts
 from bulk_esm.model.drift import Drift
 from bulk_esm.model.plan import Plan, PlanItem
@@ -140,7 +141,7 @@ class CarryOut(msgspec.Struct, frozen=True, kw_only=True, tag="carry out"):
 Task = ListMappings | PlanChange | RenewPlan | PlanRollback | FindDrift | LookAgain | CarryOut
 
 
-class Reach(msgspec.Struct, frozen=True, kw_only=True):
+class Reach(Checked, frozen=True, kw_only=True):
     """How all shards are reached.
 
     Attributes:
@@ -151,9 +152,9 @@ class Reach(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     endpoint_url: str | None = None
-    max_per_second: float = 12.0
-    concurrency: int = 50
-    timeout_s: float = 900.0
+    max_per_second: AboveZero = 12.0
+    concurrency: AtLeastOne = 50
+    timeout_s: AboveZero = 900.0
 
 
 class Assignment(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
+from bulk_esm.model.checked import Checked
 from bulk_esm.model.rollout import RolloutSettings
 from bulk_esm.model.shard import Problem, Shard
 
@@ -33,7 +34,7 @@ class FileDigest(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str
 
 
-class Intent(msgspec.Struct, frozen=True, kw_only=True):
+class Intent(Checked, frozen=True, kw_only=True):
     """What a run is for, and how it is to go.
 
     Attributes:

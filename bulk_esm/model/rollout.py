@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Literal
 
-import msgspec
+from bulk_esm.errors import UsageError
+from bulk_esm.model.checked import Checked, Count, Seconds
+from bulk_esm.model.waves import wave_sizes
 
 OnHalt = Literal["stop", "rollback"]
 
 
-class RolloutSettings(msgspec.Struct, frozen=True, kw_only=True):
+class RolloutSettings(Checked, frozen=True, kw_only=True):
     """The settings of a run, which hold when it is continued too.
 
     Attributes:
@@ -26,10 +28,21 @@ class RolloutSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     waves: tuple[str, ...] = ()
     as_given: bool = False
-    soak_s: float = 0.0
-    most_failures: int | None = None
+    soak_s: Seconds = 0.0
+    most_failures: Count | None = None
     alarms: tuple[str, ...] = ()
     gates: tuple[str, ...] = ()
     confirm_waves: bool = False
     on_halt: OnHalt = "stop"
-    ramp_s: float = 0.0
+    ramp_s: Seconds = 0.0
+
+    def check(self) -> None:
+        """Refuse waves that are none, and a gate without a command; called where it is made.
+
+        Raises:
+            UsageError: see `parse_waves` too.
+        """
+        if self.waves:
+            wave_sizes(self.waves)
+        if not all(gate.strip() for gate in self.gates):
+            raise UsageError("--gate is empty; give it a command, such as --gate './healthy.sh'")

@@ -9,17 +9,17 @@ from typing import Any
 
 import jmespath
 import jmespath.exceptions
-import msgspec
 
 from bulk_esm.errors import UsageError
-from bulk_esm.model.mapping import EventSourceMapping, FunctionReference, SourceType, State
+from bulk_esm.model.checked import Checked
+from bulk_esm.model.mapping import AnySourceType, EventSourceMapping, FunctionReference, State
 from bulk_esm.model.parameters import nearest
 
 TagsByArn = Mapping[str, Mapping[str, str]]
 """Tags by ARN: of mappings, and of functions without a qualifier."""
 
 
-class Selection(msgspec.Struct, frozen=True, kw_only=True):
+class Selection(Checked, frozen=True, kw_only=True):
     """Which mappings to look at. Each field's values widen it, different fields narrow each other.
 
     Attributes:
@@ -28,7 +28,7 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
             has one.
         exclude: globs like those of `functions`; what they match is left out.
         sources: globs of event source ARNs.
-        source_types: kinds of source.
+        source_types: kinds of source, or their names: `SourceType.KINESIS` or `kinesis`.
         states: documented states.
         tags: `KEY` or `KEY=VALUE` of the mapping's own tags.
         function_tags: the same of its function's tags, which a mapping does not inherit.
@@ -40,7 +40,7 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     functions: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
-    source_types: tuple[SourceType, ...] = ()
+    source_types: tuple[AnySourceType, ...] = ()
     states: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     function_tags: tuple[str, ...] = ()
@@ -48,7 +48,7 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     uuids: frozenset[str] = frozenset()
 
     def check(self) -> None:
-        """Refuse a selection that cannot be meant.
+        """Refuse a selection that cannot be meant; called where it is made.
 
         Raises:
             UsageError: a malformed expression, a misspelt state, a source that is no ARN, or a tag without a key.

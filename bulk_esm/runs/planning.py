@@ -13,6 +13,7 @@ from bulk_esm._version import __version__
 from bulk_esm.clock import iso
 from bulk_esm.engine.endings import Ending
 from bulk_esm.executors.tasks import ShardEnd, Task
+from bulk_esm.model.checked import Checked
 from bulk_esm.model.plan import Action, Plan, PlanItem
 from bulk_esm.model.plan_summary import PlanSummary
 from bulk_esm.model.records import FleetRecord, Intent, RunRecord, RunStatus, ShardEntry
@@ -24,7 +25,7 @@ from bulk_esm.store.finding import new_run_id
 from bulk_esm.store.run_files import RunFiles
 
 
-class PlanContext(msgspec.Struct, frozen=True, kw_only=True):
+class PlanContext(Checked, frozen=True, kw_only=True):
     """What a plan is made for, and who is told meanwhile.
 
     Attributes:

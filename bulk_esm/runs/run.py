@@ -21,7 +21,7 @@ from bulk_esm.model.records import FleetRecord, RunRecord, RunStatus
 from bulk_esm.model.result import Outcome, Result
 from bulk_esm.model.slices import Slice, slices_of
 from bulk_esm.model.stopping import Stop, status_of
-from bulk_esm.model.waves import parse_waves
+from bulk_esm.model.waves import wave_sizes
 from bulk_esm.observers.observer import Observer, Observers
 from bulk_esm.runs.fleet import Fleet
 from bulk_esm.runs.rollout import Rollout
@@ -173,7 +173,7 @@ class Run:
         self, tell: Observer, gates: Sequence[Gate], confirm: Callable[[WaveEnd], Awaitable[bool]] | None
     ) -> Rollout:
         settings = self.record.rollout
-        sizes = parse_waves(",".join(settings.waves)) if settings.waves else ()
+        sizes = wave_sizes(settings.waves) if settings.waves else ()
         updates = {entry.shard.name: entry.updates for entry in self._shards.shards}
         waves: list[tuple[Slice, ...]] = slices_of(self._shards.groups, updates, sizes)
         waves = [tuple(slice_ for slice_ in wave if not self._is_over(slice_)) for wave in waves]

@@ -5,8 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Literal
 
-import msgspec
-
+from bulk_esm.model.checked import Checked, Count, NotNegative, Seconds, Share
 from bulk_esm.simulator.draws import draw
 
 
@@ -19,7 +18,7 @@ class Fate(StrEnum):
     CUT_AFTER = "cut-after"
 
 
-class Faults(msgspec.Struct, frozen=True, kw_only=True):
+class Faults(Checked, frozen=True, kw_only=True):
     """Faults to inject; the default is none. Shares are from 0 to 1 and drawn by the simulator's seed.
 
     Virtual seconds pass `speed` times as fast as real ones.
@@ -54,25 +53,25 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
         other_caller_off_s: how long it then pauses, in virtual seconds; 0 makes it steady.
     """
 
-    error_share: float = 0.0
-    cut_before_share: float = 0.0
-    cut_after_share: float = 0.0
-    latency_s: float = 0.0
-    latency_share: float = 1.0
-    stuck_share: float = 0.0
-    list_lag_s: float = 0.0
-    list_wrong_share: float = 0.0
-    list_wrong_for_s: float = 0.0
-    refused_share: float = 0.0
+    error_share: Share = 0.0
+    cut_before_share: Share = 0.0
+    cut_after_share: Share = 0.0
+    latency_s: Seconds = 0.0
+    latency_share: Share = 1.0
+    stuck_share: Share = 0.0
+    list_lag_s: Seconds = 0.0
+    list_wrong_share: Share = 0.0
+    list_wrong_for_s: Seconds = 0.0
+    refused_share: Share = 0.0
     denied_accounts: frozenset[str] = frozenset()
     denied_actions: frozenset[str] = frozenset()
     broken_accounts: frozenset[str] = frozenset()
-    expires_after_s: float | None = None
+    expires_after_s: Seconds | None = None
     throttle_code: Literal["TooManyRequestsException", "ThrottlingException"] = "TooManyRequestsException"
-    retry_after_s: int | None = None
-    other_caller_share: float = 0.0
-    other_caller_on_s: float = 1.0
-    other_caller_off_s: float = 0.0
+    retry_after_s: Count | None = None
+    other_caller_share: NotNegative = 0.0
+    other_caller_on_s: Seconds = 1.0
+    other_caller_off_s: Seconds = 0.0
 
     def fate(self, *key: object) -> Fate:
         """Draw what becomes of one Lambda request.

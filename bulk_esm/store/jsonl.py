@@ -7,14 +7,17 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
-from bulk_esm.errors import RunFolderError
+from bulk_esm.errors import RunFolderError, UsageError
 from bulk_esm.model.records import FileDigest
 
 T = TypeVar("T")
+
+# Settings that make no sense are refused where they are made, and so where they are read.
+_NO_RECORD: Final = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError, UsageError)
 
 
 @contextmanager
@@ -92,7 +95,7 @@ def read_lines(path: Path, record_type: type[T], *, torn_end_is_cut: bool = Fals
             continue
         try:
             yield decoder.decode(line)
-        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        except _NO_RECORD as error:
             raise RunFolderError(f"{path}, line {number}: {error}") from error
 
 
@@ -143,7 +146,7 @@ def read_salvaged(path: Path, record_type: type[T]) -> tuple[list[T], int]:
     for _, line in _lines(path) if path.exists() else ():
         try:
             records.append(decoder.decode(line))
-        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        except _NO_RECORD:
             bad += 1
     return records, bad
 

@@ -18,7 +18,6 @@ UNIT, INNER = "ou-ab12-34cd56ef", "ou-ab12-34cd56eg"
 
 async def resolved(sessions: FakeSessions, *, home_region: str | None = HOME, **settings: Any) -> Resolved:
     asked = FleetSettings(**settings)
-    asked.check()
     return await resolve(asked, sessions=sessions, reach=Reach(concurrency=7), home_region=home_region)
 
 
