@@ -63,6 +63,8 @@ async def change(
     # Before anything is sent: names that no shard has.
     groups = parse_shard_order(fleet.shard_order, bulk.shards)
     # A plan made while another run changes the fleet would be of what is no longer there.
+    if not job.run.dry_run:
+        await job.hours.wait(bulk.fleet.clock)
     locks = [] if job.run.dry_run else await lock_shards(bulk, job.command, job.guards, taken_up=after)
     with held_locks(locks):
         if job.run.dry_run:
@@ -95,7 +97,7 @@ async def change(
             skip_blocked=True,
             groups=groups,
             most_failed_shards=fleet.max_failed_shards,
-            deadline=job.deadline,
+            deadline=job.hours.ends_at,
         )
         for lock in locks:
             lock.tell(str(run.path.absolute()))

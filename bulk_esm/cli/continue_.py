@@ -13,8 +13,8 @@ from bulk_esm.cli.durations import format_duration
 from bulk_esm.cli.exit_codes import exit_code
 from bulk_esm.cli.fleet_options import FleetOptions
 from bulk_esm.cli.guards import check_account, check_alarms
+from bulk_esm.cli.hours import Hours
 from bulk_esm.cli.job import (
-    deadline_of,
     refuse_no_account,
     refuse_waves_without_terminal,
     refuse_without_terminal,
@@ -61,7 +61,7 @@ def continue_command(
     if files.only is not None:
         raise UsageError(f"that is one shard of a run; continue the whole of it: bulk-esm continue {files.path}")
     record = files.record()
-    deadline = deadline_of(guards)
+    hours = Hours.read(guards.deadline, guards.window or record.rollout.window)
     budget = None if max_failures is None else Amount.parse(max_failures, "--max-failures")
     _refuse_what_makes_no_sense(files, record, guards, yes=yes, dry_run=dry_run)
     fleet.check_for_run(aws, record.run_id, has_shards=files.has_shards)
@@ -69,6 +69,7 @@ def continue_command(
 
     async def work(bulk: BulkEsm) -> int:
         await check_account(bulk, guards)
+        await (Hours() if dry_run else hours).wait(bulk.fleet.clock)
         locks = [] if dry_run else await lock_shards(bulk, "continue", guards, taken_up=[files])
         with held_locks(locks):
             for lock in locks:
@@ -92,7 +93,8 @@ def continue_command(
             if rest.to_send and not yes and not await ask(_question(bulk, record, rest)):
                 say("nothing was changed")
                 return 0
-            return await run_and_report(bulk, rest.begin(deadline=deadline, most_failures=most_failures), output)
+            run = rest.begin(deadline=hours.ends_at, most_failures=most_failures, window=guards.window)
+            return await run_and_report(bulk, run, output)
 
     return with_bulk(aws, fleet, work, runs_dir=runs.runs_dir, files=files)
 

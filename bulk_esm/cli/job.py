@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import cached_property
 from typing import Final
 
-from bulk_esm.cli.moments import parse_moment
+from bulk_esm.cli.hours import Hours
 from bulk_esm.cli.options import GuardOptions, OutputOptions, RunOptions, RunsOptions, WaveOptions
 from bulk_esm.errors import RefusedError, RunFolderError, UsageError
 from bulk_esm.model.amounts import Amount
@@ -62,7 +61,7 @@ class Job:
         """
         waves = self.waves
         sizes = parse_waves(waves.waves) if waves.waves is not None else ()
-        _ = self.deadline
+        _ = self.hours
         self.most_failures(updates=1)
         self.most_targets(seen=1)
         between = {"--soak": waves.soak, "--alarm": waves.alarm, "--gate": waves.gate}
@@ -82,13 +81,13 @@ class Job:
         refuse_without_folder(self.runs)
 
     @cached_property
-    def deadline(self) -> datetime | None:
-        """When all should have ended: read once, as `30m` and `03:30Z` would mean another moment later.
+    def hours(self) -> Hours:
+        """When it may work.
 
         Raises:
-            UsageError: it is no duration or moment, or is over.
+            UsageError: see `Hours.read`.
         """
-        return deadline_of(self.guards)
+        return Hours.read(self.guards.deadline, self.guards.window)
 
     def most_failures(self, *, updates: int) -> int | None:
         """How many mappings may fail, of so many updates.
@@ -122,16 +121,8 @@ class Job:
             confirm_waves=waves.confirm_waves,
             on_halt=waves.on_halt,
             ramp_s=self.ramp_s,
+            window=self.guards.window,
         )
-
-
-def deadline_of(guards: GuardOptions) -> datetime | None:
-    """When all should have ended, or None.
-
-    Raises:
-        UsageError: it is no duration or moment, or is over.
-    """
-    return None if guards.deadline is None else parse_moment(guards.deadline, "--deadline", now=datetime.now(UTC))
 
 
 def refuse_no_account(guards: GuardOptions) -> None:

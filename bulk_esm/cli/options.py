@@ -181,6 +181,13 @@ class GuardOptions:
         str | None,
         Parameter(help="Send nothing that could not settle by then: 30m, 03:30Z or 2026-01-31T03:30+01:00."),
     ] = None
+    window: Annotated[
+        str | None,
+        Parameter(
+            help="When it may work, such as '02:00-04:30[Europe/Berlin]': waits for the opening, sends nothing that "
+            "could not settle before the closing."
+        ),
+    ] = None
     no_lock: Annotated[
         bool, Parameter(help="Run beside another run on this machine for the same account and Region.")
     ] = False

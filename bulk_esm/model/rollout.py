@@ -7,6 +7,7 @@ from typing import Literal
 from bulk_esm.errors import UsageError
 from bulk_esm.model.checked import Checked, Count, Seconds
 from bulk_esm.model.waves import wave_sizes
+from bulk_esm.model.window import Window
 
 OnHalt = Literal["stop", "rollback"]
 
@@ -24,6 +25,7 @@ class RolloutSettings(Checked, frozen=True, kw_only=True):
         confirm_waves: whether to ask before each wave but the first.
         on_halt: whether to put back what the run did when it halts.
         ramp_s: the time over which the updates are spread, in seconds.
+        window: when it may work, such as `02:00-04:30[Europe/Berlin]`: it begins in it, and ends with it; or None.
     """
 
     waves: tuple[str, ...] = ()
@@ -35,14 +37,17 @@ class RolloutSettings(Checked, frozen=True, kw_only=True):
     confirm_waves: bool = False
     on_halt: OnHalt = "stop"
     ramp_s: Seconds = 0.0
+    window: str | None = None
 
     def check(self) -> None:
-        """Refuse waves that are none, and a gate without a command; called where it is made.
+        """Refuse waves and a window that are none, and a gate without a command; called where it is made.
 
         Raises:
             UsageError: see `parse_waves` too.
         """
         if self.waves:
             wave_sizes(self.waves)
+        if self.window is not None:
+            Window.parse(self.window)
         if not all(gate.strip() for gate in self.gates):
             raise UsageError("--gate is empty; give it a command, such as --gate './healthy.sh'")

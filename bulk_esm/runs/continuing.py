@@ -113,11 +113,12 @@ class RunRest:
         else:
             self._known[shard.name] = dict(end.known)
 
-    def rollout(self, most_failures: int | None) -> RolloutSettings:
+    def rollout(self, most_failures: int | None, window: str | None = None) -> RolloutSettings:
         """How the run goes on.
 
         Args:
             most_failures: see `begin`.
+            window: see `begin`.
 
         Raises:
             RefusedError: more have failed already.
@@ -125,6 +126,8 @@ class RunRest:
         rollout = self.record.rollout
         if most_failures is not None:
             rollout = msgspec.structs.replace(rollout, most_failures=most_failures)
+        if window is not None:
+            rollout = msgspec.structs.replace(rollout, window=window)
         if self.left and is_exceeded(rollout.most_failures, self.failures):
             raise RefusedError(
                 f"{self.failures:,} mappings of this run have failed, and at most {rollout.most_failures:,} may: "
@@ -132,17 +135,20 @@ class RunRest:
             )
         return rollout
 
-    def begin(self, *, deadline: datetime | None = None, most_failures: int | None = None) -> Run:
+    def begin(
+        self, *, deadline: datetime | None = None, most_failures: int | None = None, window: str | None = None
+    ) -> Run:
         """Open the run again: what has no final result loses the one that it has, so that each has one at its end.
 
         Args:
             deadline: when all should have ended now.
             most_failures: how many mappings may fail in all of the run; as many as it said if left out.
+            window: when it may work from now on; as it said if left out.
 
         Raises:
             RefusedError: more have failed already.
         """
-        rollout = self.rollout(most_failures)
+        rollout = self.rollout(most_failures, window)
         ended: dict[str, dict[str, Outcome]] = {}
         for shard in self._files.planned():
             files = self._files.shard(shard)

@@ -22,6 +22,7 @@ from bulk_esm.model.result import Outcome, Result
 from bulk_esm.model.slices import Slice, slices_of
 from bulk_esm.model.stopping import Stop, status_of
 from bulk_esm.model.waves import wave_sizes
+from bulk_esm.model.window import Window
 from bulk_esm.observers.observer import Observer, Observers
 from bulk_esm.runs.fleet import Fleet
 from bulk_esm.runs.rollout import Rollout
@@ -61,14 +62,14 @@ class Run:
             known: how items end to which nothing is sent, by shard and UUID.
             ended: how items have ended before, by shard and UUID.
             unseen: the shards in which nobody could look at what was sent before.
-            deadline: when all should have ended.
+            deadline: when all should have ended; a window's closing, if that comes first.
         """
         self.files = files
         self.record = files.record()
         self._clock = fleet.clock
         self._shards = shards or files.fleet()
         self._ended = ended or {}
-        self._deadline = deadline
+        self._opens_at, self._deadline = _within(self.record.rollout.window, deadline, self._clock.now())
         self._tasks = WaveTasks(
             fleet.executor,
             files,
@@ -78,7 +79,7 @@ class Run:
             known=known or {},
             ended=self._ended,
             unseen=unseen,
-            deadline=iso(deadline),
+            deadline=iso(self._deadline),
         )
         for name, of_shard in self._ended.items():
             self._tasks.progress[name].outcomes.update(of_shard.values())
@@ -184,7 +185,8 @@ class Run:
             gates=gates,
             confirm=confirm,
             soak_s=settings.soak_s,
-            deadline=self._on_the_clock(),
+            opens_at=self._on_the_clock(self._opens_at, float("-inf")),
+            deadline=self._on_the_clock(self._deadline, float("inf")),
             as_given=settings.as_given,
             clock=self._clock,
         )
@@ -194,10 +196,10 @@ class Run:
         ended: AbstractSet[str] = self._ended.get(slice_.shard, {}).keys()
         return bool(ended) and all(item.uuid in ended for item in self._tasks.recording.items(slice_))
 
-    def _on_the_clock(self) -> float:
-        if self._deadline is None:
-            return float("inf")
-        return self._clock.monotonic() + (self._deadline - self._clock.now()).total_seconds()
+    def _on_the_clock(self, moment: datetime | None, never: float) -> float:
+        if moment is None:
+            return never
+        return self._clock.monotonic() + (moment - self._clock.now()).total_seconds()
 
     def _end(self, status: RunStatus, reason: str | None) -> None:
         self._unwritten = self._tasks.recording.failure
@@ -264,6 +266,15 @@ class Run:
         except RunFolderError as error:
             self._unwritten = self._unwritten or error
             log.error("record_not_written", error=str(error))  # noqa: TRY400 - the user needs no traceback
+
+
+def _within(window: str | None, deadline: datetime | None, now: datetime) -> tuple[datetime | None, datetime | None]:
+    """When a run begins, and when all should have ended: a window's closing is a deadline."""
+    if window is None:
+        return None, deadline
+    opens, closes = Window.parse(window).next(now)
+    ends = closes if deadline is None else min(closes, deadline)
+    return min(opens, ends), ends  # what ends before it could begin is not waited for
 
 
 def sum_counts(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:

@@ -1,9 +1,10 @@
 """What must hold before anything is sent: the size, the account, the data, the moment, and no other run."""
 
 import signal
-import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from cli_harness import ACCOUNT, FAST, Cli, Done, Inside, Simulated, finish, wait_until
@@ -113,9 +114,41 @@ def test_a_pause_that_loses_data(tmp_path: Path, simulated: Simulated, inside: I
 def test_a_deadline_is_read_once() -> None:
     """What was shown holds, however long one takes to say yes."""
     job = Job(command="pause", run=RunOptions(yes=True), guards=GuardOptions(deadline="30m"))
-    shown = job.deadline
-    time.sleep(0.01)
-    assert job.deadline == shown
+    shown = job.hours.deadline
+    with patch("bulk_esm.cli.hours.datetime") as moved:
+        moved.now.return_value = datetime(2100, 1, 1, tzinfo=UTC)
+        assert job.hours.deadline == shown
+
+
+def hours(begin: float, end: float) -> str:
+    """A window around or after now."""
+    now = datetime.now(UTC)
+    return f"{now + timedelta(hours=begin):%H:%M}-{now + timedelta(hours=end):%H:%M}[UTC]"
+
+
+def test_a_job_waits_for_its_window_and_can_be_interrupted(tmp_path: Path, simulated: Simulated) -> None:
+    cli = Cli(tmp_path, simulated.environment)
+    window = hours(6, 8)
+    with cli.start("pause", "--all", *YES, "--window", window) as process:
+        assert process.stderr is not None
+        assert f"for --window {window} to open" in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        assert finish(process).code == 130
+    assert simulated.report().count(Kind.UPDATE) == 0
+    assert not cli.run_folders()
+
+
+def test_a_job_in_its_window(tmp_path: Path, simulated: Simulated, inside: Inside) -> None:
+    window = hours(-6, 6)
+    dry = inside(simulated.environment, "pause", "--all", "--dry-run", "--window", hours(6, 8), *FAST)
+    assert dry.code == 0
+    assert "window: " in dry.stderr
+    done = inside(simulated.environment, "pause", "--all", *YES, "--window", window)
+    assert done.code == 0
+    assert f"window: {window}, which closes at 20" in done.stderr
+    assert Cli(tmp_path, simulated.environment).last_run().record["rollout"]["window"] == window
+    refused = inside(simulated.environment, "resume", "--all", *YES, "--window", "02:00-04:30")
+    assert (refused.code, refused.stderr.count("say the zone")) == (2, 1)
 
 
 # No other run
