@@ -103,8 +103,9 @@ def _refuse_what_makes_no_sense(
     files: RunFiles, record: RunRecord, guards: GuardOptions, *, yes: bool, dry_run: bool
 ) -> None:
     refuse_no_account(guards)
-    if guards.max_targets is not None:
-        raise UsageError("--max-targets: a run that is continued has its targets; leave it out")
+    for flag, given in (("--max-targets", guards.max_targets), ("--min-targets", guards.min_targets)):
+        if given is not None:
+            raise UsageError(f"{flag}: a run that is continued has its targets; leave it out")
     beside = [other for _, other in readable_runs(files.path.absolute().parent)]
     if (other := put_back_since(record, beside)) is not None:
         raise RefusedError(f"{record.run_id} was put back by {other.run_id} since: plan the change anew")

@@ -52,7 +52,7 @@ async def check_alarms(bulk: BulkEsm, alarms: tuple[str, ...]) -> None:
 
 
 def check_size(job: Job, *, updates: int, seen: int) -> None:
-    """Refuse a plan that updates more than `--max-targets`.
+    """Refuse a plan that updates more than `--max-targets`, or fewer than `--min-targets`.
 
     Raises:
         RefusedError: it does.
@@ -62,6 +62,12 @@ def check_size(job: Job, *, updates: int, seen: int) -> None:
         raise RefusedError(
             f"{updates:,} mappings would be updated, of {seen:,} seen, and at most {most:,} may (--max-targets "
             f"{job.guards.max_targets}); narrow the selection"
+        )
+    least = job.least_targets(seen=seen)
+    if updates < least:
+        raise RefusedError(
+            f"{updates:,} mappings would be updated, of {seen:,} seen, and at least {least:,} must (--min-targets "
+            f"{job.guards.min_targets}); nothing was sent"
         )
 
 

@@ -64,6 +64,7 @@ class Job:
         _ = self.hours
         self.most_failures(updates=1)
         self.most_targets(seen=1)
+        self.least_targets(seen=1)
         between = {"--soak": waves.soak, "--alarm": waves.alarm, "--gate": waves.gate}
         for flag, given in {**between, "--confirm-waves": waves.confirm_waves}.items():
             if given and len(sizes) <= 1 and not self.goes_in_groups:
@@ -107,6 +108,15 @@ class Job:
         """
         text = self.guards.max_targets
         return None if text is None else Amount.parse(text, "--max-targets").of(seen)
+
+    def least_targets(self, *, seen: int) -> int:
+        """How many mappings must be updated at least, of so many that there are.
+
+        Raises:
+            UsageError: it is no count or percentage.
+        """
+        text = self.guards.min_targets
+        return 0 if text is None else Amount.parse(text, "--min-targets").of(seen)
 
     def rollout(self, *, updates: int) -> RolloutSettings:
         """What `run.json` says of it, for so many updates."""

@@ -176,6 +176,9 @@ class GuardOptions:
     max_targets: Annotated[
         str | None, Parameter(help="Refuse to update more mappings than this: 100, or 5% of all that were seen.")
     ] = None
+    min_targets: Annotated[
+        str | None, Parameter(help="Refuse to update fewer mappings than this: 100, or 5% of all that were seen.")
+    ] = None
     expect_account: Annotated[str | None, Parameter(help="Refuse credentials of another account than this ID.")] = None
     deadline: Annotated[
         str | None,

@@ -20,6 +20,7 @@ from bulk_esm.model.census import PAGE_SIZE
 from bulk_esm.model.doubts import NO_DOUBTS, Doubts
 from bulk_esm.model.mapping import EventSourceMapping
 from bulk_esm.model.selection import Selection, TagsByArn
+from bulk_esm.model.unmatched import Unmatched
 
 log: Final = get_logger("inventory")
 
@@ -33,11 +34,13 @@ class Inventory(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         mappings: the selected mappings.
         unknown: UUIDs that were asked for and that no mapping has.
+        unmatched: flags and values of the selection that match no mapping.
         seen: how many mappings were looked through.
     """
 
     mappings: tuple[EventSourceMapping, ...]
     unknown: tuple[str, ...] = ()
+    unmatched: tuple[tuple[str, str], ...] = ()
     seen: int = 0
 
 
@@ -50,6 +53,7 @@ class Reading:
     Attributes:
         seen: how many mappings were looked through so far.
         unknown: UUIDs that were asked for and that no mapping has; complete at the end.
+        unmatched: values of the selection that match none of the mappings; likewise.
     """
 
     def __init__(self, connection: Connection, selection: Selection, *, doubts: Doubts = NO_DOUBTS) -> None:
@@ -65,6 +69,7 @@ class Reading:
         self._loosely = msgspec.structs.replace(selection, states=(), where=())
         self.seen = 0
         self.unknown: list[str] = []
+        self.unmatched = Unmatched(selection)
         self._connection = connection
         self._selection = selection
 
@@ -86,7 +91,9 @@ class Reading:
             doubtful = [m.uuid for m in new if self._doubts.about(m) and self._loosely.matches(m, tags)]
             told = await get_doubtful(control_plane, doubtful)
             fresh = [told.get(mapping.uuid, mapping) for mapping in new]
-            return [mapping for mapping in fresh if mapping is not None and selection.matches(mapping, tags)]
+            there = [mapping for mapping in fresh if mapping is not None]
+            self.unmatched.heed(there, tags)
+            return [mapping for mapping in there if selection.matches(mapping, tags)]
 
         for filters in _list_filters(selection):
             pages = 0
@@ -127,7 +134,12 @@ async def read_inventory(connection: Connection, selection: Selection) -> Invent
     """
     reading = Reading(connection, selection)
     mappings = [mapping async for page in reading.pages() for mapping in page]
-    return Inventory(mappings=tuple(mappings), unknown=tuple(reading.unknown), seen=reading.seen)
+    return Inventory(
+        mappings=tuple(mappings),
+        unknown=tuple(reading.unknown),
+        unmatched=reading.unmatched.values,
+        seen=reading.seen,
+    )
 
 
 async def get_all(control_plane: ControlPlane, uuids: Sequence[str]) -> dict[str, EventSourceMapping | None]:

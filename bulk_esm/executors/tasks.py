@@ -176,6 +176,7 @@ class ShardEnd(msgspec.Struct, frozen=True, kw_only=True):
         seen: how many mappings were looked through.
         mappings: the selected mappings, of `ListMappings`.
         unknown: UUIDs that were asked for and that no mapping here has.
+        unmatched: flags and values of the selection that match no mapping here; None of what selects nothing.
         plan: of a task that plans.
         known: how items end to which nothing is sent, by UUID: of that plan, or of `LookAgain`.
         drifts: of `FindDrift`.
@@ -191,6 +192,7 @@ class ShardEnd(msgspec.Struct, frozen=True, kw_only=True):
     seen: int = 0
     mappings: tuple[dict[str, object], ...] = ()
     unknown: tuple[str, ...] = ()
+    unmatched: tuple[tuple[str, str], ...] | None = None
     plan: Plan | None = None
     known: dict[str, Ending] = {}
     drifts: tuple[Drift, ...] = ()

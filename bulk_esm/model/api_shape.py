@@ -30,9 +30,19 @@ _ADVISORY_MAXIMA: Final = frozenset({"ScalingConfig.MaximumConcurrency"})
 @cache
 def update_shape() -> Any:
     """The input shape of UpdateEventSourceMapping, as botocore's StructureShape."""
+    return _operation().input_shape
+
+
+@cache
+def configuration_shape() -> Any:
+    """The shape of a mapping as Lambda returns it, as botocore's StructureShape."""
+    return _operation().output_shape
+
+
+@cache
+def _operation() -> Any:
     description = botocore.loaders.Loader().load_service_model("lambda", "service-2")
-    model = botocore.model.ServiceModel(description, "lambda")
-    return model.operation_model("UpdateEventSourceMapping").input_shape
+    return botocore.model.ServiceModel(description, "lambda").operation_model("UpdateEventSourceMapping")
 
 
 def shape_at(path: str) -> Any | None:

@@ -18,6 +18,7 @@ from bulk_esm.model.plan import Action, Plan, PlanItem
 from bulk_esm.model.plan_summary import PlanSummary
 from bulk_esm.model.records import FleetRecord, Intent, RunRecord, RunStatus, ShardEntry
 from bulk_esm.model.shard import Problem, Shard
+from bulk_esm.model.unmatched import in_all
 from bulk_esm.runs.each_shard import Told, nobody
 from bulk_esm.runs.fleet import Fleet
 from bulk_esm.runs.read_tasks import ReadTasks
@@ -47,6 +48,7 @@ class RunPlan:
     Attributes:
         run_id: the run that it is for.
         known: how items end to which nothing is sent, by shard and UUID.
+        unknown: UUIDs that were asked for in one shard and that no mapping there has; see `nowhere` too.
         requests: what planning took, by kind.
         summary: what it comes to.
     """
@@ -55,6 +57,7 @@ class RunPlan:
         """Begin with no shard; see `plan_run`."""
         self.run_id = run_id
         self.known: dict[str, dict[str, Ending]] = {}
+        self.unknown: list[str] = []
         self.requests: Counter[str] = Counter()
         self.summary = PlanSummary()
         self._runs_dir = runs_dir
@@ -64,6 +67,7 @@ class RunPlan:
         self._shards: tuple[Shard, ...] = (*fleet.shards, *(shard for shard, _ in fleet.failed))
         self._entries: dict[str, ShardEntry] = {shard.name: ShardEntry(shard=shard) for shard in self._shards}
         self._unknown: list[set[str]] = []
+        self._unmatched: list[tuple[tuple[str, str], ...]] = []
         self._home: Plan | None = None if fleet.is_named else Plan(())
         self._files: RunFiles | None = RunFiles.begin(runs_dir, run_id) if fleet.is_named else None
         self._fleet_record: FleetRecord | None = None
@@ -116,6 +120,11 @@ class RunPlan:
             return []
         return sorted(set.intersection(*self._unknown))
 
+    @property
+    def unmatched(self) -> tuple[tuple[str, str], ...] | None:
+        """Flags and values of the selection that match no mapping; None without one, or if a shard did not answer."""
+        return None if self.problems or not self._unmatched else in_all(self._unmatched)
+
     def count(self, action: Action) -> int:
         """How many mappings have this action; those that someone changed since count for none."""
         return self.summary.actions[action]
@@ -136,10 +145,15 @@ class RunPlan:
             end: what came of planning it.
         """
         self.requests.update(end.requests)
+        if end.unmatched is not None:
+            self._unmatched.append(end.unmatched)
         plan = end.plan or Plan(())
-        if not self._names_unknown:
+        unknown = [item.uuid for item in plan.items if item.is_unknown]
+        if self._names_unknown:
+            self.unknown += unknown
+        else:
             # A UUID that another shard may have is no mapping of this one, and no matter of its plan.
-            self._unknown.append({item.uuid for item in plan.items if item.is_unknown})
+            self._unknown.append(set(unknown))
             plan = Plan(tuple(item for item in plan.items if not item.is_unknown))
         found = msgspec.structs.replace(shard, account_id=shard.account_id or end.account_id or plan.account_id)
         self._entries[shard.name] = ShardEntry(

@@ -340,7 +340,7 @@ def test_uuids_are_looked_for_in_all_shards(inside: Inside, simulated: Simulated
     assert inside(simulated.environment, "list", *FLEET, *named, *nowhere).code == 1
     refused = inside(simulated.environment, "pause", *FLEET, *named, *nowhere, *YES)
     assert refused.code == 2
-    assert "no shard has a mapping" in refused.stderr
+    assert "no event source mapping in any of these shards has" in refused.stderr
     assert updates(simulated) == 0
 
 
