@@ -17,7 +17,7 @@ from bulk_esm.aws.session import Connection
 from bulk_esm.errors import RefusedError, ServiceError, UsageError
 from bulk_esm.executors.tasks import PlanChange, PlanRollback, RenewPlan, Task
 from bulk_esm.model.change import Change
-from bulk_esm.model.checked import Count, check_aware, taken
+from bulk_esm.model.checked import Count, Seconds, check_aware, taken
 from bulk_esm.model.doubts import Doubts
 from bulk_esm.model.plan import Action, Plan
 from bulk_esm.model.records import Intent, RunRecord
@@ -143,6 +143,7 @@ class BulkEsm:
         change: Change | Mapping[str, Change],
         *,
         allow_irreversible: bool = False,
+        skips_losses_within_s: float = 0.0,
         context: PlanContext = _ALONE,
     ) -> RunPlan:
         """Decide what would be sent to each selected mapping; changes nothing.
@@ -151,6 +152,7 @@ class BulkEsm:
             selection: which mappings.
             change: what is asked of all of them; or of each by UUID, which selects too.
             allow_irreversible: whether what can never be taken back may be changed.
+            skips_losses_within_s: leaves out what would lose data in a pause of so many seconds; 0 leaves nothing out.
             context: what it is for, and who is told meanwhile.
 
         Raises:
@@ -164,7 +166,9 @@ class BulkEsm:
             change = taken("change", change, Change)
         if selection.is_empty and isinstance(change, Change):
             raise UsageError("nothing is selected: narrow it down, or say --all for every mapping")
+        skips_s = taken("skips_losses_within_s", skips_losses_within_s, Seconds)
         task = PlanChange.of(selection, change, allow_irreversible=allow_irreversible)
+        task = msgspec.structs.replace(task, skips_losses_within_s=skips_s)
         return await self.plan_tasks(lambda shard: msgspec.structs.replace(task, doubts=self._doubts(shard)), context)
 
     async def renew(self, saved: Plan, *, context: PlanContext = _ALONE) -> RunPlan:

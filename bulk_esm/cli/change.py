@@ -236,7 +236,7 @@ def _guard(plan: RunPlan, job: Job, fleet: FleetOptions) -> None:
 
 
 def _refuse_blocked(plan: RunPlan, job: Job) -> None:
-    blocked = plan.count(Action.BLOCKED) + len(plan.nowhere)
+    blocked = plan.count(Action.BLOCKED) + len(plan.nowhere) - plan.summary.left_out
     if blocked and not job.run.skip_blocked:
         narrower = "" if job.undoes else "narrow the selection, or "
         items = sum(entry.items for entry in plan.entries) + len(plan.nowhere)

@@ -34,6 +34,7 @@ class PlanChange(msgspec.Struct, frozen=True, kw_only=True, tag="plan"):
         selection: which mappings.
         change: what is asked of all of them, or of each by UUID.
         allow_irreversible: whether what can never be taken back may be changed.
+        skips_losses_within_s: leaves out what would lose data in a pause of so many seconds; 0 leaves nothing out.
         doubts: about which mappings List is not believed.
     """
 
@@ -41,6 +42,7 @@ class PlanChange(msgspec.Struct, frozen=True, kw_only=True, tag="plan"):
     change: Change | None = None
     changes: dict[str, Change] = {}
     allow_irreversible: bool = False
+    skips_losses_within_s: float = 0.0
     doubts: Doubts = NO_DOUBTS
 
     @classmethod

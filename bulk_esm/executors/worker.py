@@ -42,6 +42,7 @@ from bulk_esm.executors.tasks import (
 )
 from bulk_esm.logs import get_logger
 from bulk_esm.model.doubts import Doubts
+from bulk_esm.model.losses import without_losses
 from bulk_esm.model.plan import Plan
 from bulk_esm.model.result import Result
 from bulk_esm.model.shard import Problem, Shard
@@ -237,6 +238,8 @@ class Worker:
         if task.changes:  # in the order in which they were asked for, as `--order given` has it
             places = {uuid: place for place, uuid in enumerate(task.changes)}
             plan = Plan(tuple(sorted(plan.items, key=lambda item: places[item.uuid])))
+        if task.skips_losses_within_s:
+            plan = Plan(without_losses(plan.items, task.skips_losses_within_s))
         planned = {item.uuid for item in plan.items}
         opened.state.unplanned = Unplanned(task.selection, planned, doubts=task.doubts)
         return plan, tuple(unmatched)

@@ -94,14 +94,27 @@ def test_a_pause_that_loses_data(tmp_path: Path, simulated: Simulated, inside: I
 
     done = Cli(tmp_path, simulated.environment)("pause", "--all", "--for", "4h", *YES)
     check_nothing_was_sent(done, simulated, tmp_path)
-    named = {uuid for uuid in simulated.states() if uuid in done.stderr}
-    assert named == lose
+    assert sum(uuid in done.stderr for uuid in lose) == 1  # grouped, with an example
+    counts = [
+        int(line.split()[0]) for line in done.stderr.partition(", such as ")[2].splitlines() if " x after " in line
+    ]
+    assert sum(counts) == len(lose)
     assert "a DocumentDB change stream keeps 3 h" in done.stderr
     assert "MaximumRecordAgeInSeconds is 3600" in done.stderr
     assert f"{len(lose)} mappings lose data within 4:00:00" in done.stderr
     assert "--accept-data-loss" in done.stderr
 
     assert inside(simulated.environment, "pause", "--all", "--for", "30m", "--dry-run", *FAST).code == 0
+    both = inside(
+        simulated.environment, "pause", "--all", "--for", "4h", "--accept-data-loss", "--skip-data-loss", *YES
+    )
+    assert both.code == 2
+    skipped = inside(simulated.environment, "pause", "--all", "--for", "4h", "--skip-data-loss", *YES)
+    assert skipped.code == 0
+    assert f"{len(lose)} blocked" in skipped.stderr
+    assert {uuid for uuid, state in simulated.states().items() if state == "Enabled"} == lose
+    run = Cli(tmp_path, simulated.environment).last_run()
+    assert {one["uuid"] for one in run.results if one["outcome"] == "blocked"} == lose
     accepted = inside(simulated.environment, "pause", "--all", "--for", "4h", "--accept-data-loss", *YES)
     assert accepted.code == 0
     assert "data that is lost if the pause takes too long" in accepted.stderr
