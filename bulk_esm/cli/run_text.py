@@ -16,6 +16,7 @@ from bulk_esm.model.budget import is_exceeded
 from bulk_esm.model.records import RunRecord, RunStatus
 from bulk_esm.model.result import TROUBLE, ErrorRecord, Outcome, Result
 from bulk_esm.model.shard import Shard
+from bulk_esm.store.at_work import is_at_work
 from bulk_esm.store.run_files import RunFiles
 
 _MOST_CAUSES: Final = 8
@@ -25,7 +26,7 @@ _EXPLAINED: Final = TROUBLE | {Outcome.BLOCKED}
 
 def run_summary(record: RunRecord, files: RunFiles) -> Iterator[str]:
     """What a run came to, its trouble grouped by cause, and by shard where there are several, and how to go on."""
-    yield from heading_lines(record)
+    yield from heading_lines(record, at_work=is_at_work(files.path))
     if not files.path.is_dir():
         return  # it was removed meanwhile
     if not files.has_shards:
@@ -58,12 +59,13 @@ def unplanned_lines(record: RunRecord, unplanned: Mapping[str, str | None]) -> I
         yield f"    bulk-esm {shlex.join(record.argv)}"
 
 
-def heading_lines(record: RunRecord) -> Iterator[str]:
+def heading_lines(record: RunRecord, *, at_work: bool | None = None) -> Iterator[str]:
     """How a run ended, with its counts by outcome, and why."""
     counts = ", ".join(f"{record.counts[outcome]:,} {outcome}" for outcome in Outcome if record.counts.get(outcome))
     if record.status is RunStatus.RUNNING:
         so_far = counts or "results.jsonl has what ended before"
-        yield f"{record.command} did not end: it was killed, or is still running; so far: {so_far}"
+        stands = {None: "did not end: it was killed, or is still running", True: "is still running"}
+        yield f"{record.command} {stands.get(at_work, 'did not end: it was killed')}; so far: {so_far}"
     else:
         ended = _IN_WORDS.get(record.status, record.status)
         yield f"{record.command} {ended}{_took(record)}: {counts or 'nothing to do'}"

@@ -20,6 +20,7 @@ class RunStatus(StrEnum):
     DEADLINE = "deadline"
     INTERRUPTED = "interrupted"
     UNREACHABLE = "unreachable"  # of a shard of a fleet
+    KILLED = "killed"  # of a run that says it is running, and nobody carries out; in no file
 
 
 class FileDigest(msgspec.Struct, frozen=True, kw_only=True):

@@ -28,6 +28,7 @@ from bulk_esm.runs.fleet import Fleet
 from bulk_esm.runs.rollout import Rollout
 from bulk_esm.runs.shard_progress import ShardProgress
 from bulk_esm.runs.wave_tasks import WaveTasks
+from bulk_esm.store.at_work import at_work
 from bulk_esm.store.run_files import RunFiles
 from bulk_esm.store.shard_files import LOG
 
@@ -138,7 +139,7 @@ class Run:
         """
         tell = Observers(observers)
         status, reason = RunStatus.INTERRUPTED, None
-        with logging_to_file(self.path / LOG):
+        with at_work(self.path), logging_to_file(self.path / LOG):
             tell(RunBegan(self.record))
 
             def on_result(result: Result) -> None:
