@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
+from typing import Protocol
 
 import anyio
 import executors_cluster
@@ -21,7 +22,7 @@ from executors_toy import LONGEST_S, ToySource, ToyWorker, shards
 from bulk_esm import __version__
 from bulk_esm.engine.budget import Budget
 from bulk_esm.errors import UsageError
-from bulk_esm.executors import dask_cluster
+from bulk_esm.executors import dask_cluster, remote
 from bulk_esm.executors.remote import RemoteExecutor, open_dask_executor, open_process_executor
 from bulk_esm.executors.tasks import Event, Resulted
 from bulk_esm.model.records import RunStatus
@@ -32,7 +33,11 @@ AT_ONCE = 6
 PATIENCE_S = 4.0
 INTERRUPTED = Stop(RunStatus.INTERRUPTED, "it was interrupted")
 
-OpenExecutor = Callable[[], AbstractAsyncContextManager[RemoteExecutor]]
+
+class OpenExecutor(Protocol):
+    """Opens an executor of two workers, for so many shards at once."""
+
+    def __call__(self, at_once: int = AT_ONCE) -> AbstractAsyncContextManager[RemoteExecutor]: ...
 
 
 @pytest.fixture(scope="module")
@@ -46,9 +51,11 @@ def scheduler() -> Iterator[str]:
 @pytest.fixture(params=["process", "dask"])
 def open_executor(request: pytest.FixtureRequest) -> OpenExecutor:
     if request.param == "process":
-        return lambda: open_process_executor(workers=PLACES, at_once=AT_ONCE, open_worker=ToyWorker)
+        return lambda at_once=AT_ONCE: open_process_executor(workers=PLACES, at_once=at_once, open_worker=ToyWorker)
     address = request.getfixturevalue("scheduler")
-    return lambda: open_dask_executor(address, at_once=AT_ONCE, patience_s=PATIENCE_S, open_worker=ToyWorker)
+    return lambda at_once=AT_ONCE: open_dask_executor(
+        address, at_once=at_once, patience_s=PATIENCE_S, open_worker=ToyWorker
+    )
 
 
 async def test_results_arrive_as_they_come_and_before_their_shard_ends(
@@ -106,7 +113,11 @@ async def test_what_a_killed_worker_had_is_done_by_another(open_executor: OpenEx
     assert str(killed[0]) not in {source.states[name] for name in lost}
 
 
-async def test_failures_in_one_worker_count_in_the_others(open_executor: OpenExecutor, tmp_path: Path) -> None:
+async def test_failures_in_one_worker_count_in_the_others(
+    open_executor: OpenExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # However late the second worker comes, the first has room for one shard, and must not be given the other's.
+    monkeypatch.setattr(remote, "_AWAITED_S", 0.0)
     both_began = tmp_path / "both"
 
     def on_event(_: Event) -> None:
@@ -118,7 +129,7 @@ async def test_failures_in_one_worker_count_in_the_others(open_executor: OpenExe
     watching = msgspec.structs.replace(watching, tags={"failures": "3"})  # of which it has none itself
     budget, source = Budget(10), ToySource([failing, watching], on_event)
     with anyio.fail_after(LONGEST_S):
-        async with open_executor() as executor:
+        async with open_executor(at_once=PLACES) as executor:
             executor.begin(budget)
             await executor.do(source)
     assert budget.failures == 3
