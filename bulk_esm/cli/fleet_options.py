@@ -46,6 +46,9 @@ class FleetOptions:
         Path | None, Parameter(help="FILE in TOML or YAML with the shards: account, region, role, rate, tags.")
     ] = None
     shard_tag: Annotated[tuple[str, ...], Parameter(help="KEY or KEY=VALUE of shards of the file.")] = ()
+    shard: Annotated[
+        tuple[str, ...], Parameter(help="Of all these only this one, such as 111111111111-eu-west-1; may be repeated.")
+    ] = ()
     shard_order: Annotated[
         str | None,
         Parameter(
@@ -96,6 +99,7 @@ class FleetOptions:
             exclude_accounts=tuple(name for text in self.exclude_account for name in _names("--exclude-account", text)),
             file=self._file,
             shard_tags=self.shard_tag,
+            shards=self.shard,
             profile=profile,
         )
 
@@ -156,6 +160,7 @@ class FleetOptions:
             "--external-id": self.external_id is not None,
             "--exclude-account": bool(self.exclude_account),
             "--shard-tag": bool(self.shard_tag),
+            "--shard": bool(self.shard),
         }
 
     def _how(self) -> dict[str, bool]:

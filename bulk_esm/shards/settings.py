@@ -29,6 +29,7 @@ class FleetSettings(Checked, frozen=True, kw_only=True):
         exclude_accounts: which of those are not.
         file: a fleet file that was read, or None.
         shard_tags: `KEY` or `KEY=VALUE`; shards of the file that have none of them are left out.
+        shards: names such as `222222222222-eu-west-1`; of all that the rest says, only these are meant.
         profile: a profile of the AWS configuration files, for all that name no other; or None.
     """
 
@@ -42,6 +43,7 @@ class FleetSettings(Checked, frozen=True, kw_only=True):
     exclude_accounts: tuple[str, ...] = ()
     file: FleetFile | None = None
     shard_tags: tuple[str, ...] = ()
+    shards: tuple[str, ...] = ()
     profile: str | None = None
 
     @property
@@ -55,6 +57,11 @@ class FleetSettings(Checked, frozen=True, kw_only=True):
         Raises:
             UsageError: flags that exclude or lack each other, malformed accounts, unknown Regions, impossible roles.
         """
+        for name in self.shards:
+            account_id, _, region = name.partition("-")
+            check_account_id(account_id, f"--shard {name}: account")
+            check_regions((region,), f"--shard {name}: Region")
+        refuse_twice(self.shards, "--shard")
         if self.file is not None:
             self._refuse_beside_file()
             narrowed(self.file.specs, self.shard_tags)
