@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from datetime import datetime
@@ -35,6 +34,7 @@ from bulk_esm.runs.run import Run
 from bulk_esm.runs.verifying import Verification, verify_run
 from bulk_esm.store.finding import find_run
 from bulk_esm.store.run_files import RunFiles
+from bulk_esm.store.temporary import temporary_folder
 
 DEFAULT_RUNS_DIR: Final = Path("bulk-esm-runs")
 _WHO_WE_ARE_WITHIN_S: Final = 2.0
@@ -408,8 +408,14 @@ class BulkEsm:
         return plan
 
     def looking_only(self) -> Self:
-        """The same, for plans that will not be carried out: those of several shards are in a folder of their own."""
-        folder = Path(self._plans.enter_context(tempfile.TemporaryDirectory(prefix="bulk-esm-")))
+        """The same, for plans that will not be carried out: those of several shards are in a folder of their own.
+
+        Raises:
+            RunFolderError: no temporary folder can be made.
+        """
+        if not self.fleet.is_named:
+            return self  # the home shard's plan is in memory
+        folder = self._plans.enter_context(temporary_folder("plan"))
         return type(self)(
             self.fleet, self.home, runs_dir=folder, plans=self._plans, who=self._who, earlier=self._earlier
         )

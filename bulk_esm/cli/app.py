@@ -80,8 +80,12 @@ def _cause(error: Exception) -> BulkEsmError:
     from bulk_esm.logs import get_logger  # noqa: PLC0415 - not worth its time where nothing fails
 
     get_logger("cli").debug("unexpected", exc_info=error)
+    if isinstance(first, OSError) and first.filename is not None:  # nothing was sent: what fails in a run halts it
+        return UsageError(f"{first.filename}: {first.strerror}")
     if isinstance(first, OSError):
         return BulkEsmError(f"{first}")
+    if isinstance(first, RuntimeError) and "home directory" in str(first):  # pathlib's words
+        return UsageError("this user has no home folder: set HOME")
     return BulkEsmError(f"{type(first).__name__}: {first}; please report this, with what --log-level debug shows")
 
 

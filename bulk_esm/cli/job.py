@@ -172,7 +172,10 @@ def refuse_without_folder(runs: RunsOptions) -> None:
     Raises:
         RunFolderError: no run folder can be made there.
     """
-    there = runs.runs_dir.absolute()
+    try:
+        there = runs.runs_dir.absolute()
+    except OSError as error:
+        raise RunFolderError("the folder that this was started in is gone: change to another one") from error
     while not os.path.lexists(there):
         there = there.parent  # it will be made, but not before it is needed
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
