@@ -70,7 +70,8 @@ def continue_command(
     async def work(bulk: BulkEsm) -> int:
         await check_account(bulk, guards)
         await (Hours() if dry_run else hours).wait(bulk.fleet.clock)
-        locks = [] if dry_run else await lock_shards(bulk, "continue", guards, taken_up=[files])
+        there = bulk.among((*bulk.shards, *files.unplanned()))
+        locks = [] if dry_run else await lock_shards(there, "continue", guards, taken_up=[files])
         with held_locks(locks):
             for lock in locks:
                 lock.tell(str(files.path.absolute()))
@@ -78,8 +79,8 @@ def continue_command(
                 await outwait(bulk, [files])
             rest = await bulk.plan_rest(files, waiting=tell_of_transition, looking=partial(_tell_of_looks, aws.rate))
             tell_of_damages([files])
-            problems = [rest.problems.get(entry.shard.name, entry.problem) for entry in files.fleet().shards]
-            for line in (*_summary(rest, files), *shard_problem_lines(files.fleet().shards)):
+            problems = [rest.problems.get(entry.shard.name, entry.problem) for entry in rest.late.entries]
+            for line in (*_summary(rest, files), *shard_problem_lines(rest.late.entries)):
                 say(line, quiet=output.quiet)
             for gate in record.rollout.gates:  # of a folder, not of this command line
                 say(f"gate: {gate!r} will be run here", quiet=output.quiet and yes)
@@ -131,6 +132,12 @@ def _summary(rest: RunRest, files: RunFiles) -> list[str]:
             f"of these {rest.count(Outcome.UPDATED):,} were applied before the end came, {rest.to_send:,} are to be "
             f"sent, {rest.count(Outcome.CONFLICT):,} were changed by someone since"
             + (f", {restless:,} have not come to rest" if restless else "")
+        )
+    if rest.late.ends:
+        items = sum(len(plan.items) for _, plan in rest.late.plans())
+        shards = shards_text(len(rest.late.ends))
+        lines.append(
+            f"planned only now, as they could not be reached before: {shards} with {items:,} of these mappings"
         )
     for name, problem in rest.problems.items():
         lines.append(f"{name} could not be looked at: {problem.reason}")

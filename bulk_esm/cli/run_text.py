@@ -43,9 +43,11 @@ def run_summary(record: RunRecord, files: RunFiles) -> Iterator[str]:
     causes = list(cause_lines(_results(record, files, troubles), cause_of=_cause_in_shard))
     yield from _troubled(troubles, {entry.shard.name: entry.shard for entry in fleet.shards})
     yield from causes
-    yield from ending_lines(record, folder=files.path, is_left=record.status is not RunStatus.FINISHED or bool(lost))
-    if not_planned:
-        yield f"  {afterwards(record, [shard for shard, _ in not_planned])}"
+    late = {shard.name for shard in files.unplanned()}
+    is_left = record.status is not RunStatus.FINISHED or bool(lost or late)
+    yield from ending_lines(record, folder=files.path, is_left=is_left)
+    if others := [shard for shard, _ in not_planned if shard.name not in late]:
+        yield f"  {afterwards(record, others)}"
 
 
 def unplanned_lines(record: RunRecord, unplanned: Mapping[str, str | None]) -> Iterator[str]:

@@ -14,7 +14,7 @@ from bulk_esm.errors import BulkEsmError, RefusedError
 from bulk_esm.executors.tasks import LookAgain, ShardEnd
 from bulk_esm.model.budget import is_exceeded
 from bulk_esm.model.continuing import Left, left_of
-from bulk_esm.model.doubts import Doubts, perhaps_sent
+from bulk_esm.model.doubts import NO_DOUBTS, Doubts, perhaps_sent
 from bulk_esm.model.plan import Plan
 from bulk_esm.model.records import FleetRecord, RunRecord, RunStatus
 from bulk_esm.model.result import TROUBLE, Outcome
@@ -24,6 +24,7 @@ from bulk_esm.runs.each_shard import nobody
 from bulk_esm.runs.fleet import Fleet
 from bulk_esm.runs.read_tasks import ReadTasks
 from bulk_esm.runs.run import Run, sum_counts
+from bulk_esm.runs.taking_up import LatePlans
 from bulk_esm.store.run_files import RunFiles
 
 
@@ -32,6 +33,7 @@ class RunRest:
 
     Attributes:
         record: the run as it stood.
+        late: the plans of shards that had none, as they could not be reached.
         problems: why some shards could not be looked at, by name.
         total: how many mappings the run has.
         ended: how many have ended.
@@ -43,6 +45,7 @@ class RunRest:
     def __init__(self, fleet: Fleet, files: RunFiles) -> None:
         """Read what is on disk; see `plan_rest`."""
         self.record = files.record()
+        self.late = LatePlans(fleet, files, lambda _: NO_DOUBTS)
         self.problems: dict[str, Problem] = {}
         self.total = self.ended = self.failures = self.updates = self.perhaps_sent = 0
         self._fleet = fleet
@@ -105,6 +108,16 @@ class RunRest:
                 shards.append(shard)
         return shards
 
+    def count_late(self, late: LatePlans) -> None:
+        """Count what is planned of shards that had no plan."""
+        self.late = late
+        for name, plan in late.plans():
+            self.updates += len(plan.updates)
+            self.total += len(plan.items)
+            self._updates[name] = len(plan.updates)
+            self._known[name] = dict(late.ends[name].known)
+            self.requests.update(late.ends[name].requests)
+
     def take(self, shard: Shard, end: ShardEnd) -> None:
         """Take note of what was found in a shard."""
         self.requests.update(end.requests)
@@ -149,6 +162,10 @@ class RunRest:
             RefusedError: more have failed already.
         """
         rollout = self.rollout(most_failures, window)
+        if self.late.ends:
+            self._files.write_record(msgspec.structs.replace(self.record, plan=None))
+            self._shards, digest = self.late.write()
+            self.record = msgspec.structs.replace(self.record, plan=digest)
         ended: dict[str, dict[str, Outcome]] = {}
         for shard in self._files.planned():
             files = self._files.shard(shard)
@@ -182,6 +199,7 @@ async def plan_rest(
     *,
     waiting: Callable[[str, int], None] = nobody,
     looking: Callable[[int], None] = nobody,
+    doubts_of: Callable[[Shard], Doubts] = lambda _: NO_DOUBTS,
 ) -> RunRest:
     """Look at what a run that did not end well has left; changes nothing, on disk or in Lambda.
 
@@ -190,6 +208,7 @@ async def plan_rest(
         files: the run's.
         waiting: called with a shard's name and its number of mappings in transition, before they are waited for.
         looking: called with the number of mappings that are looked at with Get, before they are.
+        doubts_of: about which of a shard's mappings List is not believed, of those that are planned only now.
 
     Raises:
         RunFolderError: a file cannot be read.
@@ -200,7 +219,10 @@ async def plan_rest(
     if rest.perhaps_sent:
         looking(rest.perhaps_sent)
     await ReadTasks(fleet.among(shards), rest.task_of, rest.take, waiting=waiting).run()
-    if len(shards) == 1 and rest.problems:
+    late = LatePlans(fleet, files, doubts_of)
+    await late.make(waiting)
+    rest.count_late(late)
+    if len(shards) == 1 and rest.problems and not late.ends:
         raise _error(rest.problems)
     return rest
 

@@ -137,12 +137,13 @@ class RunPlan:
             for shard in self._planned():
                 yield from self._files.shard(shard).plan().items
 
-    def take(self, shard: Shard, end: ShardEnd) -> None:
+    def take(self, shard: Shard, end: ShardEnd, task_of: Callable[[Shard], Task] | None = None) -> None:
         """Keep a shard's plan, or note why there is none.
 
         Args:
             shard: the shard.
             end: what came of planning it.
+            task_of: makes the task that was to plan it.
         """
         self.requests.update(end.requests)
         if end.unmatched is not None:
@@ -171,6 +172,8 @@ class RunPlan:
             return
         digest = self._files.add(found.name, self._record_of(found, end.problem), plan)
         self._entries[shard.name] = msgspec.structs.replace(self._entries[shard.name], plan=digest)
+        if end.problem is not None and task_of is not None and found.is_known:
+            self._files.write_task(found, msgspec.json.encode(task_of(shard)))  # for `continue`
 
     def publish(self, intent: Intent, groups: Sequence[Sequence[Shard]], most_failed: int | None) -> RunFiles:
         """Make it a run: from now on it is there for `continue`, and may be carried out.
@@ -246,7 +249,7 @@ async def plan_run(
     plan = RunPlan(fleet, run_id, runs_dir=runs_dir, context=context)
 
     def take(shard: Shard, end: ShardEnd) -> None:
-        plan.take(shard, end)
+        plan.take(shard, end, task_of)
         context.told(shard, end)
 
     try:

@@ -147,6 +147,37 @@ def test_denied_accounts_and_a_broken_one_hurt_no_other(inside: Inside) -> None:
         assert inside(simulated.environment, "list", *only, *FAST).code == 2  # as without a fleet's flags
 
 
+@pytest.mark.parametrize("waves", [(), ("--waves", "1,100%")])
+def test_shards_that_could_not_be_planned_are_taken_up(inside: Inside, tmp_path: Path, waves: tuple[str, ...]) -> None:
+    seen = frozenset({ACCOUNTS[0]})
+    faults = Faults(broken_accounts=seen) if waves else Faults(denied_accounts=seen)
+    with Simulated(mappings=EACH, faults=faults) as simulated:
+        done = inside(simulated.environment, "pause", *FLEET, "--all", *waves, *YES)
+        assert done.code == 1
+        [run] = runs_of(tmp_path)
+        assert f"to finish it: bulk-esm continue bulk-esm-runs/{run.name}" in done.stderr
+        assert inside(simulated.environment, "continue", "last", *YES).code == 1  # it is as it was
+        assert updates(simulated) == sum(result["outcome"] == "updated" for result in done.records)
+    with Simulated(mappings=EACH) as simulated:  # in which that is mended
+        before = [states_in(simulated, ACCOUNTS[0], region) for region in REGIONS]
+        dry = inside(simulated.environment, "continue", "last", "--dry-run", *FAST)
+        assert (dry.code, updates(simulated)) == (0, 0)
+        assert f"planned only now, as they could not be reached before: 2 shards with {2 * EACH} of these" in dry.stderr
+        again = inside(simulated.environment, "continue", "last", *YES)
+        assert again.code == 0
+        assert {result["account_id"] for result in again.records} == seen
+        assert len(again.records) == 2 * EACH
+        there = [set(states_in(simulated, ACCOUNTS[0], region).values()) for region in REGIONS]
+        assert there == [{"Disabled"}] * 2
+        assert RunFiles(run).record["shards"] == {"finished": 6}
+        assert len({result["uuid"] for files in of_shards(run).values() for result in files.results}) == 6 * EACH
+        assert inside(simulated.environment, "continue", "last", *YES).stdout == ""
+        assert "finished" in inside({}, "runs", "--output", "table").stdout
+        resumed = inside(simulated.environment, "resume", "--run", "last", *YES)
+        assert resumed.code == 0
+        assert [states_in(simulated, ACCOUNTS[0], region) for region in REGIONS] == before
+
+
 def test_three_of_sixty_shards_denied_and_one_broken(inside: Inside, tmp_path: Path) -> None:
     accounts = [f"{number:012}" for number in range(100, 160)]
     denied, broken = accounts[10:40:10], accounts[50]
