@@ -10,7 +10,9 @@ import msgspec
 import pytest
 from cli_harness import FAST, Cli, Inside, RunFiles, Simulated, finish, listening
 
+from bulk_esm.model.records import FileDigest, FleetRecord
 from bulk_esm.simulator import Faults, Kind
+from bulk_esm.store import run_files as store
 
 ACCOUNTS = ("111111111111", "222222222222", "333333333333")
 REGIONS = ("us-east-1", "eu-west-1")
@@ -176,6 +178,34 @@ def test_shards_that_could_not_be_planned_are_taken_up(inside: Inside, tmp_path:
         resumed = inside(simulated.environment, "resume", "--run", "last", *YES)
         assert resumed.code == 0
         assert [states_in(simulated, ACCOUNTS[0], region) for region in REGIONS] == before
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_kill_while_shards_are_taken_up_damages_nothing(
+    inside: Inside, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    """The list of shards and its digest are two files."""
+    really = store.RunFiles.write_fleet
+
+    def killed(files: store.RunFiles, fleet: FleetRecord) -> FileDigest:
+        if when == "after":
+            really(files, fleet)
+        raise SystemExit(9)
+
+    with Simulated(mappings=2, faults=Faults(denied_accounts=frozenset({ACCOUNTS[0]}))) as simulated:
+        assert inside(simulated.environment, "pause", *FLEET, "--all", *YES).code == 1
+    with Simulated(mappings=2) as simulated:
+        with monkeypatch.context() as patched:
+            patched.setattr(store.RunFiles, "write_fleet", killed)
+            with pytest.raises(SystemExit):
+                inside(simulated.environment, "continue", "last", *YES)
+        assert updates(simulated) == 0
+        again = inside(simulated.environment, "continue", "last", *YES)
+        assert again.code == 0
+        assert [set(states_in(simulated, ACCOUNTS[0], region).values()) for region in REGIONS] == [{"Disabled"}] * 2
+        assert inside(simulated.environment, "verify", "last", *FAST).code in {0, 1}  # its fleet.json can be read
+        [run] = runs_of(tmp_path)
+        assert len({result["uuid"] for files in of_shards(run).values() for result in files.results}) == 6 * 2
 
 
 def test_three_of_sixty_shards_denied_and_one_broken(inside: Inside, tmp_path: Path) -> None:
