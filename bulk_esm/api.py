@@ -18,6 +18,7 @@ from bulk_esm.executors.protocols import Executor
 from bulk_esm.executors.tasks import Reach
 from bulk_esm.executors.worker import Worker
 from bulk_esm.model.change import Change
+from bulk_esm.model.checked import AtLeastOne, taken
 from bulk_esm.model.records import RunRecord
 from bulk_esm.model.selection import Selection
 from bulk_esm.model.shard import Shard
@@ -69,8 +70,10 @@ async def connect(  # noqa: PLR0913 - keyword-only, all with defaults
     reach = Reach(
         endpoint_url=endpoint_url, max_per_second=max_per_second, concurrency=concurrency, timeout_s=timeout_s
     )
-    if fleet is not None:
-        fleet.check()
+    fleet = taken("fleet", fleet, FleetSettings | None)
+    shards_at_once = taken("shards_at_once", shards_at_once, AtLeastOne | None)
+    if isinstance(executor, str):
+        taken("executor", executor, Literal["local", "process"])
     sessions = Sessions()
     async with AsyncExitStack() as stack:
         plans = stack.enter_context(ExitStack())

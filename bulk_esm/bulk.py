@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from datetime import datetime
@@ -17,6 +16,7 @@ from bulk_esm.aws.session import Connection
 from bulk_esm.errors import RefusedError, ServiceError, UsageError
 from bulk_esm.executors.tasks import PlanChange, PlanRollback, RenewPlan, Task
 from bulk_esm.model.change import Change
+from bulk_esm.model.checked import Count, Seconds, check_aware, taken
 from bulk_esm.model.doubts import Doubts
 from bulk_esm.model.plan import Action, Plan
 from bulk_esm.model.records import Intent, RunRecord
@@ -38,6 +38,7 @@ from bulk_esm.runs.verifying import Verification, verify_run
 from bulk_esm.store.finding import find_run
 from bulk_esm.store.lock import RunLock
 from bulk_esm.store.run_files import RunFiles
+from bulk_esm.store.temporary import temporary_folder
 
 DEFAULT_RUNS_DIR: Final = Path("bulk-esm-runs")
 _WHO_WE_ARE_WITHIN_S: Final = 2.0
@@ -134,7 +135,7 @@ class BulkEsm:
 
     async def alarms(self, names: tuple[str, ...]) -> Sequence[AlarmState]:
         """The states of CloudWatch alarms in the account and Region that all starts from; see `read_alarms`."""
-        return await self.home.alarms(names)
+        return await self.home.alarms(taken("names", names, tuple[str, ...]))
 
     async def list(self, selection: Selection, *, told: Told = nobody) -> Inventory:
         """Read the selected mappings; an empty selection reads all of them.
@@ -148,7 +149,7 @@ class BulkEsm:
             AccessError: the credentials are refused.
             ServiceError: an answer that retrying did not mend.
         """
-        selection.check()
+        selection = taken("selection", selection, Selection)
         return await list_mappings(self.fleet, selection, told=told)
 
     async def plan(
@@ -157,6 +158,7 @@ class BulkEsm:
         change: Change | Mapping[str, Change],
         *,
         allow_irreversible: bool = False,
+        skips_losses_within_s: float = 0.0,
         context: PlanContext = _ALONE,
     ) -> RunPlan:
         """Decide what would be sent to each selected mapping; changes nothing.
@@ -165,18 +167,23 @@ class BulkEsm:
             selection: which mappings.
             change: what is asked of all of them; or of each by UUID, which selects too.
             allow_irreversible: whether what can never be taken back may be changed.
+            skips_losses_within_s: leaves out what would lose data in a pause of so many seconds; 0 leaves nothing out.
             context: what it is for, and who is told meanwhile.
 
         Raises:
             UsageError: nothing is selected, or the change could be taken by no mapping.
             BulkEsmError: what kept the only shard from being planned; of several, `RunPlan.problems` tells.
         """
-        selection.check()
+        selection = taken("selection", selection, Selection)
+        if isinstance(change, Mapping):
+            change = taken("change", dict(change), dict[str, Change])
+        else:
+            change = taken("change", change, Change)
         if selection.is_empty and isinstance(change, Change):
             raise UsageError("nothing is selected: narrow it down, or say --all for every mapping")
-        for one in [change] if isinstance(change, Change) else change.values():
-            one.check()
+        skips_s = taken("skips_losses_within_s", skips_losses_within_s, Seconds)
         task = PlanChange.of(selection, change, allow_irreversible=allow_irreversible)
+        task = msgspec.structs.replace(task, skips_losses_within_s=skips_s)
         return await self.plan_tasks(lambda shard: msgspec.structs.replace(task, doubts=self._doubts(shard)), context)
 
     async def renew(
@@ -329,8 +336,9 @@ class BulkEsm:
         there = self.of_run(files)
         await there.require_home_account()
         await self.fleet.clock.sleep(self.seconds_to_wait(files))
-        rest = await plan_rest(there.fleet, files, waiting=waiting, looking=looking)
-        rest.lock = lambda: self._lock(files.planned(), "continue", files.path.absolute().parent)
+        rest = await plan_rest(there.fleet, files, waiting=waiting, looking=looking, doubts_of=self._doubts)
+        shards = (*files.planned(), *files.unplanned())
+        rest.lock = lambda: self._lock(shards, "continue", files.path.absolute().parent)
         return rest
 
     async def verify(self, run: Path | str | RunFiles, *, told: Told = nobody) -> Verification:
@@ -373,9 +381,13 @@ class BulkEsm:
             deadline: when all should have ended; what could not settle by then is not sent.
 
         Raises:
+            UsageError: a setting of the wrong type, or a deadline without a zone.
             RefusedError: some mappings are blocked, or another run is at work there.
             RunFolderError: the folder cannot be written.
         """
+        taken("intent", intent, Intent | None)
+        taken("most_failed_shards", most_failed_shards, Count | None)
+        check_aware("deadline", deadline)
         blocked = plan.count(Action.BLOCKED)
         if blocked and not skip_blocked:
             raise RefusedError(f"{blocked} mappings are blocked; nothing was sent. Narrow the selection or skip them")
@@ -460,8 +472,14 @@ class BulkEsm:
         return plan
 
     def looking_only(self) -> Self:
-        """The same, for plans that will not be carried out: those of several shards are in a folder of their own."""
-        folder = Path(self._plans.enter_context(tempfile.TemporaryDirectory(prefix="bulk-esm-")))
+        """The same, for plans that will not be carried out: those of several shards are in a folder of their own.
+
+        Raises:
+            RunFolderError: no temporary folder can be made.
+        """
+        if not self.fleet.is_named:
+            return self  # the home shard's plan is in memory
+        folder = self._plans.enter_context(temporary_folder("plan"))
         return type(self)(
             self.fleet,
             self.home,

@@ -7,7 +7,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final
 
 import aiobotocore
-import msgspec
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
 
@@ -24,13 +23,14 @@ from bulk_esm.aws.roles import LONGEST_S, SHORTEST_S, Role
 from bulk_esm.aws.tags import read_tags
 from bulk_esm.clock import Clock
 from bulk_esm.errors import ServiceError, UsageError
+from bulk_esm.model.checked import AboveZero, AtLeastOne, Checked
 
 # Who did it, in CloudTrail's words. Given whole, as botocore composes its own anew for each request, which is a tenth
 # of what a request costs in CPU.
 USER_AGENT: Final = f"bulk_esm/{__version__} aiobotocore/{aiobotocore.__version__}"
 
 
-class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
+class ConnectionSettings(Checked, frozen=True, kw_only=True):
     """How to reach one account and Region.
 
     Attributes:
@@ -47,11 +47,16 @@ class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
     region: str | None = None
     profile: str | None = None
     endpoint_url: str | None = None
-    max_per_second: float = 12.0
-    concurrency: int = 50
+    max_per_second: AboveZero = 12.0
+    concurrency: AtLeastOne = 50
     role_arn: str | None = None
     external_id: str | None = None
     role_duration_s: int = 3600
+
+    def check(self) -> None:
+        """Refuse a duration that STS would not take."""
+        if not SHORTEST_S <= self.role_duration_s <= LONGEST_S:
+            raise UsageError(f"a role is assumed for {SHORTEST_S} to {LONGEST_S} s, not {self.role_duration_s}")
 
     @property
     def role(self) -> Role | None:
@@ -163,15 +168,10 @@ async def connect(
         pacer: that of an earlier connection to the same account and Region, whose quota it is.
 
     Raises:
-        UsageError: no Region, no such profile, an impossible endpoint, or a rate, a concurrency or a duration that is
-            out of bounds.
+        UsageError: no Region, no such profile, or an impossible endpoint.
         AccessError: no credentials, or a role that cannot be assumed.
         ServiceError: STS did not answer when the role was to be assumed.
     """
-    if settings.concurrency < 1:
-        raise UsageError(f"the concurrency is at least 1, not {settings.concurrency}")
-    if not SHORTEST_S <= settings.role_duration_s <= LONGEST_S:
-        raise UsageError(f"a role is assumed for {SHORTEST_S} to {LONGEST_S} s, not {settings.role_duration_s}")
     pacer = pacer or Pacer(max_per_second=settings.max_per_second, clock=clock)
     logins = logins or Logins()
     region = settings.region or logins.home_region(settings.profile)

@@ -7,6 +7,7 @@ from typing import Any, Final
 from cyclopts import App, CycloptsError, Parameter
 
 from bulk_esm._version import __version__
+from bulk_esm.cli.selection_text import expanded_hint
 from bulk_esm.cli.signals import INTERRUPTED
 from bulk_esm.cli.streams import say
 from bulk_esm.errors import BulkEsmError, UsageError
@@ -60,7 +61,8 @@ def run(arguments: list[str]) -> int:
     try:
         code = make_app(used)(arguments, result_action="return_value", exit_on_error=False, print_error=False)
     except CycloptsError as error:
-        return _complain(UsageError(f"{error} See: bulk-esm {f'{used} ' if used else ''}--help"))
+        unused = expanded_hint(getattr(error, "unused_tokens", None) or ())
+        return _complain(UsageError(f"{error}{unused} See: bulk-esm {f'{used} ' if used else ''}--help"))
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - no traceback reaches a user
@@ -78,8 +80,12 @@ def _cause(error: Exception) -> BulkEsmError:
     from bulk_esm.logs import get_logger  # not worth its time where nothing fails
 
     get_logger("cli").debug("unexpected", exc_info=error)
+    if isinstance(first, OSError) and first.filename is not None:  # nothing was sent: what fails in a run halts it
+        return UsageError(f"{first.filename}: {first.strerror}")
     if isinstance(first, OSError):
         return BulkEsmError(f"{first}")
+    if isinstance(first, RuntimeError) and "home directory" in str(first):  # pathlib's words
+        return UsageError("this user has no home folder: set HOME")
     return BulkEsmError(f"{type(first).__name__}: {first}; please report this, with what --log-level debug shows")
 
 

@@ -23,6 +23,7 @@ from bulk_esm.cli.output import Results, form_for, with_place
 from bulk_esm.cli.planning_display import planning_progress
 from bulk_esm.cli.running import ask, run_and_report
 from bulk_esm.cli.screen import Screen
+from bulk_esm.cli.selection_text import unmatched_lines
 from bulk_esm.cli.shards_text import groups_lines, shard_problem_lines, shards_text
 from bulk_esm.cli.streams import say
 from bulk_esm.cli.summary import PLAN_COLUMNS, how_it_goes, pace_of, plan_row, plan_summary
@@ -38,6 +39,7 @@ from bulk_esm.runs.planning import PlanContext, RunPlan
 from bulk_esm.shards.order import parse_shard_order
 from bulk_esm.store.run_files import RunFiles
 
+_MOST_NAMED = 3
 WORKERS_STOP_WITHIN_S = 25.0  # see `open_dask_executor`, and a while for what is on its way
 
 PlanOf = Callable[[BulkEsm, PlanContext], Awaitable[RunPlan]]
@@ -65,6 +67,8 @@ async def change(
     # Before anything is sent: names that no shard has.
     groups = parse_shard_order(fleet.shard_order, bulk.shards)
     # A plan made while another run changes the fleet would be of what is no longer there.
+    if not job.run.dry_run:
+        await job.hours.wait(bulk.fleet.clock)
     holding = nullcontext() if job.run.dry_run else locked(bulk, job.command, job.guards, taken_up=after)
     async with holding:
         if job.run.dry_run:
@@ -80,6 +84,7 @@ async def change(
             return code
         if job.undoes and not any(entry.items for entry in plan.entries):
             say(f"{job.undoes} changed nothing, so there is nothing to put back", quiet=job.output.quiet)
+            check_size(job, updates=0, seen=plan.seen)
             return code
         look(plan)
         _show(bulk, plan, job, groups)
@@ -97,7 +102,7 @@ async def change(
             skip_blocked=True,
             groups=groups,
             most_failed_shards=fleet.max_failed_shards,
-            deadline=job.deadline,
+            deadline=job.hours.ends_at,
         )
         return await run_and_report(bulk, run, job.output)
 
@@ -165,9 +170,14 @@ def show_summary(bulk: BulkEsm, plan: RunPlan, groups: Sequence[Sequence[Shard]]
             say(line, quiet=quiet)
     for line in plan_summary(plan.summary, pace=pace_of(bulk.fleet, plan, groups)):
         say(line, quiet=quiet)
-    if plan.nowhere:
-        more = f" and {len(plan.nowhere) - 3:,} more" if len(plan.nowhere) > 3 else ""  # noqa: PLR2004 - as are shown
-        say(f"no shard has a mapping with the UUID {', '.join(plan.nowhere[:3])}{more}")
+    selected = plan.summary.total + len(plan.nowhere)
+    if plan.unmatched is not None:
+        for line in unmatched_lines(plan.unmatched, selected=selected, seen=plan.seen):
+            say(line)
+    for uuids, where in ((plan.nowhere, "in any of these shards"), (plan.unknown, "here")):
+        more = f" and {len(uuids) - _MOST_NAMED:,} more" if len(uuids) > _MOST_NAMED else ""
+        if uuids:
+            say(f"no event source mapping {where} has the UUID {', '.join(uuids[:_MOST_NAMED])}{more}")
 
 
 def _show(bulk: BulkEsm, plan: RunPlan, job: Job, groups: Sequence[Sequence[Shard]]) -> None:
@@ -226,7 +236,7 @@ def _guard(plan: RunPlan, job: Job, fleet: FleetOptions) -> None:
 
 
 def _refuse_blocked(plan: RunPlan, job: Job) -> None:
-    blocked = plan.count(Action.BLOCKED) + len(plan.nowhere)
+    blocked = plan.count(Action.BLOCKED) + len(plan.nowhere) - plan.summary.left_out
     if blocked and not job.run.skip_blocked:
         narrower = "" if job.undoes else "narrow the selection, or "
         items = sum(entry.items for entry in plan.entries) + len(plan.nowhere)

@@ -47,7 +47,7 @@ def continue_command(
     from bulk_esm.cli.damages import tell_of_damages
     from bulk_esm.cli.exit_codes import exit_code
     from bulk_esm.cli.guards import check_account, check_alarms
-    from bulk_esm.cli.job import deadline_of
+    from bulk_esm.cli.hours import Hours
     from bulk_esm.cli.looking import looking
     from bulk_esm.cli.opening import locked, set_up_logs, with_bulk
     from bulk_esm.cli.running import ask, run_and_report
@@ -61,7 +61,7 @@ def continue_command(
     if files.only is not None:
         raise UsageError(f"that is one shard of a run; continue the whole of it: bulk-esm continue {files.path}")
     record = files.record()
-    deadline = deadline_of(guards)
+    hours = Hours.read(guards.deadline, guards.window or record.rollout.window)
     budget = None if max_failures is None else Amount.parse(max_failures, "--max-failures")
     _refuse_what_makes_no_sense(files, record, guards, yes=yes, dry_run=dry_run)
     fleet.check_for_run(aws, record.run_id, has_shards=files.has_shards)
@@ -72,15 +72,17 @@ def continue_command(
 
     async def work(bulk: BulkEsm) -> int:
         await check_account(bulk, guards)
-        async with nullcontext() if dry_run else locked(bulk, "continue", guards, taken_up=[files]):
+        await (Hours() if dry_run else hours).wait(bulk.fleet.clock)
+        there = bulk.among((*bulk.shards, *files.unplanned()))
+        async with nullcontext() if dry_run else locked(there, "continue", guards, taken_up=[files]):
             bulk.locks.tell((), files.path)
             if not dry_run:
                 await outwait(bulk, [files])
             async with looking(bulk, quiet=output.quiet):
                 rest = await bulk.plan_rest(files, waiting=tell_of_transition, looking=tell_of_looks)
             tell_of_damages([files])
-            problems = [rest.problems.get(entry.shard.name, entry.problem) for entry in files.fleet().shards]
-            for line in (*_summary(rest, files), *shard_problem_lines(files.fleet().shards)):
+            problems = [rest.problems.get(entry.shard.name, entry.problem) for entry in rest.late.entries]
+            for line in (*_summary(rest, files), *shard_problem_lines(rest.late.entries)):
                 say(line, quiet=output.quiet)
             for gate in record.rollout.gates:  # of a folder, not of this command line
                 say(f"gate: {gate!r} will be run here", quiet=output.quiet and yes)
@@ -94,7 +96,8 @@ def continue_command(
             if rest.to_send and not yes and not await ask(_question(bulk, record, rest)):
                 say("nothing was changed")
                 return 0
-            return await run_and_report(bulk, rest.begin(deadline=deadline, most_failures=most_failures), output)
+            run = rest.begin(deadline=hours.ends_at, most_failures=most_failures, window=guards.window)
+            return await run_and_report(bulk, run, output)
 
     return with_bulk(pace, fleet, work, runs_dir=runs.runs_dir, files=files)
 
@@ -107,8 +110,9 @@ def _refuse_what_makes_no_sense(
     from bulk_esm.store.finding import readable_runs
 
     refuse_no_account(guards)
-    if guards.max_targets is not None:
-        raise UsageError("--max-targets: a run that is continued has its targets; leave it out")
+    for flag, given in (("--max-targets", guards.max_targets), ("--min-targets", guards.min_targets)):
+        if given is not None:
+            raise UsageError(f"{flag}: a run that is continued has its targets; leave it out")
     beside = [other for _, other in readable_runs(files.path.absolute().parent)]
     if (other := put_back_since(record, beside)) is not None:
         raise RefusedError(f"{record.run_id} was put back by {other.run_id} since: plan the change anew")
@@ -144,6 +148,12 @@ def _summary(rest: RunRest, files: RunFiles) -> list[str]:
         lines.append(
             f"when {rest.accepted_sometime:,} of the applied were accepted was not recorded before the end came: "
             "accepted_at is null"
+        )
+    if rest.late.ends:
+        items = sum(len(plan.items) for _, plan in rest.late.plans())
+        shards = shards_text(len(rest.late.ends))
+        lines.append(
+            f"planned only now, as they could not be reached before: {shards} with {items:,} of these mappings"
         )
     for name, problem in rest.problems.items():
         lines.append(f"{name} could not be looked at: {problem.reason}")

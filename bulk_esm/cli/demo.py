@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections import Counter
 from functools import partial
 from pathlib import Path
@@ -41,6 +40,7 @@ def demo_command(*, mappings: Annotated[int, Parameter(help="Mappings in the sim
 
 async def _demo(mappings: int) -> int:
     from bulk_esm.simulator import Simulator
+    from bulk_esm.store.temporary import temporary_folder
 
     async with Simulator(mappings=mappings, speed=_SPEED, seed=1) as simulator:
         for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN"):
@@ -51,13 +51,13 @@ async def _demo(mappings: int) -> int:
         say(f"A simulated Lambda control plane, {_SPEED:g} times as fast as the real one: same quota, same states.")
         before = _states(simulator)
         say(f"Before: {_counts(before)}\n")
-        with tempfile.TemporaryDirectory(prefix="bulk-esm-demo-") as folder:
+        with temporary_folder("demo") as folder:
             say("$ bulk-esm pause --all --yes")
-            paused = await _pause(Path(folder))
+            paused = await _pause(folder)
             meanwhile = _states(simulator)
             say(f"\nPaused: {_counts(meanwhile)}\n")
             say("$ bulk-esm resume --run last --yes")
-            await _resume(paused, Path(folder))
+            await _resume(paused, folder)
         after = _states(simulator)
     say(f"\nResumed: {_counts(after)} (and the demo's run folders are gone with it)")
     if after != before or set(meanwhile.values()) != {str(State.DISABLED)}:

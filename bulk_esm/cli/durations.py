@@ -1,4 +1,4 @@
-"""Durations as people write them: `90s`, `15m`, `2h`."""
+"""Durations as people write them: `90s`, `15m`, `2h`, `1d`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 
 from bulk_esm.errors import UsageError
 
-_UNITS_S: Final = {"s": 1.0, "m": 60.0, "h": 3600.0}
+_UNITS_S: Final = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
 
 def parse_duration(text: str, flag: str = "") -> float:
@@ -19,9 +19,9 @@ def parse_duration(text: str, flag: str = "") -> float:
     Raises:
         UsageError: it is not a duration above 0.
     """
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text.strip())
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text.strip())
     if not found or not float(found[1]):
-        raise UsageError(f"{flag} {text!r} is not a duration; write it like 90s, 15m or 2h".lstrip())
+        raise UsageError(f"{flag} {text!r} is not a duration; write it like 90s, 15m, 2h or 1d".lstrip())
     return float(found[1]) * _UNITS_S[found[2]]
 
 

@@ -46,6 +46,9 @@ class FleetOptions:
         Path | None, Parameter(help="FILE in TOML or YAML with the shards: account, region, role, rate, tags.")
     ] = None
     shard_tag: Annotated[tuple[str, ...], Parameter(help="KEY or KEY=VALUE of shards of the file.")] = ()
+    shard: Annotated[
+        tuple[str, ...], Parameter(help="Of all these only this one, such as 111111111111-eu-west-1; may be repeated.")
+    ] = ()
     shard_order: Annotated[
         str | None,
         Parameter(
@@ -100,6 +103,7 @@ class FleetOptions:
             exclude_accounts=tuple(name for text in self.exclude_account for name in _names("--exclude-account", text)),
             file=self._file,
             shard_tags=self.shard_tag,
+            shards=self.shard,
             profile=profile,
         )
 
@@ -107,7 +111,7 @@ class FleetOptions:
         """Refuse what makes no sense, before anything is sent.
 
         Raises:
-            UsageError: flags that exclude or lack each other, or malformed ones; see `FleetSettings.check` too.
+            UsageError: flags that exclude or lack each other, or malformed ones; see `FleetSettings` too.
         """
         if of_run:
             _refuse_any(self._which(), ": the run says which shards, and how to get into them; leave it out")
@@ -118,7 +122,7 @@ class FleetOptions:
                 "--region and --regions both say where; leave --region out (AWS_REGION says where alarms are asked for)"
             )
         self._check_how()
-        self.settings(aws.profile).check()
+        self.settings(aws.profile)
 
     def check_for_run(self, aws: AwsOptions, run_id: str, *, has_shards: bool) -> None:
         """Refuse what makes no sense beside an earlier run, which says which shards.
@@ -162,6 +166,7 @@ class FleetOptions:
             "--external-id": self.external_id is not None,
             "--exclude-account": bool(self.exclude_account),
             "--shard-tag": bool(self.shard_tag),
+            "--shard": bool(self.shard),
         }
 
     def _how(self) -> dict[str, bool]:

@@ -8,6 +8,7 @@ from bulk_esm.bulk import BulkEsm
 from bulk_esm.cli.durations import format_duration
 from bulk_esm.cli.job import Job
 from bulk_esm.cli.options import GuardOptions
+from bulk_esm.cli.output import tail_of
 from bulk_esm.cli.streams import say
 from bulk_esm.errors import RefusedError, ServiceError
 from bulk_esm.gates.alarm import AlarmGate
@@ -46,7 +47,7 @@ async def check_alarms(bulk: BulkEsm, alarms: tuple[str, ...]) -> None:
 
 
 def check_size(job: Job, *, updates: int, seen: int) -> None:
-    """Refuse a plan that updates more than `--max-targets`.
+    """Refuse a plan that updates more than `--max-targets`, or fewer than `--min-targets`.
 
     Raises:
         RefusedError: it does.
@@ -56,6 +57,12 @@ def check_size(job: Job, *, updates: int, seen: int) -> None:
         raise RefusedError(
             f"{updates:,} mappings would be updated, of {seen:,} seen, and at most {most:,} may (--max-targets "
             f"{job.guards.max_targets}); narrow the selection"
+        )
+    least = job.least_targets(seen=seen)
+    if updates < least:
+        raise RefusedError(
+            f"{updates:,} mappings would be updated, of {seen:,} seen, and at least {least:,} must (--min-targets "
+            f"{job.guards.min_targets}); nothing was sent"
         )
 
 
@@ -73,9 +80,10 @@ def check_losses(items: Iterable[PlanItem], job: Job) -> None:
         say(line, quiet=job.output.quiet)
     lost = within(found, job.paused_s) if job.paused_s else []
     if lost and not job.accept_data_loss:
-        for item, loss in lost:
-            say(f"  {item.uuid} {item.source_type} {item.function_arn}: {loss.reason}")
+        what = f"{len(lost):,} mappings lose data within {format_duration(job.paused_s)}"
+        say(f"{what}, such as {lost[0][0].uuid} ({tail_of(lost[0][0].function_arn)}):")
+        for line in loss_lines(lost):
+            say(line)
         raise RefusedError(
-            f"{len(lost):,} mappings lose data within {format_duration(job.paused_s)}: leave them out, pause for less, "
-            "or say --accept-data-loss; nothing was sent"
+            f"{what}: leave them out with --skip-data-loss, pause for less, or say --accept-data-loss; nothing was sent"
         )

@@ -49,7 +49,7 @@ def read_selection(options: SelectOptions, requests: dict[str, Change] | None = 
         if not uuids:
             raise UsageError("--requests and the other flags have no mapping in common, so nothing is selected")
     states = {state.casefold(): str(state) for state in State}
-    selection = Selection(
+    return Selection(
         all=options.all_,
         functions=options.function,
         exclude=options.exclude,
@@ -61,8 +61,6 @@ def read_selection(options: SelectOptions, requests: dict[str, Change] | None = 
         where=options.where,
         uuids=frozenset(uuids),
     )
-    selection.check()
-    return selection
 
 
 def require_selection(selection: Selection) -> None:

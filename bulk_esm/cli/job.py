@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import cached_property
 from typing import Final
 
-from bulk_esm.cli.moments import parse_moment
+from bulk_esm.cli.hours import Hours
 from bulk_esm.cli.options import GuardOptions, OutputOptions, RunOptions, RunsOptions, WaveOptions
 from bulk_esm.errors import RefusedError, RunFolderError, UsageError
 from bulk_esm.model.amounts import Amount
@@ -62,9 +61,10 @@ class Job:
         """
         waves = self.waves
         sizes = parse_waves(waves.waves) if waves.waves is not None else ()
-        _ = self.deadline
+        _ = self.hours
         self.most_failures(updates=1)
         self.most_targets(seen=1)
+        self.least_targets(seen=1)
         between = {"--soak": waves.soak, "--alarm": waves.alarm, "--gate": waves.gate}
         for flag, given in {**between, "--confirm-waves": waves.confirm_waves}.items():
             if given and len(sizes) <= 1 and not self.goes_in_groups:
@@ -82,13 +82,13 @@ class Job:
         refuse_without_folder(self.runs)
 
     @cached_property
-    def deadline(self) -> datetime | None:
-        """When all should have ended: read once, as `30m` and `03:30Z` would mean another moment later.
+    def hours(self) -> Hours:
+        """When it may work.
 
         Raises:
-            UsageError: it is no duration or moment, or is over.
+            UsageError: see `Hours.read`.
         """
-        return deadline_of(self.guards)
+        return Hours.read(self.guards.deadline, self.guards.window)
 
     def most_failures(self, *, updates: int) -> int | None:
         """How many mappings may fail, of so many updates.
@@ -109,6 +109,15 @@ class Job:
         text = self.guards.max_targets
         return None if text is None else Amount.parse(text, "--max-targets").of(seen)
 
+    def least_targets(self, *, seen: int) -> int:
+        """How many mappings must be updated at least, of so many that there are.
+
+        Raises:
+            UsageError: it is no count or percentage.
+        """
+        text = self.guards.min_targets
+        return 0 if text is None else Amount.parse(text, "--min-targets").of(seen)
+
     def rollout(self, *, updates: int) -> RolloutSettings:
         """What `run.json` says of it, for so many updates."""
         waves = self.waves
@@ -122,16 +131,8 @@ class Job:
             confirm_waves=waves.confirm_waves,
             on_halt=waves.on_halt,
             ramp_s=self.ramp_s,
+            window=self.guards.window,
         )
-
-
-def deadline_of(guards: GuardOptions) -> datetime | None:
-    """When all should have ended, or None.
-
-    Raises:
-        UsageError: it is no duration or moment, or is over.
-    """
-    return None if guards.deadline is None else parse_moment(guards.deadline, "--deadline", now=datetime.now(UTC))
 
 
 def refuse_no_account(guards: GuardOptions) -> None:
@@ -171,7 +172,10 @@ def refuse_without_folder(runs: RunsOptions) -> None:
     Raises:
         RunFolderError: no run folder can be made there.
     """
-    there = runs.runs_dir.absolute()
+    try:
+        there = runs.runs_dir.absolute()
+    except OSError as error:
+        raise RunFolderError("the folder that this was started in is gone: change to another one") from error
     while not os.path.lexists(there):
         there = there.parent  # it will be made, but not before it is needed
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):

@@ -49,6 +49,7 @@ def list_command(
     from bulk_esm.cli.looking import looking
     from bulk_esm.cli.opening import set_up_logs, with_bulk
     from bulk_esm.cli.output import Results, form_for, with_place
+    from bulk_esm.cli.selection_text import unmatched_lines
     from bulk_esm.cli.shards_text import failed_lines, places_text, problems_of
 
     set_up_logs(output)
@@ -77,6 +78,8 @@ def list_command(
         where = f"in {bulk.region}" if not bulk.fleet.is_named else "in any of these shards"
         for uuid in found.unknown:
             say(f"no event source mapping has the UUID {uuid} {where}")
+        for line in unmatched_lines(found.unmatched, selected=shown, seen=found.seen):
+            say(line)
         say(f"{shown:,} of {found.seen:,} mappings in {places_text(bulk)}", quiet=output.quiet)
         return exit_code(None, problems_of(bulk, found.problems)) or (1 if found.unknown else 0)
 

@@ -24,6 +24,7 @@ from bulk_esm.cli.streams import say
 from bulk_esm.errors import UsageError
 from bulk_esm.executors.protocols import Executor
 from bulk_esm.logs import log_to_stderr
+from bulk_esm.model.checked import AboveZero, AtLeastOne, taken
 from bulk_esm.model.shard import Shard
 from bulk_esm.store.run_files import RunFiles
 
@@ -47,6 +48,8 @@ def with_bulk(
     """Do something with the shards that the flags name, or with those of an earlier run."""
     if aws.region is not None and (unknown := unknown_region(aws.region)) is not None:
         raise UsageError(f"--region {unknown}")
+    taken("--rate", aws.rate, AboveZero | None)
+    taken("--concurrency", aws.concurrency, AtLeastOne | None)
 
     async def main() -> int:
         _raise_file_limit()

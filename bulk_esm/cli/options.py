@@ -11,7 +11,7 @@ from cyclopts import Group, Parameter, Token
 
 from bulk_esm.cli.durations import parse_duration
 from bulk_esm.executors.tasks import Reach
-from bulk_esm.model.mapping import SourceType
+from bulk_esm.model.mapping import SourceType, SourceTypeName
 from bulk_esm.model.rollout import RolloutSettings
 
 SELECT = Group("Which mappings", help="Repeat a flag to widen it; different flags narrow each other.", sort_key=1)
@@ -20,8 +20,6 @@ RUN = Group("How it is done", sort_key=3)
 ROLLOUT = Group("In waves, and when to halt", sort_key=4)
 GUARDS = Group("Guards", sort_key=5)
 COMMON = Group("Common", sort_key=7)
-
-SourceTypeName = Literal["sqs", "sqs-fifo", "kinesis", "dynamodb", "msk", "kafka", "mq", "documentdb"]
 
 
 def _duration(_: object, tokens: Sequence[Token]) -> float:
@@ -208,10 +206,20 @@ class GuardOptions:
     max_targets: Annotated[
         str | None, Parameter(help="Refuse to update more mappings than this: 100, or 5% of all that were seen.")
     ] = None
+    min_targets: Annotated[
+        str | None, Parameter(help="Refuse to update fewer mappings than this: 100, or 5% of all that were seen.")
+    ] = None
     expect_account: Annotated[str | None, Parameter(help="Refuse credentials of another account than this ID.")] = None
     deadline: Annotated[
         str | None,
         Parameter(help="Send nothing that could not settle by then: 30m, 03:30Z or 2026-01-31T03:30+01:00."),
+    ] = None
+    window: Annotated[
+        str | None,
+        Parameter(
+            help="When it may work, such as '02:00-04:30[Europe/Berlin]': waits for the opening, sends nothing that "
+            "could not settle before the closing."
+        ),
     ] = None
     no_lock: Annotated[
         bool, Parameter(help="Run beside another run on this machine for the same account and Region.")

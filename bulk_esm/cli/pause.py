@@ -42,6 +42,9 @@ def pause_command(
     accept_data_loss: Annotated[
         bool, Parameter(group=RUN, help="Pause those too that lose data within --for.")
     ] = False,
+    skip_data_loss: Annotated[
+        bool, Parameter(group=RUN, help="Leave out those that lose data within --for, and pause the rest.")
+    ] = False,
     run: RunOptions = RunOptions(),
     waves: WaveOptions = WaveOptions(),
     guards: GuardOptions = GuardOptions(),
@@ -64,8 +67,11 @@ def pause_command(
     stdin_is_data = reads_stdin(select)
     selection = read_selection(select)
     require_selection(selection)
-    if accept_data_loss and not for_:
-        raise UsageError("--accept-data-loss says that --for may be too long; say how long: --for 4h")
+    for flag, given in (("--accept-data-loss", accept_data_loss), ("--skip-data-loss", skip_data_loss)):
+        if given and not for_:
+            raise UsageError(f"{flag} says that --for may be too long; say how long: --for 4h")
+    if accept_data_loss and skip_data_loss:
+        raise UsageError("--accept-data-loss pauses what --skip-data-loss leaves out; give one of them")
     job = Job(
         command="pause",
         run=run,
@@ -81,6 +87,7 @@ def pause_command(
     fleet.check(aws)
 
     def plan_of(bulk: BulkEsm, context: PlanContext) -> Awaitable[RunPlan]:
-        return bulk.plan(selection, Change({"Enabled": False}), context=context)
+        skips_s = for_ if skip_data_loss else 0.0
+        return bulk.plan(selection, Change({"Enabled": False}), skips_losses_within_s=skips_s, context=context)
 
     return with_bulk(aws, fleet, lambda bulk: change(bulk, job, fleet, plan_of), runs_dir=runs.runs_dir)

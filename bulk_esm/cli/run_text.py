@@ -18,6 +18,7 @@ from bulk_esm.model.budget import is_exceeded
 from bulk_esm.model.records import RunRecord, RunStatus
 from bulk_esm.model.result import TROUBLE, ErrorRecord, Outcome, Result
 from bulk_esm.model.shard import Shard
+from bulk_esm.store.at_work import is_at_work
 from bulk_esm.store.run_files import RunFiles
 
 _MOST_CAUSES: Final = 8
@@ -28,7 +29,7 @@ _EXPLAINED: Final = TROUBLE | {Outcome.BLOCKED}
 
 def run_summary(record: RunRecord, files: RunFiles) -> Iterator[str]:
     """What a run came to, its trouble grouped by cause, and by shard where there are several, and how to go on."""
-    yield from heading_lines(record)
+    yield from heading_lines(record, at_work=is_at_work(files.path))
     if not files.path.is_dir():
         return  # it was removed meanwhile
     if not files.has_shards:
@@ -46,9 +47,11 @@ def run_summary(record: RunRecord, files: RunFiles) -> Iterator[str]:
     causes = list(cause_lines(_results(record, files, troubles), cause_of=_cause_in_shard))
     yield from _troubled(troubles, {entry.shard.name: entry.shard for entry in fleet.shards})
     yield from causes
-    yield from ending_lines(record, folder=files.path, is_left=record.status is not RunStatus.FINISHED or bool(lost))
-    if not_planned:
-        yield f"  {afterwards(record, [shard for shard, _ in not_planned])}"
+    late = {shard.name for shard in files.unplanned()}
+    is_left = record.status is not RunStatus.FINISHED or bool(lost or late)
+    yield from ending_lines(record, folder=files.path, is_left=is_left)
+    if others := [shard for shard, _ in not_planned if shard.name not in late]:
+        yield f"  {afterwards(record, others)}"
     yield from _how_to_resume(record, files.path)
 
 
@@ -63,12 +66,13 @@ def unplanned_lines(record: RunRecord, unplanned: Mapping[str, str | None]) -> I
         yield f"    bulk-esm {shlex.join(record.argv)}"
 
 
-def heading_lines(record: RunRecord) -> Iterator[str]:
+def heading_lines(record: RunRecord, *, at_work: bool | None = None) -> Iterator[str]:
     """How a run ended, with its counts by outcome, and why."""
     counts = ", ".join(f"{record.counts[outcome]:,} {outcome}" for outcome in Outcome if record.counts.get(outcome))
     if record.status is RunStatus.RUNNING:
         so_far = counts or "results.jsonl has what ended before"
-        yield f"{record.command} did not end: it was killed, or is still running; so far: {so_far}"
+        stands = {None: "did not end: it was killed, or is still running", True: "is still running"}
+        yield f"{record.command} {stands.get(at_work, 'did not end: it was killed')}; so far: {so_far}"
     else:
         ended = _IN_WORDS.get(record.status, record.status)
         yield f"{record.command} {ended}{_took(record)}: {counts or 'nothing to do'}"

@@ -12,6 +12,7 @@ from bulk_esm.cli.streams import say
 if TYPE_CHECKING:
     from bulk_esm.cli.output import Row
     from bulk_esm.model.records import RunRecord
+    from bulk_esm.store.run_files import RunFiles
 
 _COLUMNS = ("run", "command", "region", "started", "status", "counts")
 
@@ -36,16 +37,35 @@ def runs_command(*, runs: RunsOptions = RunsOptions(), output: OutputOptions = O
     results = Results(form_for(output.output), _COLUMNS, _row)
     folders = all_runs(runs.runs_dir)
     for run, found in records_of(folders):
-        is_known = isinstance(found, RunRecord)
-        results.add(found if is_known else _Unreadable(run_id=run.path.name, reason=str(found)))
+        if isinstance(found, RunRecord):
+            results.add(_as_it_stands(run, found))
+        else:
+            results.add(_Unreadable(run_id=run.path.name, reason=str(found)))
     results.finish()
     if not folders:
         say(f"there are no runs in {runs.runs_dir}; see --runs-dir", quiet=output.quiet)
     return 0
 
 
+def _as_it_stands(run: RunFiles, record: RunRecord) -> RunRecord:
+    """The record, with what it cannot say itself: that its process is gone."""
+    from bulk_esm.model.records import RunStatus
+    from bulk_esm.store.at_work import is_at_work
+
+    if record.status is RunStatus.RUNNING and is_at_work(run.path) is False:
+        return msgspec.structs.replace(record, status=RunStatus.KILLED)
+    return record
+
+
+def _status(record: RunRecord) -> str:
+    """How it stands, and the shards that stand otherwise."""
+    total = sum(record.shards.values())
+    others = [f"{n:,} of {total:,} shards {status}" for status, n in record.shards.items() if status != record.status]
+    return "; ".join([record.status, *others])
+
+
 def _row(record: RunRecord | _Unreadable) -> Row:
     if isinstance(record, _Unreadable):
         return (record.run_id, "-", "-", "-", record.status, record.reason)
     counts = ", ".join(f"{count:,} {outcome}" for outcome, count in record.counts.items())
-    return (record.run_id, record.command, record.region, record.started_at, record.status, counts)
+    return (record.run_id, record.command, record.region, record.started_at, _status(record), counts)

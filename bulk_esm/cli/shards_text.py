@@ -83,6 +83,8 @@ def afterwards(record: RunRecord, shards: Sequence[Shard]) -> str:
     if len(accounts) * len(regions) == len(shards) and len(accounts) <= _MOST_NAMED and not of_file:
         flags = f"--accounts {','.join(accounts)} --regions {','.join(regions)}"
         return f"{what}: the same command for them alone, with {flags}"
+    if len(shards) <= _MOST_NAMED and all(shard.account_id for shard in shards):
+        return f"{what}: the same command with {' '.join(f'--shard {shard.name}' for shard in shards)}"
     return f"{what}: the same command again (it leaves alone what is as asked)"
 
 

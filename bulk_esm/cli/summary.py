@@ -129,8 +129,7 @@ def how_it_goes(plan: RunPlan, job: Job, *, waves: Sequence[int]) -> Iterator[st
         yield "what it changed is put back if it halts"
     if plan.updates:
         yield budget_line(job.most_failures(updates=plan.updates))
-    if deadline := job.deadline:
-        yield f"deadline: {deadline:%Y-%m-%d %H:%M:%S} UTC"
+    yield from job.hours.lines
     summary = plan.summary
     yield from _stream_lines(summary)
     for uuid, problems in summary.lasting:

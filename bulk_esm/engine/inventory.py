@@ -22,6 +22,7 @@ from bulk_esm.model.doubts import NO_DOUBTS, Doubts
 from bulk_esm.model.mapping import EventSourceMapping
 from bulk_esm.model.plan import PlanItem
 from bulk_esm.model.selection import Selection, TagsByArn
+from bulk_esm.model.unmatched import Unmatched
 
 log: Final = get_logger("inventory")
 
@@ -35,11 +36,13 @@ class Inventory(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         mappings: the selected mappings.
         unknown: UUIDs that were asked for and that no mapping has.
+        unmatched: flags and values of the selection that match no mapping.
         seen: how many mappings were looked through.
     """
 
     mappings: tuple[EventSourceMapping, ...]
     unknown: tuple[str, ...] = ()
+    unmatched: tuple[tuple[str, str], ...] = ()
     seen: int = 0
 
 
@@ -55,6 +58,7 @@ class Reading:
         unread: mappings of which only Get tells what they are, and that these credentials may not read, as List shows
             them.
         denied: why, by UUID.
+        unmatched: values of the selection that match none of the mappings; likewise.
     """
 
     def __init__(self, connection: Connection, selection: Selection, *, doubts: Doubts = NO_DOUBTS) -> None:
@@ -72,6 +76,7 @@ class Reading:
         self.unknown: list[str] = []
         self.unread: list[EventSourceMapping] = []
         self.denied: dict[str, DeniedError] = {}
+        self.unmatched = Unmatched(selection)
         self._connection = connection
         self._selection = selection
 
@@ -97,7 +102,9 @@ class Reading:
             for mapping in new:
                 if mapping.uuid in denied:
                     self._leave_unread(mapping, denied[mapping.uuid])
-            return [mapping for mapping in fresh if mapping is not None and selection.matches(mapping, tags)]
+            there = [mapping for mapping in fresh if mapping is not None]
+            self.unmatched.heed((*there, *(mapping for mapping in new if mapping.uuid in denied)), tags)
+            return [mapping for mapping in there if selection.matches(mapping, tags)]
 
         for filters in _list_filters(selection):
             pages = 0
@@ -149,7 +156,12 @@ async def read_inventory(connection: Connection, selection: Selection) -> Invent
     """
     reading = Reading(connection, selection)
     mappings = [mapping async for page in reading.pages() for mapping in page]
-    return Inventory(mappings=tuple(mappings), unknown=tuple(reading.unknown), seen=reading.seen)
+    return Inventory(
+        mappings=tuple(mappings),
+        unknown=tuple(reading.unknown),
+        unmatched=reading.unmatched.values,
+        seen=reading.seen,
+    )
 
 
 async def may_get(control_plane: ControlPlane, items: Iterable[PlanItem]) -> bool:

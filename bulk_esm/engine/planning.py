@@ -37,7 +37,7 @@ _FILTER_PARAMETERS: Final = frozenset({"FilterCriteria", "KMSKeyArn", "TumblingW
 _NOTHING_OWN: Final[Mapping[str, Mapping[str, Any]]] = {}
 
 
-async def make_plan(
+async def make_plan(  # noqa: PLR0913 - most have defaults
     connection: Connection,
     selection: Selection,
     change: Change | Mapping[str, Change],
@@ -47,6 +47,7 @@ async def make_plan(
     timeout_s: float = 900.0,
     clock: Clock | None = None,
     waiting: Callable[[int], None] = lambda _: None,
+    unmatched: Callable[[tuple[tuple[str, str], ...]], None] = lambda _: None,
 ) -> Plan:
     """Decide what will be sent to each selected mapping; changes nothing.
 
@@ -62,6 +63,7 @@ async def make_plan(
         timeout_s: how long to wait for mappings in transition, in seconds.
         clock: the time.
         waiting: called with the number of mappings in transition, before they are waited for.
+        unmatched: called with the flags and values of the selection that match no mapping.
     """
     clock = clock or Clock()
     reading = Reading(connection, selection, doubts=doubts)
@@ -83,6 +85,7 @@ async def make_plan(
                 await decide(mapping)  # if it is in transition, only to keep its place
                 if not mapping.at_rest and mapping.state != State.DELETING:
                     restless.append(mapping)
+    unmatched(reading.unmatched.values)
     if restless:
         waiting(len(restless))
         found = await all_at_rest(connection.control_plane, restless, timeout_s=timeout_s, clock=clock)

@@ -9,7 +9,6 @@ import signal
 import socket
 import struct
 import sys
-import tempfile
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
@@ -28,6 +27,7 @@ from bulk_esm.executors.messages import Here, read_report
 from bulk_esm.executors.remote_worker import DriverGoneError, serve
 from bulk_esm.executors.worker import Worker
 from bulk_esm.logs import StderrLog, get_logger, log_to_stderr, shown_on_stderr
+from bulk_esm.store.temporary import temporary_folder
 
 log: Final = get_logger("processes")
 
@@ -188,7 +188,7 @@ def _address() -> Iterator[str]:
     if sys.platform == "linux":
         yield f"\0bulk-esm-{uuid4().hex}"
     else:
-        with tempfile.TemporaryDirectory(prefix="bulk-esm-") as folder:  # which nobody else may enter
+        with temporary_folder("executor") as folder:  # which nobody else may enter
             yield f"{folder}/channel"
 
 

@@ -12,6 +12,7 @@ import msgspec
 
 from bulk_esm.engine.endings import Ending
 from bulk_esm.model.change import Change
+from bulk_esm.model.checked import AboveZero, AtLeastOne, Checked
 from bulk_esm.model.denials import Denials
 from bulk_esm.model.doubts import NO_DOUBTS, Doubts
 from bulk_esm.model.drift import Drift
@@ -35,6 +36,7 @@ class PlanChange(msgspec.Struct, frozen=True, kw_only=True, tag="plan"):
         selection: which mappings.
         change: what is asked of all of them, or of each by UUID.
         allow_irreversible: whether what can never be taken back may be changed.
+        skips_losses_within_s: leaves out what would lose data in a pause of so many seconds; 0 leaves nothing out.
         doubts: about which mappings List is not believed.
         earlier: what an earlier run planned for these mappings; those that are gone are then conflicts.
     """
@@ -43,6 +45,7 @@ class PlanChange(msgspec.Struct, frozen=True, kw_only=True, tag="plan"):
     change: Change | None = None
     changes: dict[str, Change] = {}
     allow_irreversible: bool = False
+    skips_losses_within_s: float = 0.0
     doubts: Doubts = NO_DOUBTS
     earlier: tuple[PlanItem, ...] = ()
 
@@ -154,7 +157,7 @@ class CarryOut(msgspec.Struct, frozen=True, kw_only=True, tag="carry out"):
 Task = ListMappings | PlanChange | RenewPlan | PlanRollback | FindDrift | LookAgain | CarryOut
 
 
-class Reach(msgspec.Struct, frozen=True, kw_only=True):
+class Reach(Checked, frozen=True, kw_only=True):
     """How all shards are reached.
 
     Attributes:
@@ -165,9 +168,9 @@ class Reach(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     endpoint_url: str | None = None
-    max_per_second: float = 12.0
-    concurrency: int = 50
-    timeout_s: float = 900.0
+    max_per_second: AboveZero = 12.0
+    concurrency: AtLeastOne = 50
+    timeout_s: AboveZero = 900.0
 
 
 class Assignment(msgspec.Struct, frozen=True, kw_only=True):
@@ -189,6 +192,7 @@ class ShardEnd(msgspec.Struct, frozen=True, kw_only=True):
         seen: how many mappings were looked through.
         mappings: the selected mappings, of `ListMappings`.
         unknown: UUIDs that were asked for and that no mapping here has.
+        unmatched: flags and values of the selection that match no mapping here; None of what selects nothing.
         plan: of a task that plans.
         known: how items end to which nothing is sent, by UUID: of that plan, or of `LookAgain`.
         drifts: of `FindDrift`.
@@ -205,6 +209,7 @@ class ShardEnd(msgspec.Struct, frozen=True, kw_only=True):
     seen: int = 0
     mappings: tuple[dict[str, object], ...] = ()
     unknown: tuple[str, ...] = ()
+    unmatched: tuple[tuple[str, str], ...] | None = None
     plan: Plan | None = None
     known: dict[str, Ending] = {}
     drifts: tuple[Drift, ...] = ()

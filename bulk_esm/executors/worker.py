@@ -16,6 +16,7 @@ from bulk_esm.aws.sessions import Sessions
 from bulk_esm.clock import Clock
 from bulk_esm.engine.budget import Budget
 from bulk_esm.engine.drifting import read_drift
+from bulk_esm.engine.endings import Ending
 from bulk_esm.engine.engine import Engine
 from bulk_esm.engine.inventory import may_get, read_inventory
 from bulk_esm.engine.looking_again import look_again
@@ -42,6 +43,7 @@ from bulk_esm.executors.tasks import (
 )
 from bulk_esm.logs import get_logger
 from bulk_esm.model.doubts import Doubts
+from bulk_esm.model.losses import without_losses
 from bulk_esm.model.plan import Plan
 from bulk_esm.model.result import Result
 from bulk_esm.model.shard import Problem, Shard
@@ -182,11 +184,15 @@ class Worker:
         def waiting(count: int) -> None:
             on_event(ShardStatus(shard=name, waiting=count))
 
+        unmatched: tuple[tuple[str, str], ...] | None = None
+        known: dict[str, Ending] = {}
         match task:
             case ListMappings():
                 found = await read_inventory(connection, task.selection)
                 mappings = tuple(mapping.configuration for mapping in found.mappings)
-                return ShardEnd(shard=name, mappings=mappings, unknown=found.unknown, seen=found.seen)
+                return ShardEnd(
+                    shard=name, mappings=mappings, unknown=found.unknown, unmatched=found.unmatched, seen=found.seen
+                )
             case FindDrift():
                 drifts = await read_drift(connection, task.items, task.results)
                 return ShardEnd(shard=name, drifts=tuple(drifts))
@@ -198,22 +204,7 @@ class Worker:
             case CarryOut():
                 return await self._carried_out(assignment, task, opened, on_event, before_update)
             case PlanChange():
-                plan = await make_plan(
-                    connection,
-                    task.selection,
-                    task.change or task.changes,
-                    allow_irreversible=task.allow_irreversible,
-                    doubts=task.doubts,
-                    timeout_s=timeout_s,
-                    clock=clock,
-                    waiting=waiting,
-                )
-                if task.changes:  # in the order in which they were asked for, as `--order given` has it
-                    places = {uuid: place for place, uuid in enumerate(task.changes)}
-                    plan = Plan(tuple(sorted(plan.items, key=lambda item: places[item.uuid])))
-                plan, known = gone_since(plan, task.earlier)
-                planned = {item.uuid for item in plan.items}
-                opened.state.unplanned = Unplanned(task.selection, planned, doubts=task.doubts)
+                plan, known, unmatched = await self._planned(task, opened, timeout_s=timeout_s, waiting=waiting)
             case RenewPlan():
                 plan, known = await renew_plan(
                     connection,
@@ -238,10 +229,40 @@ class Worker:
                     waiting=waiting,
                 )
         to_send = (item for item in plan.updates if item.uuid not in known)
-        cannot_get = not await may_get(connection.control_plane, to_send)
         return ShardEnd(
-            shard=name, plan=plan, known=known, seen=connection.control_plane.census.total, cannot_get=cannot_get
+            shard=name,
+            plan=plan,
+            known=known,
+            seen=connection.control_plane.census.total,
+            unmatched=unmatched,
+            cannot_get=not await may_get(connection.control_plane, to_send),
         )
+
+    async def _planned(
+        self, task: PlanChange, opened: OpenShard, *, timeout_s: float, waiting: Callable[[int], None]
+    ) -> tuple[Plan, dict[str, Ending], tuple[tuple[str, str], ...]]:
+        """The plan of a change, how some of it ends without sending, and what of its selection matches nothing."""
+        unmatched: list[tuple[str, str]] = []
+        plan = await make_plan(
+            opened.connection,
+            task.selection,
+            task.change or task.changes,
+            allow_irreversible=task.allow_irreversible,
+            doubts=task.doubts,
+            timeout_s=timeout_s,
+            clock=self._clock,
+            waiting=waiting,
+            unmatched=unmatched.extend,
+        )
+        if task.changes:  # in the order in which they were asked for, as `--order given` has it
+            places = {uuid: place for place, uuid in enumerate(task.changes)}
+            plan = Plan(tuple(sorted(plan.items, key=lambda item: places[item.uuid])))
+        if task.skips_losses_within_s:
+            plan = Plan(without_losses(plan.items, task.skips_losses_within_s))
+        plan, known = gone_since(plan, task.earlier)
+        planned = {item.uuid for item in plan.items}
+        opened.state.unplanned = Unplanned(task.selection, planned, doubts=task.doubts)
+        return plan, known, tuple(unmatched)
 
     async def _carried_out(
         self,

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from bulk_esm.aws.alarms import AlarmState
 from bulk_esm.errors import BulkEsmError
 from bulk_esm.gates.gate import WaveEnd
+from bulk_esm.model.checked import taken
 
 
 class AlarmGate:
@@ -25,7 +26,7 @@ class AlarmGate:
             read: reads their states, such as `Connection.alarms`.
             tell: told what the user should know.
         """
-        self._names = tuple(names)
+        self._names = taken("names", names, tuple[str, ...])
         self._read = read
         self._tell = tell
         self._told: set[str] = set()

@@ -19,6 +19,7 @@ import anyio
 import anyio.abc
 
 from bulk_esm.gates.gate import WaveEnd
+from bulk_esm.model.checked import taken
 from bulk_esm.model.result import Outcome
 
 _GATE: Final = 'read -r _ || exit; exec /bin/sh -c "$1" </dev/null'  # not before it is watched
@@ -39,7 +40,7 @@ class CommandGate:
             folder: its folder.
             stderr: the file descriptor for its output; stdout carries results only.
         """
-        self._command = command
+        self._command = taken("command", command, str)
         self._run_id = run_id
         self._folder = folder
         self._stderr = stderr

@@ -48,6 +48,11 @@ def output_shape(operation: str) -> Any:
     return _lambda_model().operation_model(operation).output_shape
 
 
+def configuration_shape() -> Any:
+    """The shape of a mapping as Lambda returns it, as botocore's StructureShape."""
+    return output_shape("GetEventSourceMapping")
+
+
 def shape_at(path: str) -> Any | None:
     """The shape of a dotted path such as `ScalingConfig.MaximumConcurrency`, or None if the API has no such member."""
     shape = update_shape()

@@ -11,6 +11,7 @@ import msgspec
 
 from bulk_esm.errors import UsageError
 from bulk_esm.model.api_shape import OR_ALLOW_UNKNOWN, members_at, shape_at
+from bulk_esm.model.checked import Checked, taken
 from bulk_esm.model.combinations import cross_field_problems
 from bulk_esm.model.filters import FILTERS, KEY, is_unreadable, unreadable_problems
 from bulk_esm.model.mapping import EventSourceMapping, SourceType
@@ -35,7 +36,7 @@ class Difference(msgspec.Struct, frozen=True, omit_defaults=True):
     irreversible: bool = False
 
 
-class Change(msgspec.Struct, frozen=True):
+class Change(Checked, frozen=True):
     """What every selected mapping is to have.
 
     Attributes:
@@ -71,6 +72,9 @@ class Change(msgspec.Struct, frozen=True):
             UsageError: an unknown name (the nearest one is suggested), a value that no source type can take, a path
                 both set and unset, or no change at all.
         """
+        for name, lines in (("settings", settings), ("unset", unset)):
+            if isinstance(lines, str):  # which would be read letter by letter
+                taken(name, lines, tuple[str, ...])
         values = copy.deepcopy(document or {})
         given: list[str] = []
         for setting in settings:
@@ -84,12 +88,10 @@ class Change(msgspec.Struct, frozen=True):
             given.append(path)
             _check_name(path, allow_unknown=allow_unknown)
             _place(values, path, _parse_value(path, text))
-        change = cls(values=values, unset=tuple(dict.fromkeys(unset)), allow_unknown=allow_unknown)
-        change.check()
-        return change
+        return cls(values=values, unset=tuple(dict.fromkeys(unset)), allow_unknown=allow_unknown)
 
     def check(self) -> None:
-        """Refuse what no mapping could take.
+        """Refuse what no mapping could take; called where it is made.
 
         Raises:
             UsageError: see `parse`.

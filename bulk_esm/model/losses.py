@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -12,6 +12,7 @@ from bulk_esm.model.mapping import SourceType
 from bulk_esm.model.parameters import row
 from bulk_esm.model.plan import Action, PlanItem
 
+LEFT_OUT: Final = "left out, as it would lose data: "
 _RECORD_AGE: Final = "MaximumRecordAgeInSeconds"
 # How long a source keeps what is not read (F§7.1): by default for DocumentDB, always for DynamoDB. What SQS, Kinesis
 # and Kafka keep is set at the source, where this API does not see it.
@@ -69,6 +70,24 @@ def losses(items: Iterable[PlanItem]) -> list[tuple[PlanItem, Loss]]:
 def within(found: Iterable[tuple[PlanItem, Loss]], paused_s: float) -> list[tuple[PlanItem, Loss]]:
     """Those that lose data in a pause of so many seconds; one that ends just as the data do loses them."""
     return [(item, loss) for item, loss in found if loss.after_s <= paused_s]
+
+
+def without_losses(items: Sequence[PlanItem], paused_s: float) -> tuple[PlanItem, ...]:
+    """A plan in which those that would lose data in a pause of so many seconds are left alone, and say why.
+
+    Args:
+        items: the plan's items.
+        paused_s: how long the pause is.
+    """
+    lost = {item.uuid: loss for item, loss in within(losses(items), paused_s)}
+    return tuple(
+        msgspec.structs.replace(
+            item, action=Action.BLOCKED, request={}, problems=(f"{LEFT_OUT}{lost[item.uuid].reason}",)
+        )
+        if item.uuid in lost
+        else item
+        for item in items
+    )
 
 
 def loss_lines(found: Iterable[tuple[PlanItem, Loss]], *, most: int = 5) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 
@@ -44,6 +44,13 @@ class SourceType(StrEnum):
     MQ = "mq"
     DOCUMENTDB = "documentdb"
     UNKNOWN = "unknown"
+
+
+SourceTypeName = Literal["sqs", "sqs-fifo", "kinesis", "dynamodb", "msk", "kafka", "mq", "documentdb"]
+if TYPE_CHECKING:
+    AnySourceType = SourceType | SourceTypeName
+else:
+    AnySourceType = SourceType  # made of its name, too; to msgspec a union of both would be ambiguous
 
 
 # The service segments of event source ARNs (F§2).

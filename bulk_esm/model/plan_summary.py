@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from typing import Final
 
+from bulk_esm.model.losses import LEFT_OUT
 from bulk_esm.model.parameters import STREAMS
 from bulk_esm.model.plan import Action, PlanItem
 from bulk_esm.model.rollback import inverse_of
@@ -21,6 +22,7 @@ class PlanSummary:
         actions: items by action.
         changes: updates by what changes, in words.
         reasons: blocked items, and those that cannot be put back wholly, by why.
+        left_out: blocked items that were left out for the data that they would lose.
         lasting: examples of items of which something could not be put back later, with what and why.
         lasting_count: how many there are.
         streams: updates that enable streams (True) or disable them (False).
@@ -32,6 +34,7 @@ class PlanSummary:
         self.actions: Counter[Action] = Counter()
         self.changes: Counter[str] = Counter()
         self.reasons: Counter[str] = Counter()
+        self.left_out = 0
         self.lasting: list[tuple[str, tuple[str, ...]]] = []
         self.lasting_count = 0
         self.streams: Counter[bool] = Counter()
@@ -57,6 +60,7 @@ class PlanSummary:
     def _add(self, item: PlanItem) -> None:
         self.actions[item.action] += 1
         self.reasons.update(item.problems)
+        self.left_out += any(problem.startswith(LEFT_OUT) for problem in item.problems)
         if item.action is not Action.BLOCKED and item.problems:
             self.remaining_count += 1
             if len(self.remaining) < _MOST_EXAMPLES:

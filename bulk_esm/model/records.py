@@ -6,6 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
+from bulk_esm.model.checked import Checked
 from bulk_esm.model.rollout import RolloutSettings
 from bulk_esm.model.shard import AccountId, Problem, Shard
 
@@ -19,6 +20,7 @@ class RunStatus(StrEnum):
     DEADLINE = "deadline"
     INTERRUPTED = "interrupted"
     UNREACHABLE = "unreachable"  # of a shard of a fleet
+    KILLED = "killed"  # of a run that says it is running, and nobody carries out; in no file
 
 
 class FileDigest(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,7 +35,7 @@ class FileDigest(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str
 
 
-class Intent(msgspec.Struct, frozen=True, kw_only=True):
+class Intent(Checked, frozen=True, kw_only=True):
     """What a run is for, and how it is to go.
 
     Attributes:

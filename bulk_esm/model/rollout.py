@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Literal
 
-import msgspec
+from bulk_esm.errors import UsageError
+from bulk_esm.model.checked import AboveZero, AtLeastOne, Checked, Count, Seconds
+from bulk_esm.model.waves import wave_sizes
+from bulk_esm.model.window import Window
 
 OnHalt = Literal["stop", "rollback"]
 
 
-class RolloutSettings(msgspec.Struct, frozen=True, kw_only=True):
+class RolloutSettings(Checked, frozen=True, kw_only=True):
     """The settings of a run, which hold when it is continued too.
 
     Attributes:
@@ -25,17 +28,32 @@ class RolloutSettings(msgspec.Struct, frozen=True, kw_only=True):
         max_per_second: requests/s in each shard; None of older versions.
         concurrency: requests in flight at once in each shard; likewise.
         timeout_s: how long a mapping may take to settle, in seconds; likewise.
+        window: when it may work, such as `02:00-04:30[Europe/Berlin]`: it begins in it, and ends with it; or None.
     """
 
     waves: tuple[str, ...] = ()
     as_given: bool = False
-    soak_s: float = 0.0
-    most_failures: int | None = None
+    soak_s: Seconds = 0.0
+    most_failures: Count | None = None
     alarms: tuple[str, ...] = ()
     gates: tuple[str, ...] = ()
     confirm_waves: bool = False
     on_halt: OnHalt = "stop"
-    ramp_s: float = 0.0
-    max_per_second: float | None = None
-    concurrency: int | None = None
-    timeout_s: float | None = None
+    ramp_s: Seconds = 0.0
+    max_per_second: AboveZero | None = None
+    concurrency: AtLeastOne | None = None
+    timeout_s: AboveZero | None = None
+    window: str | None = None
+
+    def check(self) -> None:
+        """Refuse waves and a window that are none, and a gate without a command; called where it is made.
+
+        Raises:
+            UsageError: see `parse_waves` too.
+        """
+        if self.waves:
+            wave_sizes(self.waves)
+        if self.window is not None:
+            Window.parse(self.window)
+        if not all(gate.strip() for gate in self.gates):
+            raise UsageError("--gate is empty; give it a command, such as --gate './healthy.sh'")

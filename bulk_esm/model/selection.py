@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, Final
 
 import jmespath
 import jmespath.exceptions
-import msgspec
 
 from bulk_esm.errors import UsageError
-from bulk_esm.model.mapping import EventSourceMapping, FunctionReference, SourceType, State
+from bulk_esm.model.checked import Checked
+from bulk_esm.model.expressions import why_never
+from bulk_esm.model.mapping import AnySourceType, EventSourceMapping, FunctionReference, State
 from bulk_esm.model.parameters import nearest
+
+_CLASS: Final = re.compile(r"\[[^\]]*\]")  # in a glob these are alternatives, whatever they are
+_IN_NO_NAME: Final = re.compile(r"[,{}\s]")
 
 TagsByArn = Mapping[str, Mapping[str, str]]
 """Tags by ARN: of mappings, and of functions without a qualifier."""
 
 
-class Selection(msgspec.Struct, frozen=True, kw_only=True):
+class Selection(Checked, frozen=True, kw_only=True):
     """Which mappings to look at. Each field's values widen it, different fields narrow each other.
 
     Attributes:
@@ -28,7 +33,7 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
             has one.
         exclude: globs like those of `functions`; what they match is left out.
         sources: globs of event source ARNs.
-        source_types: kinds of source.
+        source_types: kinds of source, or their names: `SourceType.KINESIS` or `kinesis`.
         states: documented states.
         tags: `KEY` or `KEY=VALUE` of the mapping's own tags.
         function_tags: the same of its function's tags, which a mapping does not inherit.
@@ -40,7 +45,7 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     functions: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
-    source_types: tuple[SourceType, ...] = ()
+    source_types: tuple[AnySourceType, ...] = ()
     states: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     function_tags: tuple[str, ...] = ()
@@ -48,19 +53,17 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     uuids: frozenset[str] = frozenset()
 
     def check(self) -> None:
-        """Refuse a selection that cannot be meant.
+        """Refuse a selection that cannot be meant; called where it is made.
 
         Raises:
-            UsageError: a malformed expression, a misspelt state, a source that is no ARN, or a tag without a key.
+            UsageError: a malformed expression or one that can never be true, a glob that no name can match, a misspelt
+                state, a source that is no ARN, or a tag without a key.
         """
         for expression in self.where:
-            try:
-                # Functions are looked up only when an expression is evaluated. What it then makes of an empty mapping
-                # is no error of the expression's.
-                with suppress(jmespath.exceptions.JMESPathTypeError):
-                    jmespath.search(expression, {})
-            except ValueError as error:  # a JMESPathError is one; so is a slice whose step is zero
-                raise UsageError(f"--where {expression!r} is not a JMESPath expression: {error}") from error
+            _check_expression(expression)
+        for flag, globs in (("--function", self.functions), ("--exclude", self.exclude), ("--source", self.sources)):
+            for glob in globs:
+                _refuse_impossible(flag, glob)
         for state in self.states:
             if state not in set(State):
                 raise UsageError(f"--state {state}: no such state{nearest(state, State)}; there are {', '.join(State)}")
@@ -112,6 +115,28 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
             and (not self.function_tags or _has_tag(self.function_tags, tags.get(unqualified_arn, {})))
             and (not self.where or any(_truthy(expression, mapping.configuration) for expression in self.where))
         )
+
+
+def _check_expression(expression: str) -> None:
+    try:
+        # Functions are looked up only when an expression is evaluated. What it then makes of an empty mapping is no
+        # error of the expression's.
+        with suppress(jmespath.exceptions.JMESPathTypeError):
+            jmespath.search(expression, {})
+    except ValueError as error:  # a JMESPathError is one; so is a slice whose step is zero
+        raise UsageError(f"--where {expression!r} is not a JMESPath expression: {error}") from error
+    if (why := why_never(expression)) is not None:
+        raise UsageError(f"--where {expression!r} is true of no mapping: {why}")
+
+
+def _refuse_impossible(flag: str, glob: str) -> None:
+    """Refuse a glob that holds what no function's name and no ARN can."""
+    if not glob:
+        raise UsageError(f"{flag} '' matches nothing: leave it out, or write '*' for all")
+    if found := _IN_NO_NAME.search(_CLASS.sub("", glob)):
+        parts = [part.strip() for part in glob.split(",") if part.strip()]
+        again = f"; repeat the flag: {' '.join(f'{flag} {part!r}' for part in parts)}" if "{" not in glob else ""
+        raise UsageError(f"{flag} {glob!r} matches nothing, as there is no {found[0]!r} in a name or an ARN{again}")
 
 
 def matches_function(glob: str, arn: str) -> bool:

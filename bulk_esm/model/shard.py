@@ -51,6 +51,11 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return f"{self.account_id or 'home'}-{self.region}"
 
     @property
+    def is_known(self) -> bool:
+        """Whether it is one account and Region, and no stand-in for what could not be asked."""
+        return (self.account_id or "").isdigit() and self.region != "all"
+
+    @property
     def way(self) -> tuple[str | None, str | None, str | None, str]:
         """What tells it from the others however much of it is known: by which credentials, and in which Region."""
         return self.profile, self.role_arn, self.external_id, self.region

@@ -22,7 +22,13 @@ def parse_waves(text: str) -> tuple[Amount, ...]:
     Raises:
         UsageError: one is no amount, is 0, does not rise, or the last is not 100 %.
     """
-    sizes = tuple(Amount.parse(part, "--waves") for part in text.split(","))
+    return wave_sizes(text.split(","))
+
+
+def wave_sizes(parts: Sequence[str]) -> tuple[Amount, ...]:
+    """Read the sizes of waves, one by one; see `parse_waves`."""
+    text = ",".join(parts)
+    sizes = tuple(Amount.parse(part, "--waves") for part in parts)
     if any(size.number == 0 for size in sizes):
         raise UsageError(f"--waves {text}: a wave of none; leave it out")
     for is_share in (True, False):

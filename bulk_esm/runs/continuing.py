@@ -15,7 +15,7 @@ from bulk_esm.executors.tasks import LookAgain, ShardEnd
 from bulk_esm.model.budget import is_exceeded, spares_denials
 from bulk_esm.model.continuing import Left, left_of
 from bulk_esm.model.denials import Denials, denied_though_none_accepted, was_accepted
-from bulk_esm.model.doubts import Doubts, perhaps_sent, tells_of_sending
+from bulk_esm.model.doubts import NO_DOUBTS, Doubts, perhaps_sent, tells_of_sending
 from bulk_esm.model.plan import Plan
 from bulk_esm.model.records import FleetRecord, RunRecord, RunStatus
 from bulk_esm.model.result import TROUBLE, Outcome, Result
@@ -26,6 +26,7 @@ from bulk_esm.runs.fleet import Fleet
 from bulk_esm.runs.locking import release
 from bulk_esm.runs.read_tasks import ReadTasks
 from bulk_esm.runs.run import Run, sum_counts
+from bulk_esm.runs.taking_up import LatePlans
 from bulk_esm.store.lock import RunLock
 from bulk_esm.store.run_files import RunFiles
 
@@ -35,6 +36,7 @@ class RunRest:
 
     Attributes:
         record: the run as it stood.
+        late: the plans of shards that had none, as they could not be reached.
         problems: why some shards could not be looked at, by name.
         total: how many mappings the run has.
         ended: how many have ended.
@@ -47,6 +49,7 @@ class RunRest:
     def __init__(self, fleet: Fleet, files: RunFiles) -> None:
         """Read what is on disk; see `plan_rest`."""
         self.record = files.record()
+        self.late = LatePlans(fleet, files, lambda _: NO_DOUBTS)
         self.problems: dict[str, Problem] = {}
         self.total = self.ended = self.failures = self.updates = self.perhaps_sent = 0
         self.lock: Callable[[], Sequence[RunLock]] = tuple
@@ -127,6 +130,16 @@ class RunRest:
                 shards.append(shard)
         return shards
 
+    def count_late(self, late: LatePlans) -> None:
+        """Count what is planned of shards that had no plan."""
+        self.late = late
+        for name, plan in late.plans():
+            self.updates += len(plan.updates)
+            self.total += len(plan.items)
+            self._updates[name] = len(plan.updates)
+            self._known[name] = dict(late.ends[name].known)
+            self.requests.update(late.ends[name].requests)
+
     def take(self, shard: Shard, end: ShardEnd) -> None:
         """Take note of what was found in a shard."""
         self.requests.update(end.requests)
@@ -141,11 +154,12 @@ class RunRest:
                 before, updates=before.updates - len(end.known), accepted=before.accepted or found
             )
 
-    def rollout(self, most_failures: int | None) -> RolloutSettings:
+    def rollout(self, most_failures: int | None, window: str | None = None) -> RolloutSettings:
         """How the run goes on.
 
         Args:
             most_failures: see `begin`.
+            window: see `begin`.
 
         Raises:
             RefusedError: more have failed already.
@@ -153,6 +167,8 @@ class RunRest:
         rollout = self.record.rollout
         if most_failures is not None:
             rollout = msgspec.structs.replace(rollout, most_failures=most_failures)
+        if window is not None:
+            rollout = msgspec.structs.replace(rollout, window=window)
         spared = sum(of_shard.denied for of_shard in self._history.values())
         failures = self.failures - (spared if spares_denials(rollout.most_failures) else 0)
         if self.left and is_exceeded(rollout.most_failures, failures):
@@ -162,17 +178,20 @@ class RunRest:
             )
         return rollout
 
-    def begin(self, *, deadline: datetime | None = None, most_failures: int | None = None) -> Run:
+    def begin(
+        self, *, deadline: datetime | None = None, most_failures: int | None = None, window: str | None = None
+    ) -> Run:
         """Open the run again: what has no final result loses the one that it has, so that each has one at its end.
 
         Args:
             deadline: when all should have ended now.
             most_failures: how many mappings may fail in all of the run; as many as it said if left out.
+            window: when it may work from now on; as it said if left out.
 
         Raises:
             RefusedError: more have failed already, or another run is at work there.
         """
-        rollout = self.rollout(most_failures)
+        rollout = self.rollout(most_failures, window)
         locks = self.lock()
         try:
             return self._begun(rollout, deadline, locks)
@@ -183,6 +202,10 @@ class RunRest:
     def _begun(self, rollout: RolloutSettings, deadline: datetime | None, locks: Sequence[RunLock]) -> Run:
         for lock in locks:
             lock.tell(str(self._files.path.absolute()))
+        if self.late.ends:
+            self._files.write_record(msgspec.structs.replace(self.record, plan=None))
+            self._shards, digest = self.late.write()
+            self.record = msgspec.structs.replace(self.record, plan=digest)
         ended: dict[str, dict[str, Outcome]] = {}
         for shard in self._files.planned():
             files = self._files.shard(shard)
@@ -220,6 +243,7 @@ async def plan_rest(
     *,
     waiting: Callable[[str, int], None] = nobody,
     looking: Callable[[int], None] = nobody,
+    doubts_of: Callable[[Shard], Doubts] = lambda _: NO_DOUBTS,
 ) -> RunRest:
     """Look at what a run that did not end well has left; changes nothing, on disk or in Lambda.
 
@@ -228,6 +252,7 @@ async def plan_rest(
         files: the run's.
         waiting: called with a shard's name and its number of mappings in transition, before they are waited for.
         looking: called with the number of mappings that are looked at with Get, before they are.
+        doubts_of: about which of a shard's mappings List is not believed, of those that are planned only now.
 
     Raises:
         RunFolderError: a file cannot be read.
@@ -238,7 +263,10 @@ async def plan_rest(
     if rest.perhaps_sent:
         looking(rest.perhaps_sent)
     await ReadTasks(fleet.among(shards), rest.task_of, rest.take, waiting=waiting).run()
-    if len(shards) == 1 and rest.problems:
+    late = LatePlans(fleet, files, doubts_of)
+    await late.make(waiting)
+    rest.count_late(late)
+    if len(shards) == 1 and rest.problems and not late.ends:
         raise _error(rest.problems)
     return rest
 

@@ -13,10 +13,12 @@ from bulk_esm._version import __version__
 from bulk_esm.clock import iso
 from bulk_esm.engine.endings import Ending
 from bulk_esm.executors.tasks import ShardEnd, Task
+from bulk_esm.model.checked import Checked
 from bulk_esm.model.plan import Action, Plan, PlanItem
 from bulk_esm.model.plan_summary import PlanSummary
 from bulk_esm.model.records import FleetRecord, Intent, RunRecord, RunStatus, ShardEntry
 from bulk_esm.model.shard import Problem, Shard
+from bulk_esm.model.unmatched import in_all
 from bulk_esm.runs.each_shard import Told, nobody
 from bulk_esm.runs.fleet import Fleet
 from bulk_esm.runs.read_tasks import ReadTasks
@@ -24,7 +26,7 @@ from bulk_esm.store.finding import new_run_id
 from bulk_esm.store.run_files import RunFiles
 
 
-class PlanContext(msgspec.Struct, frozen=True, kw_only=True):
+class PlanContext(Checked, frozen=True, kw_only=True):
     """What a plan is made for, and who is told meanwhile.
 
     Attributes:
@@ -46,6 +48,7 @@ class RunPlan:
     Attributes:
         run_id: the run that it is for.
         known: how items end to which nothing is sent, by shard and UUID.
+        unknown: UUIDs that were asked for in one shard and that no mapping there has; see `nowhere` too.
         requests: what planning took, by kind.
         summary: what it comes to.
         blind: the shards in which Get is not permitted, so that List alone must tell what became of an update.
@@ -55,6 +58,7 @@ class RunPlan:
         """Begin with no shard; see `plan_run`."""
         self.run_id = run_id
         self.known: dict[str, dict[str, Ending]] = {}
+        self.unknown: list[str] = []
         self.requests: Counter[str] = Counter()
         self.summary = PlanSummary()
         self.blind: list[Shard] = []
@@ -65,6 +69,7 @@ class RunPlan:
         self._shards: tuple[Shard, ...] = (*fleet.shards, *(shard for shard, _ in fleet.failed))
         self._entries: dict[str, ShardEntry] = {shard.name: ShardEntry(shard=shard) for shard in self._shards}
         self._unknown: list[set[str]] = []
+        self._unmatched: list[tuple[tuple[str, str], ...]] = []
         self._home: Plan | None = None if fleet.is_named else Plan(())
         self._files: RunFiles | None = RunFiles.begin(runs_dir, run_id) if fleet.is_named else None
         self._fleet_record: FleetRecord | None = None
@@ -117,6 +122,11 @@ class RunPlan:
             return []
         return sorted(set.intersection(*self._unknown))
 
+    @property
+    def unmatched(self) -> tuple[tuple[str, str], ...] | None:
+        """Flags and values of the selection that match no mapping; None without one, or if a shard did not answer."""
+        return None if self.problems or not self._unmatched else in_all(self._unmatched)
+
     def count(self, action: Action) -> int:
         """How many mappings have this action; those that someone changed since count for none."""
         return self.summary.actions[action]
@@ -129,18 +139,24 @@ class RunPlan:
             for shard in self._planned():
                 yield from self._files.shard(shard).plan().items
 
-    def take(self, shard: Shard, end: ShardEnd) -> None:
+    def take(self, shard: Shard, end: ShardEnd, task_of: Callable[[Shard], Task] | None = None) -> None:
         """Keep a shard's plan, or note why there is none.
 
         Args:
             shard: the shard.
             end: what came of planning it.
+            task_of: makes the task that was to plan it.
         """
         self.requests.update(end.requests)
+        if end.unmatched is not None:
+            self._unmatched.append(end.unmatched)
         plan = end.plan or Plan(())
-        if not self._names_unknown:
+        unknown = [item.uuid for item in plan.items if item.is_unknown]
+        if self._names_unknown:
+            self.unknown += unknown
+        else:
             # A UUID that another shard may have is no mapping of this one, and no matter of its plan.
-            self._unknown.append({item.uuid for item in plan.items if item.is_unknown})
+            self._unknown.append(set(unknown))
             plan = Plan(tuple(item for item in plan.items if not item.is_unknown))
         found = msgspec.structs.replace(shard, account_id=shard.account_id or end.account_id or plan.account_id)
         self._entries[shard.name] = ShardEntry(
@@ -160,6 +176,8 @@ class RunPlan:
             return
         digest = self._files.add(found.name, self._record_of(found, end.problem), plan)
         self._entries[shard.name] = msgspec.structs.replace(self._entries[shard.name], plan=digest)
+        if end.problem is not None and task_of is not None and found.is_known:
+            self._files.write_task(found, msgspec.json.encode(task_of(shard)))  # for `continue`
 
     def publish(self, intent: Intent, groups: Sequence[Sequence[Shard]], most_failed: int | None) -> RunFiles:
         """Make it a run: from now on it is there for `continue`, and may be carried out.
@@ -235,7 +253,7 @@ async def plan_run(
     plan = RunPlan(fleet, run_id, runs_dir=runs_dir, context=context)
 
     def take(shard: Shard, end: ShardEnd) -> None:
-        plan.take(shard, end)
+        plan.take(shard, end, task_of)
         context.told(shard, end)
 
     try:

@@ -38,6 +38,7 @@ class Rollout:
         gates: Sequence[Gate] = (),
         confirm: Callable[[WaveEnd], Awaitable[bool]] | None = None,
         soak_s: float = 0.0,
+        opens_at: float = float("-inf"),
         deadline: float = float("inf"),
         as_given: bool = False,
         clock: Clock | None = None,
@@ -50,6 +51,7 @@ class Rollout:
         self._gates = gates
         self._confirm = confirm
         self._soak_s = soak_s
+        self._opens_at = opens_at
         self._deadline = deadline
         self._as_given = as_given
         self._clock = clock or Clock()
@@ -59,6 +61,7 @@ class Rollout:
         """Carry out all waves, or as many as nothing stops."""
         begun = ended = 0
         try:
+            await self._wait_for_opening()
             for number, wave in enumerate(self._waves, start=1):
                 if not wave:
                     continue  # a run that is continued has been through it
@@ -77,6 +80,14 @@ class Rollout:
         """Send nothing more, and look at once at what was accepted; a soak and its gates end at once."""
         self._tasks.stop(stop, hurry=True)
         self._between.cancel()
+
+    async def _wait_for_opening(self) -> None:
+        left_s = self._opens_at - self._clock.monotonic()
+        if left_s > 0:
+            with anyio.CancelScope() as self._between:
+                self.stage = "waiting for its window to open"
+                await self._clock.sleep(left_s)
+            self.stage = ""
 
     async def _pause(self, wave: int, *, soaks: bool) -> None:
         """Soak, and ask; a run that is continued has soaked, but what halted it may still be so."""

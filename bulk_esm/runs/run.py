@@ -22,13 +22,15 @@ from bulk_esm.model.records import FleetRecord, RunRecord, RunStatus
 from bulk_esm.model.result import Outcome, Result
 from bulk_esm.model.slices import Slice, slices_of
 from bulk_esm.model.stopping import Stop, status_of
-from bulk_esm.model.waves import parse_waves
+from bulk_esm.model.waves import wave_sizes
+from bulk_esm.model.window import Window
 from bulk_esm.observers.observer import Observer, Observers
 from bulk_esm.runs.fleet import Fleet
 from bulk_esm.runs.locking import release
 from bulk_esm.runs.rollout import Rollout
 from bulk_esm.runs.shard_progress import ShardProgress
 from bulk_esm.runs.wave_tasks import WaveTasks
+from bulk_esm.store.at_work import at_work
 from bulk_esm.store.lock import RunLock
 from bulk_esm.store.run_files import RunFiles
 from bulk_esm.store.shard_files import LOG
@@ -67,7 +69,7 @@ class Run:
             ended: how items have ended before, by shard and UUID.
             history: what the run's updates met before in each shard, and how many are left to send there.
             unseen: the shards in which nobody could look at what was sent before.
-            deadline: when all should have ended.
+            deadline: when all should have ended; a window's closing, if that comes first.
             locks: what it holds until it has been carried out.
         """
         self.files = files
@@ -75,7 +77,7 @@ class Run:
         self._clock = fleet.clock
         self._shards = shards or files.fleet()
         self._ended = ended or {}
-        self._deadline = deadline
+        self._opens_at, self._deadline = _within(self.record.rollout.window, deadline, self._clock.now())
         self._locks = tuple(locks)
         self._tasks = WaveTasks(
             fleet.executor,
@@ -87,7 +89,7 @@ class Run:
             ended=self._ended,
             history=history,
             unseen=unseen,
-            deadline=iso(deadline),
+            deadline=iso(self._deadline),
             age_s=self._age_s,
         )
         for name, of_shard in self._ended.items():
@@ -147,7 +149,7 @@ class Run:
         """
         tell = Observers(observers)
         status, reason = RunStatus.INTERRUPTED, None
-        with logging_to_file(self.path / LOG):
+        with at_work(self.path), logging_to_file(self.path / LOG):
             tell(RunBegan(self.record))
 
             def on_result(result: Result) -> None:
@@ -184,7 +186,7 @@ class Run:
         self, tell: Observer, gates: Sequence[Gate], confirm: Callable[[WaveEnd], Awaitable[bool]] | None
     ) -> Rollout:
         settings = self.record.rollout
-        sizes = parse_waves(",".join(settings.waves)) if settings.waves else ()
+        sizes = wave_sizes(settings.waves) if settings.waves else ()
         updates = {entry.shard.name: entry.updates for entry in self._shards.shards}
         waves: list[tuple[Slice, ...]] = slices_of(self._shards.groups, updates, sizes)
         waves = [tuple(slice_ for slice_ in wave if not self._is_over(slice_)) for wave in waves]
@@ -195,7 +197,8 @@ class Run:
             gates=gates,
             confirm=confirm,
             soak_s=settings.soak_s,
-            deadline=self._on_the_clock(),
+            opens_at=self._on_the_clock(self._opens_at, float("-inf")),
+            deadline=self._on_the_clock(self._deadline, float("inf")),
             as_given=settings.as_given,
             clock=self._clock,
         )
@@ -210,10 +213,10 @@ class Run:
         read_at = datetime.fromisoformat(self.record.continued_at or self.record.started_at)
         return (self._clock.now() - read_at).total_seconds()
 
-    def _on_the_clock(self) -> float:
-        if self._deadline is None:
-            return float("inf")
-        return self._clock.monotonic() + (self._deadline - self._clock.now()).total_seconds()
+    def _on_the_clock(self, moment: datetime | None, never: float) -> float:
+        if moment is None:
+            return never
+        return self._clock.monotonic() + (moment - self._clock.now()).total_seconds()
 
     def _end(self, status: RunStatus, reason: str | None) -> None:
         self._unwritten = self._tasks.recording.failure
@@ -282,6 +285,15 @@ class Run:
         except RunFolderError as error:
             self._unwritten = self._unwritten or error
             log.error("record_not_written", error=str(error))  # noqa: TRY400 - the user needs no traceback
+
+
+def _within(window: str | None, deadline: datetime | None, now: datetime) -> tuple[datetime | None, datetime | None]:
+    """When a run begins, and when all should have ended: a window's closing is a deadline."""
+    if window is None:
+        return None, deadline
+    opens, closes = Window.parse(window).next(now)
+    ends = closes if deadline is None else min(closes, deadline)
+    return min(opens, ends), ends  # what ends before it could begin is not waited for
 
 
 def sum_counts(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:

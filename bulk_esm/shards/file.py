@@ -80,8 +80,6 @@ def _read(found: Any, name: str) -> FleetFile:
     if not document.shards:
         raise UsageError(f"{name}: it has no shards; write [[shards]] in TOML or shards: in YAML, each with a region")
     specs = tuple(_spec(shard, document, f"{name}, shard {number}") for number, shard in enumerate(document.shards, 1))
-    for spec in specs:
-        spec.check()
     if document.external_id is not None and not any(spec.external_id for spec in specs):
         raise UsageError(f"{name}, external_id: it goes with a role; give role_name or role_arn, or leave it out")
     refuse_duplicates(names_of(specs))

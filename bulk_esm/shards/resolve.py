@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Final, Protocol
 
@@ -18,7 +18,7 @@ from bulk_esm.model.parameters import nearest
 from bulk_esm.model.shard import Problem, Shard
 from bulk_esm.shards.roles import role_arn_of
 from bulk_esm.shards.settings import FleetSettings
-from bulk_esm.shards.spec import ALL_REGIONS, ShardSpec, narrowed, refuse_duplicates
+from bulk_esm.shards.spec import ALL_REGIONS, ShardSpec, names_of, narrowed, refuse_duplicates
 
 _ASKED_AT_ONCE: Final = 10
 
@@ -95,6 +95,8 @@ async def resolve(settings: FleetSettings, *, sessions: Asked, reach: Reach, hom
     )
     shards = tuple(shard for each in found for shard in each.shards)
     problems = tuple(problem for each in found for problem in each.problems)
+    if settings.shards:
+        shards, problems = _meant(settings.shards, shards, problems)
     if not shards and not problems:
         raise UsageError("the fleet has no shard: no active account, or no enabled Region, is left of what was named")
     return Resolved(shards=shards, problems=problems)
@@ -108,7 +110,23 @@ class _Resolver:
         self._home_region = home_region
 
     async def specs(self) -> Sequence[ShardSpec]:
-        """What is asked for, by account."""
+        """What is asked for, by account; of accounts and Regions that no shard which is meant has nothing is asked."""
+        specs = await self._specs()
+        if not self._settings.shards:
+            return specs
+        meant = [name.split("-", 1) for name in self._settings.shards]
+        found = []
+        for spec in specs:
+            there = [region for account_id, region in meant if spec.known_account_id in (None, account_id)]
+            if spec.regions and ALL_REGIONS not in spec.regions:
+                there = [region for region in spec.regions if region in there]
+            if there:
+                found.append(msgspec.structs.replace(spec, regions=tuple(there)) if spec.regions else spec)
+        if not found:
+            raise _no_shard(self._settings.shards[0], [name for name, _ in names_of(specs)])
+        return found
+
+    async def _specs(self) -> Sequence[ShardSpec]:
         settings = self._settings
         if settings.file is not None:
             return [
@@ -184,6 +202,28 @@ class _Resolver:
                 external_id=spec.external_id if role_arn is not None else None,
             )
         )
+
+
+def _meant(
+    names: Sequence[str], shards: tuple[Shard, ...], problems: tuple[tuple[Shard, Problem], ...]
+) -> tuple[tuple[Shard, ...], tuple[tuple[Shard, Problem], ...]]:
+    """The shards that are meant, and the problems of these.
+
+    Raises:
+        UsageError: one is none of the fleet's.
+    """
+    there = {shard.name for shard in (*shards, *(shard for shard, _ in problems))}
+    for name in names:
+        if name not in there:
+            raise _no_shard(name, there)
+    return (
+        tuple(shard for shard in shards if shard.name in names),
+        tuple((shard, problem) for shard, problem in problems if shard.name in names),
+    )
+
+
+def _no_shard(name: str, there: Iterable[str]) -> UsageError:
+    return UsageError(f"--shard {name}: no shard of the fleet{nearest(name, there)}")
 
 
 def _stand_in(spec: ShardSpec, account_id: str | None, region: str) -> Shard:

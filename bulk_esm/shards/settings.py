@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-import msgspec
-
 from bulk_esm.errors import UsageError
+from bulk_esm.model.checked import Checked
 from bulk_esm.shards.file import FleetFile
 from bulk_esm.shards.roles import account_of_role, check_role, refuse_one_role_for_several
 from bulk_esm.shards.spec import ShardSpec, check_account_id, check_regions, narrowed, refuse_twice
@@ -16,7 +15,7 @@ from bulk_esm.shards.spec import ShardSpec, check_account_id, check_regions, nar
 _PARENT: Final = re.compile(r"r-[0-9a-z]{4,32}|ou-[0-9a-z]{4,32}-[0-9a-z]{8,32}")
 
 
-class FleetSettings(msgspec.Struct, frozen=True, kw_only=True):
+class FleetSettings(Checked, frozen=True, kw_only=True):
     """What a fleet is. Accounts and Regions together, or a file.
 
     Attributes:
@@ -30,6 +29,7 @@ class FleetSettings(msgspec.Struct, frozen=True, kw_only=True):
         exclude_accounts: which of those are not.
         file: a fleet file that was read, or None.
         shard_tags: `KEY` or `KEY=VALUE`; shards of the file that have none of them are left out.
+        shards: names such as `222222222222-eu-west-1`; of all that the rest says, only these are meant.
         profile: a profile of the AWS configuration files, for all that name no other; or None.
     """
 
@@ -43,6 +43,7 @@ class FleetSettings(msgspec.Struct, frozen=True, kw_only=True):
     exclude_accounts: tuple[str, ...] = ()
     file: FleetFile | None = None
     shard_tags: tuple[str, ...] = ()
+    shards: tuple[str, ...] = ()
     profile: str | None = None
 
     @property
@@ -51,11 +52,16 @@ class FleetSettings(msgspec.Struct, frozen=True, kw_only=True):
         return self.organization or bool(self.ous)
 
     def check(self) -> None:
-        """Refuse what makes no sense, before anything is sent.
+        """Refuse what makes no sense; called where it is made.
 
         Raises:
             UsageError: flags that exclude or lack each other, malformed accounts, unknown Regions, impossible roles.
         """
+        for name in self.shards:
+            account_id, _, region = name.partition("-")
+            check_account_id(account_id, f"--shard {name}: account")
+            check_regions((region,), f"--shard {name}: Region")
+        refuse_twice(self.shards, "--shard")
         if self.file is not None:
             self._refuse_beside_file()
             narrowed(self.file.specs, self.shard_tags)

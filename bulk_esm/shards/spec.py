@@ -9,6 +9,7 @@ import msgspec
 
 from bulk_esm.aws.regions import partition_of, unknown_region
 from bulk_esm.errors import UsageError
+from bulk_esm.model.checked import AboveZero, Checked
 from bulk_esm.model.parameters import nearest
 from bulk_esm.model.shard import Shard
 from bulk_esm.shards.roles import PLACEHOLDER, account_of_role, check_role, role_arn_of
@@ -16,7 +17,7 @@ from bulk_esm.shards.roles import PLACEHOLDER, account_of_role, check_role, role
 ALL_REGIONS: Final = "all"
 
 
-class ShardSpec(msgspec.Struct, frozen=True, kw_only=True):
+class ShardSpec(Checked, frozen=True, kw_only=True):
     """One account, known or not yet, and its Regions.
 
     Attributes:
@@ -37,12 +38,12 @@ class ShardSpec(msgspec.Struct, frozen=True, kw_only=True):
     role_arn: str | None = None
     external_id: str | None = None
     profile: str | None = None
-    max_per_second: float | None = None
-    tags: dict[str, str] = {}
+    max_per_second: AboveZero | None = None
+    tags: dict[str, str] = msgspec.field(default_factory=dict)
     where: str = ""
 
     def check(self) -> None:
-        """Refuse what makes no sense, before anything is asked.
+        """Refuse what makes no sense; called where it is made.
 
         Raises:
             UsageError: a malformed account, an unknown Region, one named twice, or an impossible role.

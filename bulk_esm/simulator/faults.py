@@ -7,8 +7,7 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Literal
 
-import msgspec
-
+from bulk_esm.model.checked import Checked, Count, NotNegative, Seconds, Share
 from bulk_esm.simulator.draws import draw
 from bulk_esm.simulator.spoils import Spoil
 
@@ -22,7 +21,7 @@ class Fate(StrEnum):
     CUT_AFTER = "cut-after"
 
 
-class Denial(msgspec.Struct, frozen=True, kw_only=True):
+class Denial(Checked, frozen=True, kw_only=True):
     """A statement that denies an action, of all mappings or of some, as a policy may (F§0.1).
 
     Attributes:
@@ -30,13 +29,13 @@ class Denial(msgspec.Struct, frozen=True, kw_only=True):
         resources: globs; it holds for mappings whose UUID or ARN, or whose function's name or ARN, matches one. All
             mappings, and List, if there are none.
         from_s: from when on it holds, in virtual seconds.
-        until_s: until when.
+        until_s: until when; None for ever.
     """
 
     action: str
     resources: tuple[str, ...] = ()
-    from_s: float = 0.0
-    until_s: float = float("inf")
+    from_s: Seconds = 0.0
+    until_s: Seconds | None = None
 
     def denies(self, action: str, names: Collection[str], now: float) -> bool:
         """Whether it denies a call.
@@ -46,12 +45,12 @@ class Denial(msgspec.Struct, frozen=True, kw_only=True):
             names: what the mapping and its function are called; none where no mapping is meant.
             now: virtual seconds.
         """
-        if action != self.action or not self.from_s <= now < self.until_s:
+        if action != self.action or now < self.from_s or (self.until_s is not None and now >= self.until_s):
             return False
         return not self.resources or any(fnmatchcase(name, glob) for name in names for glob in self.resources)
 
 
-class Faults(msgspec.Struct, frozen=True, kw_only=True):
+class Faults(Checked, frozen=True, kw_only=True):
     """Faults to inject; the default is none. Shares are from 0 to 1 and drawn by the simulator's seed.
 
     Virtual seconds pass `speed` times as fast as real ones.
@@ -92,31 +91,31 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
         drip_s: real seconds before each byte of `Spoil.DRIP`.
     """
 
-    error_share: float = 0.0
-    cut_before_share: float = 0.0
-    cut_after_share: float = 0.0
-    latency_s: float = 0.0
-    latency_share: float = 1.0
-    stuck_share: float = 0.0
-    list_lag_s: float = 0.0
-    list_lag_real_s: float = 0.0
-    list_wrong_share: float = 0.0
-    list_wrong_for_s: float = 0.0
-    refused_share: float = 0.0
+    error_share: Share = 0.0
+    cut_before_share: Share = 0.0
+    cut_after_share: Share = 0.0
+    latency_s: Seconds = 0.0
+    latency_share: Share = 1.0
+    stuck_share: Share = 0.0
+    list_lag_s: Seconds = 0.0
+    list_lag_real_s: Seconds = 0.0
+    list_wrong_share: Share = 0.0
+    list_wrong_for_s: Seconds = 0.0
+    refused_share: Share = 0.0
     denied_accounts: frozenset[str] = frozenset()
     denied_actions: frozenset[str] = frozenset()
     denials: tuple[Denial, ...] = ()
     broken_accounts: frozenset[str] = frozenset()
-    expires_after_s: float | None = None
+    expires_after_s: Seconds | None = None
     throttle_code: Literal["TooManyRequestsException", "ThrottlingException"] = "TooManyRequestsException"
-    retry_after_s: int | None = None
-    other_caller_share: float = 0.0
-    other_caller_on_s: float = 1.0
-    other_caller_off_s: float = 0.0
+    retry_after_s: Count | None = None
+    other_caller_share: NotNegative = 0.0
+    other_caller_on_s: Seconds = 1.0
+    other_caller_off_s: Seconds = 0.0
     spoils: tuple[Spoil, ...] = ()
-    spoiled_share: float = 1.0
+    spoiled_share: Share = 1.0
     redirects_to: str = "http://127.0.0.1:9/"
-    drip_s: float = 1.0
+    drip_s: Seconds = 1.0
 
     def fate(self, *key: object) -> Fate:
         """Draw what becomes of one Lambda request.

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, Self
 import msgspec
 from aiohttp import web
 
+from bulk_esm.model.checked import AboveZero, Count, taken
 from bulk_esm.model.mapping import FunctionReference
 from bulk_esm.simulator import bounds
 from bulk_esm.simulator.alarms import Alarm
@@ -89,6 +90,8 @@ class Simulator:
         clock: Callable[[], float] | None = None,
         epoch: float | None = None,
     ) -> None:
+        mappings = taken("mappings", mappings, Count)
+        speed = taken("speed", speed, AboveZero)
         self.account_id = account_id
         self.region = region
         self._speed = speed

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import msgspec
-
+from bulk_esm.model.checked import Checked, NotNegative
 from bulk_esm.simulator.faults import Faults
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
+class Settings(Checked, frozen=True, kw_only=True):
     """What all accounts and Regions of a simulator share.
 
     Attributes:
@@ -28,10 +27,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     seed: int = 1
     account_id: str = "123456789012"
-    epoch: float = 1_760_000_000.0
-    quota_per_second: float | None = 15.0
-    burst: float = 15.0
-    settle_scale: float = 1.0
+    epoch: NotNegative = 1_760_000_000.0
+    quota_per_second: NotNegative | None = 15.0
+    burst: NotNegative = 15.0
+    settle_scale: NotNegative = 1.0
     whole_stamps: bool = False
     switches_scaling: bool = False
     newer: frozenset[str] = frozenset()

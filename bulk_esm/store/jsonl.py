@@ -12,7 +12,7 @@ from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
-from bulk_esm.errors import RecordingError, RunFolderError
+from bulk_esm.errors import RecordingError, RunFolderError, UsageError
 from bulk_esm.model.api_types import check_mapping, check_request
 from bulk_esm.model.plan import PlanItem
 from bulk_esm.model.records import FileDigest, RunRecord
@@ -50,7 +50,7 @@ class LineReader(Generic[T]):
                 _check_item(record)
             elif isinstance(record, RunRecord):
                 _check_times(record)
-        except (ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors, as is what is no UTF-8
+        except (ValueError, RecursionError, UsageError) as error:  # settings that make no sense are refused where made
             raise LineError(str(error)) from error
         return record
 

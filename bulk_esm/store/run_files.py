@@ -31,6 +31,7 @@ from bulk_esm.store.shard_files import RECORD, ShardFiles
 A_NAME: Final = re.compile(r"\d{8}T\d{6}Z-[a-z]+-[0-9a-f]{6}")
 FLEET: Final = "fleet.json"
 SHARDS: Final = "shards"
+TASK: Final = "task.json"
 
 
 class RunFiles:
@@ -204,6 +205,54 @@ class RunFiles:
             RunFolderError: a file is missing, damaged, or no such record.
         """
         return [entry.shard for entry in self.fleet().shards if entry.problem is None]
+
+    def unplanned(self) -> list[Shard]:
+        """The shards that have no plan, and of which it is known what was to be planned there.
+
+        Raises:
+            RunFolderError: a file is missing, damaged, or no such record.
+        """
+        if not self.has_shards:
+            return []
+        return [entry.shard for entry in self.fleet().shards if entry.problem is not None and self.task(entry.shard)]
+
+    def task(self, shard: Shard) -> bytes | None:
+        """What was to be planned in a shard that could not be reached; None where nobody knows.
+
+        Raises:
+            RunFolderError: it cannot be read.
+        """
+        path = self.path / SHARDS / shard.name / TASK
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise RunFolderError(f"{path} cannot be read: {error.strerror}") from error
+
+    def write_task(self, shard: Shard, task: bytes) -> None:
+        """Bring to disk what was to be planned in a shard that could not be reached.
+
+        Raises:
+            RunFolderError: it cannot be written.
+        """
+        path = self.path / SHARDS / shard.name / TASK
+        with writing(path):
+            path.write_bytes(task)
+
+    def write_fleet(self, fleet: FleetRecord) -> FileDigest:
+        """Replace the list of shards.
+
+        Returns:
+            Its digest, for the caller to put in `run.json`.
+
+        Raises:
+            RunFolderError: it cannot be written.
+        """
+        with writing(self.path / FLEET):
+            digest = write_durably(self.path / FLEET, [fleet])
+        self._fleet, self._shards = fleet, {}
+        return digest
 
     def items(self) -> Iterator[PlanItem]:
         """The plans of all shards, one shard's in memory at a time."""

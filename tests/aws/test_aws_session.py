@@ -204,8 +204,8 @@ async def test_credentials_that_cannot_be_had(config: Path, profile: str) -> Non
 
 
 async def test_settings_that_make_no_sense(aws_set_up: Path) -> None:
-    assert "concurrency is at least 1" in await refusal(UsageError, concurrency=0)
-    assert "requests a second" in await refusal(UsageError, max_per_second=0.0)
+    assert "concurrency=0: expected int of at least 1" in await refusal(UsageError, concurrency=0)
+    assert "max_per_second=0.0: expected float above 0.0" in await refusal(UsageError, max_per_second=0.0)
 
 
 async def test_the_sdk_itself_does_not_retry_and_has_room_for_all_requests(aws_set_up: Path) -> None:

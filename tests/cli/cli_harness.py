@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 SPEED = 100.0
 FAST = ("--rate", f"{12 * SPEED:g}")  # the default, at that speed
-LONGEST_S = 120  # of one command; nothing is asserted about time, but nothing may hang for ever either
+LONGEST_S = 600  # of one command; nothing is asserted about time, but nothing may hang for ever either
 ACCOUNT = "123456789012"
 NO_SUCH_UUID = "00000000-0000-4000-8000-000000000000"
 PLAN = {"uuid", "function_arn", "event_source_arn", "source_type", "state", "action", "request", "diff", "problems"}

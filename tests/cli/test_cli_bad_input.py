@@ -147,7 +147,7 @@ CASES: list[tuple[tuple[str, ...], tuple[str, ...]]] = [
     (("pause", *ALL, "--rate", "0"), ("rate", "above 0")),
     (("pause", *ALL, "--rate", "-1"), ("rate", "above 0")),
     (("pause", *ALL, "--rate", "nan"), ("rate", "above 0")),
-    (("pause", *ALL, "--rate", "inf"), ("rate", "above 0")),
+    (("pause", *ALL, "--rate", "inf"), ("rate", "at most")),
     (("pause", *ALL, "--rate", "fast"), ("--rate", "fast")),
     (("pause", *ALL, "--concurrency", "0"), ("concurrency", "at least 1")),
     (("simulate", "--speed", "0"), ("--speed", "above 0")),

@@ -279,4 +279,4 @@ def test_a_run_that_was_killed_is_not_taken_for_nothing_to_do(
     path = last_run(tmp_path).path / "run.json"
     record = msgspec.json.decode(path.read_bytes())
     path.write_bytes(msgspec.json.encode({**record, "status": "running", "ended_at": None, "counts": {}}))
-    assert "did not end: it was killed, or is still running" in inside({}, "show", "last").stderr
+    assert "did not end: it was killed; so far" in inside({}, "show", "last").stderr

@@ -10,7 +10,9 @@ import msgspec
 import pytest
 from cli_harness import FAST, Cli, Inside, RunFiles, Simulated, finish, listening
 
+from bulk_esm.model.records import FileDigest, FleetRecord
 from bulk_esm.simulator import Faults, Kind
+from bulk_esm.store import run_files as store
 
 ACCOUNTS = ("111111111111", "222222222222", "333333333333")
 REGIONS = ("us-east-1", "eu-west-1")
@@ -145,6 +147,65 @@ def test_denied_accounts_and_a_broken_one_hurt_no_other(inside: Inside) -> None:
         assert inside(simulated.environment, "list", *only).code == 5
         only = (*FLEET[2:], "--accounts", ACCOUNTS[1])
         assert inside(simulated.environment, "list", *only, *FAST).code == 2  # as without a fleet's flags
+
+
+@pytest.mark.parametrize("waves", [(), ("--waves", "1,100%")])
+def test_shards_that_could_not_be_planned_are_taken_up(inside: Inside, tmp_path: Path, waves: tuple[str, ...]) -> None:
+    seen = frozenset({ACCOUNTS[0]})
+    faults = Faults(broken_accounts=seen) if waves else Faults(denied_accounts=seen)
+    with Simulated(mappings=EACH, faults=faults) as simulated:
+        done = inside(simulated.environment, "pause", *FLEET, "--all", *waves, *YES)
+        assert done.code == 1
+        [run] = runs_of(tmp_path)
+        assert f"to finish it: bulk-esm continue bulk-esm-runs/{run.name}" in done.stderr
+        assert inside(simulated.environment, "continue", "last", *YES).code == 1  # it is as it was
+        assert updates(simulated) == sum(result["outcome"] == "updated" for result in done.records)
+    with Simulated(mappings=EACH) as simulated:  # in which that is mended
+        before = [states_in(simulated, ACCOUNTS[0], region) for region in REGIONS]
+        dry = inside(simulated.environment, "continue", "last", "--dry-run", *FAST)
+        assert (dry.code, updates(simulated)) == (0, 0)
+        assert f"planned only now, as they could not be reached before: 2 shards with {2 * EACH} of these" in dry.stderr
+        again = inside(simulated.environment, "continue", "last", *YES)
+        assert again.code == 0
+        assert {result["account_id"] for result in again.records} == seen
+        assert len(again.records) == 2 * EACH
+        there = [set(states_in(simulated, ACCOUNTS[0], region).values()) for region in REGIONS]
+        assert there == [{"Disabled"}] * 2
+        assert RunFiles(run).record["shards"] == {"finished": 6}
+        assert len({result["uuid"] for files in of_shards(run).values() for result in files.results}) == 6 * EACH
+        assert inside(simulated.environment, "continue", "last", *YES).stdout == ""
+        assert "finished" in inside({}, "runs", "--output", "table").stdout
+        resumed = inside(simulated.environment, "resume", "--run", "last", *YES)
+        assert resumed.code == 0
+        assert [states_in(simulated, ACCOUNTS[0], region) for region in REGIONS] == before
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_kill_while_shards_are_taken_up_damages_nothing(
+    inside: Inside, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    """The list of shards and its digest are two files."""
+    really = store.RunFiles.write_fleet
+
+    def killed(files: store.RunFiles, fleet: FleetRecord) -> FileDigest:
+        if when == "after":
+            really(files, fleet)
+        raise SystemExit(9)
+
+    with Simulated(mappings=2, faults=Faults(denied_accounts=frozenset({ACCOUNTS[0]}))) as simulated:
+        assert inside(simulated.environment, "pause", *FLEET, "--all", *YES).code == 1
+    with Simulated(mappings=2) as simulated:
+        with monkeypatch.context() as patched:
+            patched.setattr(store.RunFiles, "write_fleet", killed)
+            with pytest.raises(SystemExit):
+                inside(simulated.environment, "continue", "last", *YES)
+        assert updates(simulated) == 0
+        again = inside(simulated.environment, "continue", "last", *YES)
+        assert again.code == 0
+        assert [set(states_in(simulated, ACCOUNTS[0], region).values()) for region in REGIONS] == [{"Disabled"}] * 2
+        assert inside(simulated.environment, "verify", "last", *FAST).code in {0, 1}  # its fleet.json can be read
+        [run] = runs_of(tmp_path)
+        assert len({result["uuid"] for files in of_shards(run).values() for result in files.results}) == 6 * 2
 
 
 def test_three_of_sixty_shards_denied_and_one_broken(inside: Inside, tmp_path: Path) -> None:
@@ -341,7 +402,7 @@ def test_uuids_are_looked_for_in_all_shards(inside: Inside, simulated: Simulated
     assert inside(simulated.environment, "list", *FLEET, *named, *nowhere).code == 1
     refused = inside(simulated.environment, "pause", *FLEET, *named, *nowhere, *YES)
     assert refused.code == 2
-    assert "no shard has a mapping" in refused.stderr
+    assert "no event source mapping in any of these shards has" in refused.stderr
     assert updates(simulated) == 0
 
 

@@ -1,9 +1,10 @@
 """What must hold before anything is sent: the size, the account, the data, the moment, and no other run."""
 
 import signal
-import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from cli_harness import ACCOUNT, FAST, Cli, Done, Inside, Simulated, finish, wait_until
@@ -93,14 +94,27 @@ def test_a_pause_that_loses_data(tmp_path: Path, simulated: Simulated, inside: I
 
     done = Cli(tmp_path, simulated.environment)("pause", "--all", "--for", "4h", *YES)
     check_nothing_was_sent(done, simulated, tmp_path)
-    named = {uuid for uuid in simulated.states() if uuid in done.stderr}
-    assert named == lose
+    assert sum(uuid in done.stderr for uuid in lose) == 1  # grouped, with an example
+    counts = [
+        int(line.split()[0]) for line in done.stderr.partition(", such as ")[2].splitlines() if " x after " in line
+    ]
+    assert sum(counts) == len(lose)
     assert "a DocumentDB change stream keeps 3 h" in done.stderr
     assert "MaximumRecordAgeInSeconds is 3600" in done.stderr
     assert f"{len(lose)} mappings lose data within 4:00:00" in done.stderr
     assert "--accept-data-loss" in done.stderr
 
     assert inside(simulated.environment, "pause", "--all", "--for", "30m", "--dry-run", *FAST).code == 0
+    both = inside(
+        simulated.environment, "pause", "--all", "--for", "4h", "--accept-data-loss", "--skip-data-loss", *YES
+    )
+    assert both.code == 2
+    skipped = inside(simulated.environment, "pause", "--all", "--for", "4h", "--skip-data-loss", *YES)
+    assert skipped.code == 0
+    assert f"{len(lose)} blocked" in skipped.stderr
+    assert {uuid for uuid, state in simulated.states().items() if state == "Enabled"} == lose
+    run = Cli(tmp_path, simulated.environment).last_run()
+    assert {one["uuid"] for one in run.results if one["outcome"] == "blocked"} == lose
     accepted = inside(simulated.environment, "pause", "--all", "--for", "4h", "--accept-data-loss", *YES)
     assert accepted.code == 0
     assert "data that is lost if the pause takes too long" in accepted.stderr
@@ -113,9 +127,41 @@ def test_a_pause_that_loses_data(tmp_path: Path, simulated: Simulated, inside: I
 def test_a_deadline_is_read_once() -> None:
     """What was shown holds, however long one takes to say yes."""
     job = Job(command="pause", run=RunOptions(yes=True), guards=GuardOptions(deadline="30m"))
-    shown = job.deadline
-    time.sleep(0.01)
-    assert job.deadline == shown
+    shown = job.hours.deadline
+    with patch("bulk_esm.cli.hours.datetime") as moved:
+        moved.now.return_value = datetime(2100, 1, 1, tzinfo=UTC)
+        assert job.hours.deadline == shown
+
+
+def hours(begin: float, end: float) -> str:
+    """A window around or after now."""
+    now = datetime.now(UTC)
+    return f"{now + timedelta(hours=begin):%H:%M}-{now + timedelta(hours=end):%H:%M}[UTC]"
+
+
+def test_a_job_waits_for_its_window_and_can_be_interrupted(tmp_path: Path, simulated: Simulated) -> None:
+    cli = Cli(tmp_path, simulated.environment)
+    window = hours(6, 8)
+    with cli.start("pause", "--all", *YES, "--window", window) as process:
+        assert process.stderr is not None
+        assert f"for --window {window} to open" in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        assert finish(process).code == 130
+    assert simulated.report().count(Kind.UPDATE) == 0
+    assert not cli.run_folders()
+
+
+def test_a_job_in_its_window(tmp_path: Path, simulated: Simulated, inside: Inside) -> None:
+    window = hours(-6, 6)
+    dry = inside(simulated.environment, "pause", "--all", "--dry-run", "--window", hours(6, 8), *FAST)
+    assert dry.code == 0
+    assert "window: " in dry.stderr
+    done = inside(simulated.environment, "pause", "--all", *YES, "--window", window)
+    assert done.code == 0
+    assert f"window: {window}, which closes at 20" in done.stderr
+    assert Cli(tmp_path, simulated.environment).last_run().record["rollout"]["window"] == window
+    refused = inside(simulated.environment, "resume", "--all", *YES, "--window", "02:00-04:30")
+    assert (refused.code, refused.stderr.count("say the zone")) == (2, 1)
 
 
 # No other run

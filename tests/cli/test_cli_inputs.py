@@ -29,7 +29,8 @@ QUEUE = f"arn:aws:sqs:us-east-1:{ACCOUNT}:orders-queue"
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("90s", 90), ("15m", 900), ("2h", 7200), ("1.5h", 5400), (" 1s ", 1), ("0.5s", 0.5)]
+    ("text", "seconds"),
+    [("90s", 90), ("15m", 900), ("2h", 7200), ("1.5h", 5400), (" 1s ", 1), ("0.5s", 0.5), ("1d", 86400)],
 )
 def test_durations(text: str, seconds: float) -> None:
     assert parse_duration(text) == seconds
@@ -37,7 +38,7 @@ def test_durations(text: str, seconds: float) -> None:
 
 @pytest.mark.parametrize("text", ["", "15", "m", "15 m", "-15m", "15M", "1h30m", "0m", "0.0s", "infs", "1e3s"])
 def test_what_is_no_duration(text: str) -> None:
-    with pytest.raises(UsageError, match="write it like 90s, 15m or 2h") as raised:
+    with pytest.raises(UsageError, match="write it like 90s, 15m, 2h or 1d") as raised:
         parse_duration(text, "--timeout")
     assert str(raised.value).startswith("--timeout ")
 

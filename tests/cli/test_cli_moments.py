@@ -32,13 +32,11 @@ def at(text: str) -> datetime:
         ("2026-02-01 03:30:15-0500", at("2026-02-01T08:30:15")),
         ("2026-01-31T12:00:01Z", at("2026-01-31T12:00:01")),
         ("12:01Z", at("2026-01-31T12:01")),
-        ("12:00Z", at("2026-02-01T12:00")),  # it is just over
-        ("11:59Z", at("2026-02-01T11:59")),
+        ("2d", at("2026-02-02T12:00")),
+        ("00:00Z", at("2026-02-01T00:00")),
+        ("23:30Z", at("2026-01-31T23:30")),
         ("12:00:00.5Z", at("2026-01-31T12:00:00.500")),
-        ("03:30+01:00", at("2026-02-01T02:30")),
-        ("23:30+14:00", at("2026-02-01T09:30")),  # it is tomorrow there by now
-        ("03:00+14:00", at("2026-01-31T13:00")),
-        ("03:30-0500", at("2026-02-01T08:30")),
+        ("03:00+14:00", at("2026-01-31T13:00")),  # it is tomorrow there by now
         ("08:00-05", at("2026-01-31T13:00")),
     ],
 )
@@ -51,8 +49,8 @@ def test_moments(text: str, expected: datetime) -> None:
 @pytest.mark.parametrize(
     ("now", "text", "expected"),
     [
-        ("2026-01-31T23:30", "03:30+05", "2026-02-01T22:30"),
-        ("2026-01-31T23:30", "03:30+05:00", "2026-02-01T22:30"),
+        ("2026-01-31T23:30", "05:30+05", "2026-02-01T00:30"),
+        ("2026-01-31T23:30", "05:30+05:00", "2026-02-01T00:30"),
         ("2026-01-31T00:30", "23:00-05", "2026-01-31T04:00"),
         ("2026-01-31T00:30", "23:00-05:00", "2026-01-31T04:00"),
     ],
@@ -95,10 +93,35 @@ def test_what_is_no_moment_to_come(text: str, says: str) -> None:
     assert str(raised.value).startswith("--deadline")
 
 
+@pytest.mark.parametrize(
+    ("text", "it_is", "tomorrows"),
+    [
+        ("12:00Z", "12:00", "2026-02-01T12:00Z"),  # just over
+        ("11:59Z", "12:00", "2026-02-01T11:59Z"),
+        ("00:01Z", "12:00", "2026-02-01T00:01Z"),
+        ("03:30+01:00", "13:00", "2026-02-01T03:30+01:00"),
+        ("23:30+14:00", "02:00", "2026-02-01T23:30+14:00"),  # it is tomorrow there by now
+        ("03:30-0500", "07:00", "2026-02-01T03:30-05:00"),
+        ("11:59:30Z", "12:00", "2026-02-01T11:59:30Z"),
+    ],
+)
+def test_a_time_of_day_that_is_over_is_not_tomorrows(text: str, it_is: str, tomorrows: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        parse_moment(text, "--deadline", now=NOW)
+    assert str(raised.value) == (
+        f"--deadline {text} is over: it is {it_is} there; if the next one is meant, write --deadline {tomorrows}"
+    )
+    assert parse_moment(tomorrows, "--deadline", now=NOW) == parse_moment(text, "--deadline", now=NOW + DAY / 2)
+
+
 @given(moments, st.times(), offsets)
-def test_a_time_of_day_is_the_next_one(now: datetime, clock: object, zone: timezone) -> None:
+def test_a_time_of_day_is_the_next_one_if_that_is_soon(now: datetime, clock: object, zone: timezone) -> None:
     offset = now.astimezone(zone).isoformat()[-6:]
-    moment = parse_moment(f"{clock}{offset}", "--deadline", now=now)
+    try:
+        moment = parse_moment(f"{clock}{offset}", "--deadline", now=now)
+    except UsageError as over:
+        moment = parse_moment(str(over).rpartition(" ")[2], "--deadline", now=now)
+        assert moment > now + DAY / 2
     assert now < moment <= now + DAY
     assert moment.astimezone(zone).time() == clock
 
@@ -109,9 +132,9 @@ def test_a_moment_is_the_same_in_any_zone(now: datetime, later: timedelta, zone:
     assert parse_moment(expected.astimezone(zone).isoformat(), "--deadline", now=now) == expected
 
 
-@given(moments, st.integers(1, 10**6), st.sampled_from("smh"))
+@given(moments, st.integers(1, 10**4), st.sampled_from("smhd"))
 def test_a_duration_is_from_now(now: datetime, number: int, unit: str) -> None:
-    seconds = {"s": 1, "m": 60, "h": 3600}[unit]
+    seconds = {"s": 1, "m": 60, "h": 3600, "d": 86400}[unit]
     assert parse_moment(f"{number}{unit}", "--deadline", now=now) == now + timedelta(seconds=number * seconds)
 
 

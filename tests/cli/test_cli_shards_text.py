@@ -174,14 +174,15 @@ def test_the_summary_of_a_run_over_many_shards(tmp_path: Path) -> None:
     ]
 
 
-def test_shards_that_make_no_rectangle_are_done_by_the_same_command_again(tmp_path: Path) -> None:
+def test_shards_that_make_no_rectangle_are_named(tmp_path: Path) -> None:
     record = record_of(status=RunStatus.FINISHED, shards={"finished": 1, "unreachable": 2})
     folder = fleet_folder(tmp_path, record, {0: denied(0), 4: denied(4)}, {1: []})
     last = list(run_summary(record, folder))[-1]
-    assert last.endswith("when they can be reached: the same command again (it leaves alone what is as asked)")
+    first, second = (entry.shard.name for entry in folder.fleet().shards if entry.problem is not None)
+    assert last.endswith(f"when they can be reached: the same command with --shard {first} --shard {second}")
 
 
-def test_shards_of_a_file_are_done_by_the_same_command_again(tmp_path: Path) -> None:
+def test_shards_of_a_file_are_named(tmp_path: Path) -> None:
     """Accounts and Regions could not be named beside the file, and the role is in it."""
     record = msgspec.structs.replace(
         record_of(status=RunStatus.FINISHED, shards={"finished": 1, "unreachable": 1}),
@@ -189,10 +190,8 @@ def test_shards_of_a_file_are_done_by_the_same_command_again(tmp_path: Path) -> 
     )
     folder = fleet_folder(tmp_path, record, {0: denied(0)}, {1: []})
     last = list(run_summary(record, folder))[-1]
-    assert (
-        last == "  nothing was planned in 1 shard; when they can be reached: the same command again (it leaves alone "
-        "what is as asked)"
-    )
+    (name,) = (entry.shard.name for entry in folder.fleet().shards if entry.problem is not None)
+    assert last == f"  nothing was planned in 1 shard; when they can be reached: the same command with --shard {name}"
     back = record_of(status=RunStatus.FINISHED, command="rollback", undoes="pause-0", shards=record.shards)
     assert ": bulk-esm rollback pause-0 " in list(run_summary(back, folder))[-1]
 

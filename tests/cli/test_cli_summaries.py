@@ -149,7 +149,7 @@ def test_the_summary_of_a_run_keeps_to_a_page(tmp_path: Path) -> None:
     results = [result(n, Outcome.FAILED, ErrorRecord(code=f"Code{n}", message="x")) for n in range(20)]
     record = record_of(reason="the token expired")
     lines = list(run_summary(record, files_of(tmp_path, record, results)))
-    assert lines[0].startswith("pause did not end: it was killed, or is still running")
+    assert lines[0].startswith("pause did not end: it was killed; so far")
     assert lines[1] == "  because: the token expired"
     assert lines[-5:] == [
         "  and 12 more causes; see results.jsonl",

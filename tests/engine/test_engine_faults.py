@@ -68,7 +68,7 @@ async def test_pause_all() -> None:
 @in_virtual_time
 async def test_only_what_was_selected_is_touched() -> None:
     async with world(mappings=60) as (simulator, home):
-        plan = await home.plan(Selection(source_types=("kinesis", "mq")), RESIZE)  # type: ignore[arg-type]
+        plan = await home.plan(Selection(source_types=("kinesis", "mq")), RESIZE)
         before = {mapping["UUID"]: mapping for mapping in simulator.snapshot()}
         await carried_out(home, plan, simulator)
         assert 0 < len(accepted(simulator)) < 20

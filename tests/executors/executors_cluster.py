@@ -13,7 +13,7 @@ import msgspec
 
 import bulk_esm
 
-LONGEST_S = 60
+LONGEST_S = 600
 
 
 @contextmanager

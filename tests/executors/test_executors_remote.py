@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
+from typing import Protocol
 
 import anyio
 import executors_cluster
@@ -31,7 +32,11 @@ AT_ONCE = 6
 PATIENCE_S = 4.0
 INTERRUPTED = Stop(RunStatus.INTERRUPTED, "it was interrupted")
 
-OpenExecutor = Callable[[], AbstractAsyncContextManager[RemoteExecutor]]
+
+class OpenExecutor(Protocol):
+    """Opens an executor of two workers, for so many shards at once."""
+
+    def __call__(self, at_once: int = AT_ONCE) -> AbstractAsyncContextManager[RemoteExecutor]: ...
 
 
 @pytest.fixture(scope="module")
@@ -45,9 +50,11 @@ def scheduler() -> Iterator[str]:
 @pytest.fixture(params=["process", "dask"])
 def open_executor(request: pytest.FixtureRequest) -> OpenExecutor:
     if request.param == "process":
-        return lambda: open_process_executor(workers=PLACES, at_once=AT_ONCE, open_worker=ToyWorker)
+        return lambda at_once=AT_ONCE: open_process_executor(workers=PLACES, at_once=at_once, open_worker=ToyWorker)
     address = request.getfixturevalue("scheduler")
-    return lambda: open_dask_executor(address, at_once=AT_ONCE, patience_s=PATIENCE_S, open_worker=ToyWorker)
+    return lambda at_once=AT_ONCE: open_dask_executor(
+        address, at_once=at_once, patience_s=PATIENCE_S, open_worker=ToyWorker
+    )
 
 
 async def test_results_arrive_as_they_come_and_before_their_shard_ends(
@@ -116,7 +123,7 @@ async def test_the_budget_is_exceeded_by_one_at_the_most(open_executor: OpenExec
     refused = " ".join(map(str, range(9)))
     budget, source = Budget(most), ToySource(shards(AT_ONCE, sends="9", refused=refused), on_event)
     with anyio.fail_after(LONGEST_S):
-        async with open_executor() as executor:
+        async with open_executor(at_once=PLACES) as executor:
             executor.begin(budget)
             await executor.do(source)
     assert budget.failures == sum(map(len, source.heard_of.values())) == most + 1

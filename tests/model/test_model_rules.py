@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from model_samples import DOCUMENTDB, DYNAMODB, FIFO, KAFKA, KEY, KINESIS, MQ, MSK, SQS, TOPIC, make_mapping
+from model_samples import DOCUMENTDB, DYNAMODB, FIFO, KAFKA, KEY, KINESIS, MQ, MSK, SQS, make_mapping
 
 from bulk_esm.model.change import Change, Comparison
 from bulk_esm.model.mapping import SourceType
@@ -136,8 +136,7 @@ def test_every_problem_is_told() -> None:
 
 def test_a_problem_counts_only_if_something_would_be_sent() -> None:
     """A mapping that already has what was asked for, however it came by it, is left alone."""
-    mapping = make_mapping(
-        KINESIS, DestinationConfig={"OnFailure": {"Destination": TOPIC}}, MaximumRecordAgeInSeconds=30
-    )
-    change = Change({"MaximumRecordAgeInSeconds": 30, "DestinationConfig": {"OnFailure": {"Destination": TOPIC}}})
+    mapping = make_mapping(FIFO, BatchSize=10_000)  # FIFO queues take 10 at most, others more
+    change = Change({"BatchSize": 10_000})
+    assert Change({"BatchSize": 9_999}).compare(mapping).problems
     assert change.compare(mapping) == Comparison({}, (), ())

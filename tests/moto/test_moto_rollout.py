@@ -17,7 +17,7 @@ pytest_plugins = ("moto_fixtures",)
 
 MAPPINGS = 30
 FAST = 2_000  # requests/s; moto settles at once
-LONGEST_S = 120
+LONGEST_S = 600
 
 
 @pytest.fixture

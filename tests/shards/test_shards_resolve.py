@@ -18,7 +18,6 @@ UNIT, INNER = "ou-ab12-34cd56ef", "ou-ab12-34cd56eg"
 
 async def resolved(sessions: FakeSessions, *, home_region: str | None = HOME, **settings: Any) -> Resolved:
     asked = FleetSettings(**settings)
-    asked.check()
     return await resolve(asked, sessions=sessions, reach=Reach(concurrency=7), home_region=home_region)
 
 
@@ -75,6 +74,47 @@ async def test_all_regions_are_asked_for_in_each_role_and_one_that_is_denied_hur
     ]
     assert "sts:AssumeRole was refused" in found.problems[0][1].reason
     assert {(each.external_id, each.region, each.concurrency) for each in sessions.asked} == {("secret", HOME, 7)}
+
+
+async def test_some_shards_of_a_fleet_and_of_no_other_account_is_anything_asked(tmp_path: Path) -> None:
+    sessions = FakeSessions(enabled={f"arn:aws:iam::{ONE}:role/x": DENIED})
+    of_flags: dict[str, Any] = {"accounts": (ONE, TWO), "role_name": "x"}
+    one = (f"{TWO}-us-east-1",)
+    assert names(await resolved(sessions, regions=("us-east-1", "eu-west-1"), shards=one, **of_flags)) == list(one)
+    assert names(await resolved(sessions, regions=("all",), shards=one, **of_flags)) == list(one)
+    two = (f"{TWO}-us-east-1", f"{ONE}-{HOME}")
+    home = await resolved(sessions, shards=(f"{ONE}-{HOME}",), **of_flags)
+    assert names(home) == [f"{ONE}-{HOME}"]
+    assert sessions.asked == []
+    file = f"""
+        regions = ["us-east-1", "{HOME}"]
+        [[shards]]
+        account = "{ONE}"
+        [[shards]]
+        account = "{TWO}"
+    """
+    assert names(await resolved_file(sessions, tmp_path, file, shards=two)) == [f"{ONE}-{HOME}", f"{TWO}-us-east-1"]
+    organized = FakeSessions(organization={None: [ONE, TWO, THREE]})
+    found = await resolved(organized, organization=True, role_name="x", regions=("us-east-1",), shards=one)
+    assert names(found) == list(one)
+
+
+@pytest.mark.parametrize(
+    ("shard", "says"),
+    [
+        (f"{TWO}-us-west-1", f"no shard of the fleet; did you mean {TWO}-us-east-1?"),
+        (f"{THREE}-us-east-1", "no shard of the fleet"),
+        (f"{TWO}-us-esat-1", "did you mean us-east-1"),
+        ("us-east-1", "no account id"),
+        (TWO, "no Region"),
+    ],
+)
+async def test_a_shard_that_is_none_of_the_fleet(shard: str, says: str) -> None:
+    settings: dict[str, Any] = {"accounts": (ONE, TWO), "regions": ("us-east-1", "eu-west-1"), "role_name": "x"}
+    with pytest.raises(UsageError, match=f"--shard {shard}.*{says.replace('?', '.')}"):
+        await resolved(FakeSessions(), shards=(shard,), **settings)
+    with pytest.raises(UsageError, match=f"--shard {shard}"):  # beside one that is
+        await resolved(FakeSessions(), shards=(f"{ONE}-us-east-1", shard), **settings)
 
 
 async def test_an_organization_but_for_some_accounts() -> None:

@@ -34,7 +34,7 @@ def file(tmp_path: Path) -> FleetFile:
     ],
 )
 def test_what_makes_sense_passes(settings: dict[str, Any]) -> None:
-    FleetSettings(**settings).check()
+    FleetSettings(**settings)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_what_makes_sense_passes(settings: dict[str, Any]) -> None:
 )
 def test_what_makes_no_sense_is_refused(settings: dict[str, Any], said: str) -> None:
     with pytest.raises(UsageError, match=said):
-        FleetSettings(**settings).check()
+        FleetSettings(**settings)
 
 
 @pytest.mark.parametrize(
@@ -81,9 +81,9 @@ def test_what_makes_no_sense_is_refused(settings: dict[str, Any], said: str) -> 
     ],
 )
 def test_a_file_says_it_alone(file: FleetFile, settings: dict[str, Any], flag: str) -> None:
-    FleetSettings(file=file, profile="hub").check()
+    FleetSettings(file=file, profile="hub")
     with pytest.raises(UsageError, match=f"goes without {flag}$"):
-        FleetSettings(file=file, **settings).check()
+        FleetSettings(file=file, **settings)
 
 
 @pytest.mark.parametrize(
@@ -92,4 +92,4 @@ def test_a_file_says_it_alone(file: FleetFile, settings: dict[str, Any], flag: s
 )
 def test_tags_that_no_shard_has(file: FleetFile, tag: str, said: str) -> None:
     with pytest.raises(UsageError, match=said):
-        FleetSettings(file=file, shard_tags=(tag,)).check()
+        FleetSettings(file=file, shard_tags=(tag,))
