@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 from aiohttp import web
 
@@ -24,8 +25,9 @@ async def sent(done: Answer, request: web.BaseRequest) -> web.StreamResponse:
         return web.Response(status=done.status or 500, headers=done.headers, body=done.body)
     dripping = web.StreamResponse(status=done.status, headers=done.headers)
     dripping.content_length = len(done.body)
-    await dripping.prepare(request)
-    for place in range(len(done.body)):
-        await asyncio.sleep(done.drip_s)
-        await dripping.write(done.body[place : place + 1])
+    with suppress(ConnectionError):  # whoever asked has had enough
+        await dripping.prepare(request)
+        for place in range(len(done.body)):
+            await asyncio.sleep(done.drip_s)
+            await dripping.write(done.body[place : place + 1])
     return dripping

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import gc
 import io
 import tempfile
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -377,5 +378,13 @@ LivesOfRuns.TestCase.settings = settings(
     suppress_health_check=list(HealthCheck),
     phases=(Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink),
 )
-# Whoever is killed leaves files open.
+
+
+@pytest.fixture(autouse=True)
+def killed_leave_files_open() -> Iterator[None]:
+    """Which is no matter of the next test."""
+    yield
+    gc.collect()
+
+
 TestLivesOfRuns = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")(LivesOfRuns.TestCase)

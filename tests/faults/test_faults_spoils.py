@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from cli_harness import FAST, Inside, Simulated
+from cli_harness import FAST, Inside, Simulated, listening
 
 from bulk_esm.aws import control_plane, listing
 from bulk_esm.simulator import Faults, Kind, Spoil
@@ -37,15 +37,15 @@ def inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
 
 @pytest.mark.parametrize("spoil", SAYS)
 def test_a_plan_is_refused_that_would_be_made_of_it(spoil: Spoil, tmp_path: Path, inside: Inside) -> None:
-    with Simulated(mappings=0) as elsewhere:
-        faults = Faults(spoils=(spoil,), redirects_to=elsewhere.simulator.endpoint_url, drip_s=1.0)
+    with listening() as elsewhere:
+        faults = Faults(spoils=(spoil,), redirects_to=elsewhere.environment["AWS_ENDPOINT_URL"], drip_s=1.0)
         with Simulated(mappings=30, faults=faults) as simulated:
             done = inside(simulated.environment, "pause", "--all", *YES)
             assert (done.code, done.stdout) == (2, "")
             assert SAYS[spoil] in done.stderr
             assert "please report" not in done.stderr
             assert simulated.report().count(Kind.UPDATE) == 0
-        assert elsewhere.requests() == 0  # what it points to is not asked
+        assert not elsewhere.was_called  # what it points to is not asked
     assert not list(tmp_path.glob("bulk-esm-runs/*"))
 
 
@@ -61,8 +61,9 @@ def test_now_and_then_it_is_asked_for_again(spoil: Spoil, inside: Inside) -> Non
 
 
 def test_updates_that_are_redirected_fail_and_are_sent_nowhere_else(inside: Inside) -> None:
-    with Simulated(mappings=0) as elsewhere:
-        faults = Faults(spoils=(Spoil.REDIRECT,), spoiled_share=0.2, redirects_to=elsewhere.simulator.endpoint_url)
+    with listening() as elsewhere:
+        where = elsewhere.environment["AWS_ENDPOINT_URL"]
+        faults = Faults(spoils=(Spoil.REDIRECT,), spoiled_share=0.2, redirects_to=where)
         with Simulated(mappings=20, faults=faults, seed=SEED) as simulated:
             done = inside(simulated.environment, "pause", "--all", *YES, "--max-failures", "100%", "--output", "jsonl")
             assert done.code == 1, done.stderr
@@ -70,7 +71,7 @@ def test_updates_that_are_redirected_fail_and_are_sent_nowhere_else(inside: Insi
             assert {line["error"]["code"] for line in refused} == {"Redirected"}
             assert len(done.records) == 20
             assert max(simulated.accepted().values()) == 1
-        assert elsewhere.requests() == 0
+        assert not elsewhere.was_called
 
 
 def test_hostile_text_is_shown_escaped(inside: Inside) -> None:
