@@ -18,7 +18,7 @@ from aiobotocore.session import AioSession
 from bulk_esm.aws.http import hold_to_their_place
 from bulk_esm.aws.renewing import RenewedCredentials, end_of, log
 from bulk_esm.aws.sources import NoTerminalError, Source, UnusableError
-from bulk_esm.errors import AccessError, BulkEsmError, NoCredentialsError
+from bulk_esm.errors import AccessError, BulkEsmError, NoCredentialsError, ServiceError
 
 # As in AWS's SDK for Go: https://pkg.go.dev/github.com/aws/aws-sdk-go-v2/credentials/processcreds
 _LONGEST_PROCESS_S: Final = 60.0
@@ -89,6 +89,8 @@ async def find_credentials(session: AioSession, *, region: str | None) -> str:
             found = await provider.load()
         except Exception as error:  # whatever a source may raise, it has given nothing
             log.debug("source_failed", source=source.name, exc_info=True)
+            if source.method == "iam-role" and isinstance(error, ServiceError):
+                continue  # not an instance: on any other machine a proxy or a portal answers there
             raise NoCredentialsError(source.why_not(error)) from error
         if found is not None:
             break

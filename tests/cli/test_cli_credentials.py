@@ -204,7 +204,7 @@ FAULTS: dict[str, Fault] = {
     ),
     # A container.
     "a container without": Fault(container(None), (GATEWAY, "AWS_CONTAINER_CREDENTIALS_FULL_URI")),
-    "a container's page": Fault(container(always(200, PAGE)), (GATEWAY, "Unable to parse")),
+    "a container's page": Fault(container(always(200, PAGE)), (GATEWAY, "answered HTTP 200 with a web page")),
     "a container that refuses": Fault(container(always(403, PAGE)), (GATEWAY, "403")),
     "a container that gives half": Fault(container(always(200, "{}")), (GATEWAY, "lacks 'AccessKeyId'")),
     "a container that gives a list": Fault(container(always(200, "[]")), (GATEWAY, "not of the right form")),
