@@ -6,8 +6,6 @@ import tomllib
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
 from bulk_esm.errors import UsageError
 
 _DEEPEST: Final = 100
@@ -25,6 +23,8 @@ def read_document(path: Path, name: str) -> Any:
     Raises:
         UsageError: it cannot be read, is malformed, or holds what JSON cannot.
     """
+    import yaml  # noqa: PLC0415 - few commands read a document
+
     text = read_text(path, name)
     try:
         found = tomllib.loads(text) if path.suffix.casefold() == ".toml" else yaml.safe_load(text)
