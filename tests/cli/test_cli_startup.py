@@ -5,8 +5,9 @@ import subprocess
 import sys
 
 import pytest
+from cyclopts.help import format_usage
 
-from bulk_esm.cli.app import _COMMANDS
+from bulk_esm.cli.app import _COMMANDS, _usage, make_app
 
 SHOW_MODULES = """
 import sys
@@ -41,6 +42,13 @@ def test_help_waits_for_no_aws_client(arguments: list[str]) -> None:
     assert "cyclopts" in modules
     assert not modules & HEAVY
     assert rooms(modules) <= {"_version", "cli", "errors", "escaping", "model"}
+
+
+@pytest.mark.parametrize("command", _COMMANDS)
+def test_the_usage_is_what_the_flags_say(command: str) -> None:
+    app = make_app()  # where no command is used, cyclopts writes the usage of each
+    usage = format_usage(app, [command], execution_path=[app, app[command]])
+    assert _usage(command) == f"Usage: {usage}".strip()
 
 
 def test_the_version_waits_for_nothing() -> None:
