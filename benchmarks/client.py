@@ -5,6 +5,11 @@
 Engine and loop take turns, each in a process of its own, against a simulator without a quota where everything settles
 at once. CPU is user and system time from the first request to the end of the work, so without the start of Python, the
 imports up to there and the making of the client.
+
+A path around botocore's request pipeline was measured and left out: URL and body filled in, then botocore's signer,
+aiobotocore's HTTP session and botocore's parser take 0.52 of the bare loop's CPU a request (0.34 with json for the
+parser), and what the engine does itself, answered by a client that does nothing, 0.38. So it would come to 0.9 of the
+bare loop.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""structlog over the standard library's `bulk_esm` logger: an application that embeds us keeps its own logging."""
+"""structlog over the standard library's `bulk_esm` logger: an application that embeds us keeps its own logging.
+
+structlog is imported with the first event: it brings rich's tracebacks, and with them pygments. No first request should
+wait for those.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +10,17 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache, cached_property
 from pathlib import Path
-from typing import Any, Final, NamedTuple
-
-import structlog
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from bulk_esm.escaping import escaped
 
+if TYPE_CHECKING:
+    import structlog
+
 _ROOT: Final = "bulk_esm"
 _SHOWS_LIBRARIES: Final = frozenset({"debug", "info"})
-_SHARED: Final[list[Any]] = [
-    structlog.stdlib.add_log_level,
-    structlog.stdlib.add_logger_name,
-    structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
-]
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
@@ -28,11 +29,28 @@ def get_logger(name: str) -> structlog.stdlib.BoundLogger:
     Args:
         name: the part of the package, such as `engine`.
     """
+    return cast("structlog.stdlib.BoundLogger", _MadeAtFirst(name))
+
+
+class _MadeAtFirst:
+    """A logger that is made at its first event."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, attribute: str) -> Any:
+        return getattr(_logger(self._name), attribute)
+
+
+@cache
+def _logger(name: str) -> structlog.stdlib.BoundLogger:
+    import structlog  # noqa: PLC0415 - see above
+
     logger: structlog.stdlib.BoundLogger = structlog.wrap_logger(
         logging.getLogger(f"{_ROOT}.{name}"),
         processors=[
             structlog.stdlib.filter_by_level,
-            *_SHARED,
+            *_shared(),
             structlog.processors.StackInfoRenderer(),
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
@@ -40,6 +58,16 @@ def get_logger(name: str) -> structlog.stdlib.BoundLogger:
         cache_logger_on_first_use=True,
     )
     return logger
+
+
+def _shared() -> list[Any]:
+    import structlog  # noqa: PLC0415 - see above
+
+    return [
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
+    ]
 
 
 @contextmanager
@@ -51,7 +79,7 @@ def logging_to_file(path: Path) -> Iterator[None]:
     """
     root = logging.getLogger(_ROOT)
     handler = _LogFile(path, encoding="utf-8")
-    handler.setFormatter(_formatter(structlog.processors.JSONRenderer(), tracebacks=True))
+    handler.setFormatter(_Formatter(as_json=True, tracebacks=True))
     before = root.level
     root.addHandler(handler)
     root.setLevel(logging.DEBUG)
@@ -97,10 +125,7 @@ def log_to_stderr(level: str, *, as_json: bool) -> None:
     ours, all_ = logging.getLogger(_ROOT), logging.getLogger()
     handler = logging.StreamHandler(sys.stderr)
     handler.setLevel(level.upper())
-    renderer = (
-        structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
-    )
-    handler.setFormatter(_formatter(renderer, tracebacks=level == "debug"))
+    handler.setFormatter(_Formatter(as_json=as_json, tracebacks=level == "debug"))
     ours.addHandler(handler)
     ours.setLevel(level.upper())
     ours.propagate = False
@@ -132,12 +157,33 @@ class _LogFile(logging.FileHandler):
             super().close()
 
 
-def _formatter(renderer: Any, *, tracebacks: bool) -> logging.Formatter:
-    processors: list[Any] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
-    processors.append(structlog.processors.format_exc_info if tracebacks else _drop_traceback)
-    if not isinstance(renderer, structlog.processors.JSONRenderer):  # JSON escapes by itself
-        processors.append(_escape)
-    return structlog.stdlib.ProcessorFormatter(processors=[*processors, renderer], foreign_pre_chain=_SHARED)
+class _Formatter(logging.Formatter):
+    """structlog's, made at the first event.
+
+    Args:
+        as_json: JSON-lines rather than text for a terminal.
+        tracebacks: whether to show them.
+    """
+
+    def __init__(self, *, as_json: bool, tracebacks: bool) -> None:
+        super().__init__()
+        self._as_json, self._tracebacks = as_json, tracebacks
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Render one event."""
+        return self._made.format(record)
+
+    @cached_property
+    def _made(self) -> logging.Formatter:
+        import structlog  # noqa: PLC0415 - see above
+
+        processors: list[Any] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
+        processors.append(structlog.processors.format_exc_info if self._tracebacks else _drop_traceback)
+        if self._as_json:
+            processors.append(structlog.processors.JSONRenderer())
+        else:  # JSON escapes by itself
+            processors += [_escape, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        return structlog.stdlib.ProcessorFormatter(processors=processors, foreign_pre_chain=_shared())
 
 
 def _escape(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from bulk_esm.api import connect
 from bulk_esm.aws.logins import Logins
 from bulk_esm.aws.regions import unknown_region
 from bulk_esm.bulk import DEFAULT_RUNS_DIR, BulkEsm
+from bulk_esm.cli import collect_garbage
 from bulk_esm.cli.fleet_options import FleetOptions
 from bulk_esm.cli.options import AwsOptions, GuardOptions, OutputOptions
 from bulk_esm.cli.signals import INTERRUPTED, heard, leave
@@ -85,6 +86,7 @@ async def interruptible(work: Callable[[], Awaitable[int]]) -> int:
     Args:
         work: does it, and gives the exit code; a run within it hears signals itself.
     """
+    collect_garbage()
     loop, signals = asyncio.get_running_loop(), itertools.count(1)
 
     def on_signal() -> None:

@@ -100,9 +100,11 @@ async def _serve(mappings: int, speed: float, seed: int, port: int, faults: Faul
 
     import anyio
 
+    from bulk_esm.cli import collect_garbage
     from bulk_esm.cli.signals import heard
     from bulk_esm.simulator import Simulator
 
+    collect_garbage()
     simulator = Simulator(mappings=mappings, speed=speed, seed=seed, port=port, faults=faults)
     try:
         await simulator.__aenter__()

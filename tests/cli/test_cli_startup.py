@@ -1,11 +1,13 @@
 """What a command has to import before it can say anything: the modules are counted, and not the time."""
 
+import os
 import subprocess
 import sys
 
 import pytest
+from cyclopts.help import format_usage
 
-from bulk_esm.cli.app import _COMMANDS
+from bulk_esm.cli.app import _COMMANDS, _usage, make_app
 
 SHOW_MODULES = """
 import sys
@@ -42,7 +44,46 @@ def test_help_waits_for_no_aws_client(arguments: list[str]) -> None:
     assert rooms(modules) <= {"_version", "cli", "errors", "escaping", "model"}
 
 
+@pytest.mark.parametrize("command", _COMMANDS)
+def test_the_usage_is_what_the_flags_say(command: str) -> None:
+    app = make_app()  # where no command is used, cyclopts writes the usage of each
+    usage = format_usage(app, [command], execution_path=[app, app[command]])
+    assert _usage(command) == f"Usage: {usage}".strip()
+
+
 def test_the_version_waits_for_nothing() -> None:
     modules = imported("--version")
     assert not modules & (HEAVY | {"cyclopts", "rich", "msgspec"})
     assert rooms(modules) <= {"_version", "cli", "errors"}
+
+
+SHOW_MODULES_AT_FIRST_REQUEST = """
+import gc, sys
+from bulk_esm.cli import main
+from bulk_esm.aws.http import HttpSession
+async def send(self, request):
+    print("", *sys.modules, f"gc.isenabled={gc.isenabled()}", sep="\\n", file=sys.stderr)
+    raise ConnectionError("seen enough")
+HttpSession.send = send
+sys.argv[:] = ["bulk-esm", "list", "--all"]
+main()
+"""
+
+
+def test_the_first_request_waits_for_neither_log_nor_documents() -> None:
+    nothing = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
+    key = {"AWS_ACCESS_KEY_ID": "123456789012", "AWS_SECRET_ACCESS_KEY": "x", "AWS_REGION": "us-east-1"}
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    ended = subprocess.run(
+        [sys.executable, "-c", SHOW_MODULES_AT_FIRST_REQUEST],
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        env={**clean, **nothing, **key, "AWS_ENDPOINT_URL": "http://127.0.0.1:1"},
+    )
+    told, collects_garbage, _ = ended.stderr.partition("gc.isenabled=True")
+    assert collects_garbage
+    modules = set(told.split())
+    assert modules >= AWS
+    assert not modules & {"structlog", "pygments", "yaml"}
