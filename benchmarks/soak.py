@@ -45,8 +45,8 @@ def samples_of(environment: dict[str, str], *, runs: int, mappings: int) -> Gene
 
 
 def slope(samples: Sequence[Sample], name: str) -> float:
-    """By how much something grows a run, by least squares; the first tenth is left out, as caches fill then."""
-    settled = samples[len(samples) // 10 :]
+    """By how much something grows a run, by least squares; the first quarter is left out, as caches fill then."""
+    settled = samples[len(samples) // 4 :]
     if len(settled) < 2:
         return 0.0
     return statistics.linear_regression([each["run"] for each in settled], [each[name] for each in settled]).slope
@@ -54,7 +54,7 @@ def slope(samples: Sequence[Sample], name: str) -> float:
 
 def figures(samples: Sequence[Sample], *, mappings: int) -> dict[str, Any]:
     """What a soak came to."""
-    settled = samples[len(samples) // 10 :]
+    settled = samples[len(samples) // 4 :]
     return {
         "runs": len(samples),
         "updates": len(samples) * mappings,
