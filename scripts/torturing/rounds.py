@@ -45,13 +45,13 @@ _FLEET: Final = ("--accounts", ",".join(ACCOUNTS), "--regions", REGION, "--role-
 _HOME: Final = Place("home", ACCOUNTS[:1])
 _LOCAL: Final = Place("fleet", ACCOUNTS, _FLEET)
 _PROCESSES: Final = Place("processes", ACCOUNTS, _FLEET, ("--executor", "process"))
-# In turn; processes take three times as long as the others.
-PLACES: Final = (_HOME, _LOCAL, _HOME, _LOCAL, _PROCESSES, _HOME, _LOCAL, _HOME, _LOCAL, _HOME)
+# In turn; processes take four times as long as the others.
+PLACES: Final = (_HOME, _LOCAL, _HOME, _LOCAL, _PROCESSES, *(_HOME, _LOCAL) * 5, *(_HOME,) * 5)
 _LAG_CHANGES_EVERY: Final = 5  # rounds
 _IN_WAVES: Final = 0.2
 _SCHEDULER: Final = "SCHEDULER"  # stands for its address, which is not known before it listens
 _DASK: Final = Place("dask", ACCOUNTS, _FLEET, ("--executor", "dask", "--scheduler", _SCHEDULER))
-_DASK_EVERY: Final = 80  # rounds: after a kill 25 s are waited until its workers have stopped
+_DASK_EVERY: Final = 160  # rounds: after a kill 25 s are waited until its workers have stopped
 
 
 class Chain(StrEnum):
