@@ -73,7 +73,8 @@ def simulator(*arguments: object, log_requests: bool = True) -> Iterator[Simulat
         command = [sys.executable, str(HERE / "simulator_server.py"), *map(str, arguments)]
         if log_requests:
             command += ["--requests-file", str(requests_file)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        # In a session of its own: Ctrl-C is for who asks, and what was seen by then is asked for.
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
             try:
                 yield SimulatorProcess(process, requests_file)
             finally:

@@ -11,10 +11,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +27,13 @@ from records import append, table
 Sample = dict[str, Any]
 
 
-def samples_of(environment: dict[str, str], *, runs: int, mappings: int) -> Iterator[Sample]:
+def samples_of(environment: dict[str, str], *, runs: int, mappings: int) -> Generator[Sample, None, None]:
     """Start the process that soaks, and hand on what it says after each run."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     script = [sys.executable, str(HERE / "soak_process.py")]
     options = ["--runs", str(runs), "--mappings", str(mappings), "--rate", str(UNLIMITED_PER_S)]
     with subprocess.Popen(
-        [*script, *options], env={**inherited, **environment}, stdout=subprocess.PIPE, text=True
+        [*script, *options], env={**inherited, **environment}, stdout=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
         try:
             for line in process.stdout or ():
@@ -43,8 +45,8 @@ def samples_of(environment: dict[str, str], *, runs: int, mappings: int) -> Iter
 
 
 def slope(samples: Sequence[Sample], name: str) -> float:
-    """By how much something grows a run, by least squares; the first tenth is left out, as caches fill then."""
-    settled = samples[len(samples) // 10 :]
+    """By how much something grows a run, by least squares; the first quarter is left out, as caches fill then."""
+    settled = samples[len(samples) // 4 :]
     if len(settled) < 2:
         return 0.0
     return statistics.linear_regression([each["run"] for each in settled], [each[name] for each in settled]).slope
@@ -52,7 +54,7 @@ def slope(samples: Sequence[Sample], name: str) -> float:
 
 def figures(samples: Sequence[Sample], *, mappings: int) -> dict[str, Any]:
     """What a soak came to."""
-    settled = samples[len(samples) // 10 :]
+    settled = samples[len(samples) // 4 :]
     return {
         "runs": len(samples),
         "updates": len(samples) * mappings,
@@ -80,16 +82,18 @@ def main() -> None:
     parser.add_argument("--mappings", type=int, default=5000)
     parser.add_argument("--samples", type=Path, help="append a line for each run here, as it ends")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     runs = max(1, options.updates // options.mappings)
     samples: list[Sample] = []
     is_whole = False
     with simulator("--updates", options.mappings, "--disabled-share", 0, "--instant", log_requests=False) as served:
         try:
-            for sample in samples_of(served.environment, runs=runs, mappings=options.mappings):
-                samples.append(sample)
-                if options.samples:
-                    with options.samples.open("a") as file:
-                        file.write(json.dumps(sample) + "\n")
+            with closing(samples_of(served.environment, runs=runs, mappings=options.mappings)) as found_so_far:
+                for sample in found_so_far:
+                    samples.append(sample)
+                    if options.samples:
+                        with options.samples.open("a") as file:
+                            file.write(json.dumps(sample) + "\n")
             is_whole = True
         except KeyboardInterrupt:
             print(f"interrupted after {len(samples)} of {runs} runs")

@@ -177,7 +177,7 @@ class Player:
                     is_new=run is None,
                     workers="process" in self._round.place.how,
                 )
-            argv = arguments if run is None else ["continue", str(run)]
+            argv = [*arguments, *self._round.waves] if run is None else ["continue", str(run)]
             flags = [*self._round.place.how, *self._round.flags]
             ended = self._process(operation, [*argv, *flags], disturbance, runs=runs)
             if operation.findings or (not ended.disturbed and ended.code == 0):

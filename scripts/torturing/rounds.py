@@ -45,12 +45,13 @@ _FLEET: Final = ("--accounts", ",".join(ACCOUNTS), "--regions", REGION, "--role-
 _HOME: Final = Place("home", ACCOUNTS[:1])
 _LOCAL: Final = Place("fleet", ACCOUNTS, _FLEET)
 _PROCESSES: Final = Place("processes", ACCOUNTS, _FLEET, ("--executor", "process"))
-# In turn; processes take three times as long as the others.
-PLACES: Final = (_HOME, _LOCAL, _HOME, _LOCAL, _PROCESSES, _HOME, _LOCAL, _HOME, _LOCAL, _HOME)
+# In turn; processes take four times as long as the others.
+PLACES: Final = (_HOME, _LOCAL, _HOME, _LOCAL, _PROCESSES, *(_HOME, _LOCAL) * 5, *(_HOME,) * 5)
 _LAG_CHANGES_EVERY: Final = 5  # rounds
+_IN_WAVES: Final = 0.2
 _SCHEDULER: Final = "SCHEDULER"  # stands for its address, which is not known before it listens
 _DASK: Final = Place("dask", ACCOUNTS, _FLEET, ("--executor", "dask", "--scheduler", _SCHEDULER))
-_DASK_EVERY: Final = 80  # rounds: after a kill 25 s are waited until its workers have stopped
+_DASK_EVERY: Final = 160  # rounds: after a kill 25 s are waited until its workers have stopped
 
 
 class Chain(StrEnum):
@@ -73,6 +74,7 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         share: of the mappings that are selected; 1 is --all.
         batch_size: what apply sets.
+        waves: flags of commands that make a run.
         trouble: which faults the simulator has, in a word.
     """
 
@@ -85,6 +87,7 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
     trouble: str
     server: ServerSettings
     flags: tuple[str, ...]
+    waves: tuple[str, ...] = ()
 
     def dice(self, what: str) -> random.Random:
         """The dice for something in this round, which do not depend on what came before."""
@@ -131,4 +134,5 @@ def draw_round(seed: int, number: int) -> Round:
             late_s=0.5,  # below the 0.75 s for which `continue` waits at this rate
         ),
         flags=("--yes", "--quiet", "--rate", f"{REQUESTS_PER_S:g}", "--concurrency", str(dice.choice([2, 4, 8]))),
+        waves=("--waves", "1,50%,100%") if dice.random() < _IN_WAVES else (),
     )

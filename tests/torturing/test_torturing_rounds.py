@@ -7,7 +7,7 @@ from torturing.judge import Finding, Kind
 from torturing.rounds import Chain, draw_round
 from torturing.rows import Operation, Row, append_row, read_rows, table_of
 
-ROUNDS = [draw_round(1, number) for number in range(150)]
+ROUNDS = [draw_round(1, number) for number in range(180)]
 
 
 def test_a_round_is_drawn_again_from_its_seed() -> None:
@@ -21,7 +21,7 @@ def test_there_are_some_of_each_kind_and_a_third_of_each_place_lags() -> None:
     assert {each.chain for each in ROUNDS} == set(Chain)
     for place in {each.place.name for each in ROUNDS if not each.place.is_dask}:
         lags = [each.server.faults.list_lag_s > 0 for each in ROUNDS if each.place.name == place]
-        assert abs(sum(lags) / len(lags) - 1 / 3) < 0.1
+        assert abs(sum(lags) / len(lags) - 1 / 3) < 0.15
     assert max(each.server.faults.list_lag_s for each in ROUNDS) <= 30
 
 
