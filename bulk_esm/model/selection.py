@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from fnmatch import fnmatchcase
-from typing import Any
 
-import jmespath
-import jmespath.exceptions
 import msgspec
 
 from bulk_esm.errors import UsageError
 from bulk_esm.model.mapping import EventSourceMapping, FunctionReference, SourceType, State
 from bulk_esm.model.parameters import nearest
+from bulk_esm.model.where import check_expression, is_true_of
 
 TagsByArn = Mapping[str, Mapping[str, str]]
 """Tags by ARN: of mappings, and of functions without a qualifier."""
@@ -54,13 +51,7 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
             UsageError: a malformed expression, a misspelt state, a source that is no ARN, or a tag without a key.
         """
         for expression in self.where:
-            try:
-                # Functions are looked up only when an expression is evaluated. What it then makes of an empty mapping
-                # is no error of the expression's.
-                with suppress(jmespath.exceptions.JMESPathTypeError):
-                    jmespath.search(expression, {})
-            except ValueError as error:  # a JMESPathError is one; so is a slice whose step is zero
-                raise UsageError(f"--where {expression!r} is not a JMESPath expression: {error}") from error
+            check_expression(expression)
         for state in self.states:
             if state not in set(State):
                 raise UsageError(f"--state {state}: no such state{nearest(state, State)}; there are {', '.join(State)}")
@@ -110,7 +101,7 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
             and (not self.uuids or mapping.uuid in self.uuids)
             and (not self.tags or _has_tag(self.tags, tags.get(mapping.arn or "", {})))
             and (not self.function_tags or _has_tag(self.function_tags, tags.get(unqualified_arn, {})))
-            and (not self.where or any(_truthy(expression, mapping.configuration) for expression in self.where))
+            and (not self.where or any(is_true_of(expression, mapping.configuration) for expression in self.where))
         )
 
 
@@ -143,12 +134,3 @@ def _has_tag(wanted: tuple[str, ...], tags: Mapping[str, str]) -> bool:
         if key in tags and (not equals or tags[key] == value):
             return True
     return False
-
-
-def _truthy(expression: str, configuration: dict[str, Any]) -> bool:
-    try:
-        found = jmespath.search(expression, configuration)
-    except ValueError as error:  # a JMESPathError is one; so is a slice whose step is zero
-        raise UsageError(f"--where {expression!r} fails on mapping {configuration.get('UUID')}: {error}") from error
-    # JMESPath's own notion of truth: 0 is true; an empty string, list or object, null and false are not.
-    return found is not None and found is not False and found not in ("", [], {})
