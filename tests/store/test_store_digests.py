@@ -178,7 +178,7 @@ def test_what_cannot_be_read_of_old_results_stays_there(tmp_path: Path) -> None:
 def test_what_was_begun_and_is_lost_is_missed(damage: Damage, what: str, tmp_path: Path) -> None:
     files = home_run(tmp_path)
     path = files.path / BEGUN
-    assert files.shard(HOME).begun() == {"u-0", "u-1", "u-2"}
+    assert files.shard(HOME).begun() == frozenset({"u-0", "u-1", "u-2"})
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(RunFolderError, match=rf"begun\.jsonl is damaged: {what}"):
         RunFiles(files.path).shard(HOME).begun()
@@ -189,11 +189,11 @@ def test_a_line_that_a_crash_kept_from_being_counted_counts(tmp_path: Path) -> N
     files = home_run(tmp_path)
     path = files.path / BEGUN
     path.write_bytes(path.read_bytes() + b'{"wave":2,"uuids":["u-3"]}\n{"wave":2,"uui')
-    assert files.shard(HOME).begun() == {"u-0", "u-1", "u-2", "u-3"}
+    assert files.shard(HOME).begun() == frozenset({"u-0", "u-1", "u-2", "u-3"})
     with files.shard(HOME).open_begun() as begun:
         begun.begin(["u-1"], wave=3)
     assert len(lines(path.read_bytes())) == 5
-    assert RunFiles(files.path).shard(HOME).begun() == {"u-0", "u-1", "u-2", "u-3"}
+    assert RunFiles(files.path).shard(HOME).begun() == frozenset({"u-0", "u-1", "u-2", "u-3"})
     path.write_bytes(b"".join(lines(path.read_bytes())[:4]))
     with pytest.raises(RunFolderError, match="it has 3 lines, and 4 were written"):
         files.shard(HOME).begun()
@@ -205,7 +205,7 @@ def test_a_file_that_is_begun_anew_says_what_may_have_been_sent_before(tmp_path:
     shard.begin_anew(["u-0", "u-1"])
     with shard.open_begun() as begun:
         begun.begin(["u-2"], wave=1)
-    assert RunFiles(files.path).shard(HOME).begun() == {"u-0", "u-1", "u-2"}
+    assert RunFiles(files.path).shard(HOME).begun() == frozenset({"u-0", "u-1", "u-2"})
 
 
 # Lines of a plan
