@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import re
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
-
 from bulk_esm.bulk import BulkEsm
+from bulk_esm.cli.input_files import records_of, uuid_in, without_uuid
 from bulk_esm.cli.options import SOURCE_TYPES, ChangeOptions, SelectOptions
 from bulk_esm.errors import RefusedError, UsageError
 from bulk_esm.model.change import Change
 from bulk_esm.model.mapping import State
 from bulk_esm.model.records import RunRecord
 from bulk_esm.model.selection import Selection
-from bulk_esm.shards.document import read_document, read_text
+from bulk_esm.shards.document import read_document
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
@@ -85,14 +82,18 @@ def read_change(options: ChangeOptions) -> Change | dict[str, Change]:
     if options.set_ or options.unset or options.change:
         raise UsageError("--requests says what to change for each mapping; it goes without --set, --unset and --change")
     changes: dict[str, Change] = {}
-    for number, line in _lines(options.requests, "--requests"):
-        where = f"--requests {options.requests}, line {number}"
-        request = _object(line, where)
-        uuid = check_uuid(request.pop("UUID", None), where)
+    for where, request in records_of(options.requests, "--requests"):
+        if not isinstance(request, dict):
+            what = "not a JSON object" if isinstance(request, list | int | float | bool | None) else "not JSON"
+            raise UsageError(f'{where}: {what}, such as {{"UUID": "...", "BatchSize": 5}}')
+        if "EventSourceMappingArn" in request:
+            what = "that is what a mapping is, not what to change of it"
+            raise UsageError(f"{where}: {what}; select with --from-file, and say the change with --set")
+        uuid = check_uuid(uuid_in(request), where)
         if uuid in changes:
             raise UsageError(f"{where}: mapping {uuid} is named a second time; one request for each")
         try:
-            changes[uuid] = Change.parse(document=request, allow_unknown=options.allow_unknown)
+            changes[uuid] = Change.parse(document=without_uuid(request), allow_unknown=options.allow_unknown)
         except UsageError as error:
             raise UsageError(f"{where}: {error}") from error
     if not changes:
@@ -127,39 +128,10 @@ def reads_stdin(select: SelectOptions, requests: str | None = None) -> bool:
 
 
 def _uuids_from(name: str) -> list[str]:
-    found: list[str] = []
-    for number, line in _lines(name, "--from-file"):
-        where = f"--from-file {name}, line {number}"
-        text: Any = line
-        if line.startswith("{"):
-            record = _object(line, where)
-            text = record.get("uuid", record.get("UUID"))
-        found.append(check_uuid(text, where))
-    return found
-
-
-def _lines(name: str, flag: str) -> Iterator[tuple[int, str]]:
-    text = _read_stdin(flag) if name == "-" else read_text(Path(name), f"{flag} {name}")
-    for number, line in enumerate(text.splitlines(), start=1):
-        if line.strip() and not line.lstrip().startswith("#"):
-            yield number, line.strip()
-
-
-def _read_stdin(flag: str) -> str:
-    try:
-        return sys.stdin.read()
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{flag} -: standard input is not text in UTF-8") from error
-
-
-def _object(line: str, where: str) -> dict[str, Any]:
-    try:
-        found = msgspec.json.decode(line)
-    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
-        raise UsageError(f"{where}: not JSON ({error})") from error
-    if not isinstance(found, dict):
-        raise UsageError(f"{where}: not a JSON object")
-    return found
+    return [
+        check_uuid(uuid_in(record) if isinstance(record, dict) else record, where)
+        for where, record in records_of(name, "--from-file")
+    ]
 
 
 def _read_document(path: Path) -> dict[str, Any]:

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from contextlib import suppress
 from fnmatch import fnmatchcase
-from typing import Any, Final
-
-import jmespath
-import jmespath.exceptions
+from typing import Final
 
 from bulk_esm.errors import UsageError
 from bulk_esm.model.checked import Checked
-from bulk_esm.model.expressions import why_never
 from bulk_esm.model.mapping import AnySourceType, EventSourceMapping, FunctionReference, State
 from bulk_esm.model.parameters import nearest
+from bulk_esm.model.where import check_expression, is_true_of
 
 _CLASS: Final = re.compile(r"\[[^\]]*\]")  # in a glob these are alternatives, whatever they are
 _IN_NO_NAME: Final = re.compile(r"[,{}\s]")
@@ -60,7 +56,7 @@ class Selection(Checked, frozen=True, kw_only=True):
                 state, a source that is no ARN, or a tag without a key.
         """
         for expression in self.where:
-            _check_expression(expression)
+            check_expression(expression)
         for flag, globs in (("--function", self.functions), ("--exclude", self.exclude), ("--source", self.sources)):
             for glob in globs:
                 _refuse_impossible(flag, glob)
@@ -113,20 +109,8 @@ class Selection(Checked, frozen=True, kw_only=True):
             and (not self.uuids or mapping.uuid in self.uuids)
             and (not self.tags or _has_tag(self.tags, tags.get(mapping.arn or "", {})))
             and (not self.function_tags or _has_tag(self.function_tags, tags.get(unqualified_arn, {})))
-            and (not self.where or any(_truthy(expression, mapping.configuration) for expression in self.where))
+            and (not self.where or any(is_true_of(expression, mapping.configuration) for expression in self.where))
         )
-
-
-def _check_expression(expression: str) -> None:
-    try:
-        # Functions are looked up only when an expression is evaluated. What it then makes of an empty mapping is no
-        # error of the expression's.
-        with suppress(jmespath.exceptions.JMESPathTypeError):
-            jmespath.search(expression, {})
-    except ValueError as error:  # a JMESPathError is one; so is a slice whose step is zero
-        raise UsageError(f"--where {expression!r} is not a JMESPath expression: {error}") from error
-    if (why := why_never(expression)) is not None:
-        raise UsageError(f"--where {expression!r} is true of no mapping: {why}")
 
 
 def _refuse_impossible(flag: str, glob: str) -> None:
@@ -168,12 +152,3 @@ def _has_tag(wanted: tuple[str, ...], tags: Mapping[str, str]) -> bool:
         if key in tags and (not equals or tags[key] == value):
             return True
     return False
-
-
-def _truthy(expression: str, configuration: dict[str, Any]) -> bool:
-    try:
-        found = jmespath.search(expression, configuration)
-    except ValueError as error:  # a JMESPathError is one; so is a slice whose step is zero
-        raise UsageError(f"--where {expression!r} fails on mapping {configuration.get('UUID')}: {error}") from error
-    # JMESPath's own notion of truth: 0 is true; an empty string, list or object, null and false are not.
-    return found is not None and found is not False and found not in ("", [], {})

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import sys
 from pathlib import Path
 
@@ -69,6 +70,71 @@ def test_identifiers() -> None:
     for missing in (None, 5, ["x"]):
         with pytest.raises(UsageError, match=r"^here: a UUID is missing"):
             check_uuid(missing, "here")
+
+
+LISTED = {"EventSourceMappings": [{"UUID": uuid, "FunctionArn": FUNCTION} for uuid in UUIDS[:2]]}
+AS_PEOPLE_HAVE_THEM = {
+    "what the AWS CLI prints": json.dumps(LISTED, indent=4),
+    "that in a line": json.dumps(LISTED),
+    "its text": f"{UUIDS[0]}\t{UUIDS[1]}\n",
+    "its text in pages": f"{UUIDS[0]}\n{UUIDS[1]}",
+    "an array of strings": json.dumps(UUIDS[:2]),
+    "an array of objects": json.dumps([{"Uuid": UUIDS[0]}, {"uuid": UUIDS[1]}], indent=1),
+    "CSV": f'uuid,function,source,type,state\n{UUIDS[0]},f,q,sqs,Enabled\n{UUIDS[1]},\'=f,"a\nb",sqs,Enabled\n',
+    "CSV of a fleet": f"uuid,account,region\r\n{UUIDS[0]},1,r\r\n{UUIDS[1]},2,r\r\n",
+    "JSON-lines with ends of lines in strings": "".join(
+        json.dumps({"uuid": uuid, "configuration": {"Pattern": "\u2028\x85\x0b\t\U0001f600"}}, ensure_ascii=False)
+        + "\n"
+        for uuid in UUIDS[:2]
+    ),
+    "a byte order mark": f"\ufeff{UUIDS[0]}\n{UUIDS[1]}\n",
+}
+
+
+@pytest.mark.parametrize("text", AS_PEOPLE_HAVE_THEM.values(), ids=AS_PEOPLE_HAVE_THEM)
+@pytest.mark.parametrize("from_stdin", [False, True])
+def test_mappings_are_named_by_whatever_people_have(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, from_stdin: bool
+) -> None:
+    (tmp_path / "file").write_text(text, encoding="utf-8", newline="")
+    monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+    selection = read_selection(SelectOptions(from_file=("-" if from_stdin else str(tmp_path / "file"),)))
+    assert selection.uuids == frozenset(UUIDS[:2])
+
+
+@pytest.mark.parametrize("name", ["UUID", "Uuid", "uuid"])
+@pytest.mark.parametrize("is_array", [False, True])
+def test_requests_as_people_write_them(name: str, tmp_path: Path, *, is_array: bool) -> None:
+    requests = [{name: uuid, "BatchSize": 5} for uuid in UUIDS[:2]]
+    text = json.dumps(requests, indent=2) if is_array else "\n".join(map(json.dumps, requests))
+    (tmp_path / "file").write_text(text)
+    changes = read_change(ChangeOptions(requests=str(tmp_path / "file")))
+    assert changes == dict.fromkeys(UUIDS[:2], Change({"BatchSize": 5}))
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (f'{{"UUID": "{UUIDS[0]}", "BatchSize": 5, "BatchSize": 6}}', "line 1: the key 'BatchSize' is given twice"),
+        (f'[{{"UUID": "{UUIDS[0]}", "UUID": 1}}]', "the key 'UUID' is given twice"),
+        (
+            json.dumps([{"UUID": UUIDS[0], "EventSourceMappingArn": "arn:x", "BatchSize": 5}]),
+            "item 1: that is what a mapping is, not what to change of it; select with --from-file",
+        ),
+        (json.dumps([5]), "item 1: not a JSON object"),
+    ],
+)
+def test_requests_that_are_none(text: str, says: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text(text)
+    with pytest.raises(UsageError) as caught:
+        read_change(ChangeOptions(requests=str(tmp_path / "file")))
+    assert says in str(caught.value)
+
+
+def test_a_page_of_several_is_not_all(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text(json.dumps(LISTED | {"NextToken": "x"}))
+    with pytest.raises(UsageError, match="it is one page of several"):
+        read_selection(SelectOptions(from_file=(str(tmp_path / "file"),)))
 
 
 def test_a_selection_from_all_flags(tmp_path: Path) -> None:

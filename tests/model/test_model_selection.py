@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from model_samples import DOCUMENTDB, DYNAMODB, FIFO, FUNCTION, KAFKA, KNOWN, MQ, MSK, SOURCES, SQS, UUID, make_mapping
 
 from bulk_esm.errors import UsageError
-from bulk_esm.model.mapping import SourceType
+from bulk_esm.model.mapping import EventSourceMapping, SourceType
 from bulk_esm.model.selection import Selection, matches_function
 
 ARN = "arn:aws:lambda:eu-west-1:123456789012:function:"
@@ -248,3 +248,43 @@ def test_source_types_of_the_contract() -> None:
         matching = [other for other in SOURCES if Selection(source_types=(source,)).matches(make_mapping(other))]
         assert matching == [source]
     assert {MQ, DOCUMENTDB} < set(SOURCES)
+
+
+@pytest.mark.parametrize(
+    ("expression", "is_selected"),
+    [
+        ("BatchSize > 'a'", False),
+        ("State < `5`", False),
+        ("BatchSize > `1`", True),
+        ("State > 'A'", True),
+        ("(BatchSize > 'a') == `null`", True),
+        ("BatchSize == '10'", False),
+    ],
+)
+def test_a_number_and_a_string_have_no_order(expression: str, *, is_selected: bool) -> None:
+    mapping = EventSourceMapping({"UUID": UUID, "State": "Enabled", "BatchSize": 10})
+    assert Selection(where=(expression,)).matches(mapping) is is_selected
+
+
+@pytest.mark.parametrize(
+    ("expression", "way_out"),
+    [
+        (
+            "contains(EventSourceArn, 'x')",
+            "left out by \"EventSourceArn && contains(EventSourceArn, 'x')\", or use --source",
+        ),
+        ("length(Queues) > `1`", "left out by 'Queues && length(Queues) > `1`'"),
+        ("contains(State, `5`)", "fails on mapping"),
+    ],
+)
+def test_an_expression_that_a_mapping_cannot_take_names_the_way_out(expression: str, way_out: str) -> None:
+    selection = Selection(where=(expression,))
+    selection.check()
+    with pytest.raises(UsageError) as caught:
+        selection.matches(EventSourceMapping({"UUID": UUID, "State": "Enabled"}))
+    assert way_out in str(caught.value)
+    if "&&" in way_out:
+        guarded = Selection(
+            where=(f"{expression.partition('(')[2].partition(',')[0].partition(')')[0]} && {expression}",)
+        )
+        assert not guarded.matches(EventSourceMapping({"UUID": UUID, "State": "Enabled"}))
