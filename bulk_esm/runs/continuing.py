@@ -145,6 +145,8 @@ class RunRest:
         rollout = self.rollout(most_failures)
         ended: dict[str, dict[str, Outcome]] = {}
         for shard in self._files.planned():
+            self._files.shard(shard).record()  # what cannot be read is refused before anything is changed
+        for shard in self._files.planned():
             files = self._files.shard(shard)
             left = left_of(files.plan().items, files.results())
             kept = left.kept
