@@ -131,7 +131,7 @@ def _judged(what: str, done: Ended, found: Account, whole: Account, *, is_untouc
     verdict, why = "fault", done.fault or difference
     if done.fault:
         pass
-    elif not difference:
+    elif not difference or _looks_at_more(found, whole):
         verdict = "harmless"
     elif is_refused and found.sent:
         why = f"refused, and yet sent {found.sent}"
@@ -160,6 +160,13 @@ def _says_what_is_missing(found: Account, whole: Account) -> bool:
     mine, other = dict(found.mappings), dict(whole.mappings)
     others = {mine[uuid] for uuid in mine if mine[uuid] != other.get(uuid)}
     return mine.keys() == other.keys() and others == {"conflict"} and found.after == whole.after
+
+
+def _looks_at_more(found: Account, whole: Account) -> bool:
+    """Whether it is only that mappings were looked at too to which nothing had been sent."""
+    more = {outcome for _, outcome in set(found.mappings) - set(whole.mappings)}
+    same = (found.code, found.sent, found.after) == (whole.code, whole.sent, whole.after)
+    return same and set(whole.mappings) <= set(found.mappings) and more == {"unchanged"}
 
 
 def _is_edited(what: str, found: Account, whole: Account) -> bool:
