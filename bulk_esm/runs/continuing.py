@@ -208,6 +208,8 @@ class RunRest:
             self.record = msgspec.structs.replace(self.record, plan=digest)
         ended: dict[str, dict[str, Outcome]] = {}
         for shard in self._files.planned():
+            self._files.shard(shard).record()  # what cannot be read is refused before anything is changed
+        for shard in self._files.planned():
             files = self._files.shard(shard)
             _, left, sent = self._left(shard)
             files.keep_begun(sent | {result.uuid for result in left.kept if tells_of_sending(result)})

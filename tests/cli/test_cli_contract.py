@@ -6,7 +6,6 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
 import pytest
 from cli_harness import ACCOUNT, FAST, PLAN, Cli, Inside, RunFiles, Simulated
 
@@ -276,7 +275,5 @@ def test_a_run_that_was_killed_is_not_taken_for_nothing_to_do(
     tmp_path: Path, simulated: Simulated, inside: Inside
 ) -> None:
     assert inside(simulated.environment, "pause", "--source-type", "mq", *YES).code == 0
-    path = last_run(tmp_path).path / "run.json"
-    record = msgspec.json.decode(path.read_bytes())
-    path.write_bytes(msgspec.json.encode({**record, "status": "running", "ended_at": None, "counts": {}}))
+    last_run(tmp_path).edit_record(status="running", ended_at=None, counts={})
     assert "did not end: it was killed; so far" in inside({}, "show", "last").stderr

@@ -47,7 +47,7 @@ class Trial:
 
     Attributes:
         what: the scenario, the damages and the command.
-        verdict: `refused`, `salvaged`, `told` or `harmless`; `fault` with why.
+        verdict: `refused`, `salvaged`, `told`, `edited` or `harmless`; `fault` with why.
         why: what is wrong.
         ended: what the command left behind.
     """
@@ -131,7 +131,7 @@ def _judged(what: str, done: Ended, found: Account, whole: Account, *, is_untouc
     verdict, why = "fault", done.fault or difference
     if done.fault:
         pass
-    elif not difference:
+    elif not difference or _looks_at_more(found, whole):
         verdict = "harmless"
     elif is_refused and found.sent:
         why = f"refused, and yet sent {found.sent}"
@@ -143,6 +143,8 @@ def _judged(what: str, done: Ended, found: Account, whole: Account, *, is_untouc
         verdict = "salvaged"
     elif _says_what_is_missing(found, whole):
         verdict = "told"
+    elif _is_edited(what, found, whole):
+        verdict = "edited"
     return Trial(what, verdict, why if verdict == "fault" else "", done)
 
 
@@ -158,6 +160,24 @@ def _says_what_is_missing(found: Account, whole: Account) -> bool:
     mine, other = dict(found.mappings), dict(whole.mappings)
     others = {mine[uuid] for uuid in mine if mine[uuid] != other.get(uuid)}
     return mine.keys() == other.keys() and others == {"conflict"} and found.after == whole.after
+
+
+def _looks_at_more(found: Account, whole: Account) -> bool:
+    """Whether it is only that mappings were looked at too to which nothing had been sent."""
+    more = {outcome for _, outcome in set(found.mappings) - set(whole.mappings)}
+    same = (found.code, found.sent, found.after) == (whole.code, whole.sent, whole.after)
+    return same and set(whole.mappings) <= set(found.mappings) and more == {"unchanged"}
+
+
+def _is_edited(what: str, found: Account, whole: Account) -> bool:
+    """Whether only what is shown of results differs that somebody has edited before the run had an end.
+
+    They grow, so nothing has their digest yet: of a line that is another such line of the same run and mapping nobody
+    can tell. What is sent and what comes of it is the same.
+    """
+    is_unfinished = "killed: " in what and "results.jsonl" in what
+    same = (found.code, found.sent, found.after) == (whole.code, whole.sent, whole.after)
+    return is_unfinished and same and [uuid for uuid, _ in found.mappings] == [uuid for uuid, _ in whole.mappings]
 
 
 _NOT_KNOWN: Final = re.compile(r"(?:what became of )?(\d+) (?:of \d+ )?mappings (?:have no result|is not known)")

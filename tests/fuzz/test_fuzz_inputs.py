@@ -46,7 +46,7 @@ def test_readers_give_values_or_refuse_in_words(reader: Reader, tmp_path: Path) 
     read()
 
 
-@fuzzing(EXAMPLES)
+@fuzzing(EXAMPLES // 2)
 @given(random=CHANCE)
 def test_answers_of_no_service_end_no_command_unforeseen(random: Random) -> None:
     with a_home() as home:
@@ -54,7 +54,7 @@ def test_answers_of_no_service_end_no_command_unforeseen(random: Random) -> None
     assert done.fault is None, what
 
 
-@fuzzing(EXAMPLES)
+@fuzzing(EXAMPLES // 2)
 @given(random=CHANCE)
 def test_command_lines_are_carried_out_or_refused_before_anything_is_sent(random: Random) -> None:
     with a_home() as home:

@@ -11,7 +11,7 @@ import pytest
 from runs_toy import Answer, Seen, ToyExecutor, all_updated, continued, fleet_of, plan_of, planned, result_of, shard
 
 from bulk_esm.clock import Clock
-from bulk_esm.errors import AccessError, BulkEsmError, RecordingError, ServiceError
+from bulk_esm.errors import AccessError, BulkEsmError, RecordingError, RunFolderError, ServiceError
 from bulk_esm.executors.protocols import TaskSource
 from bulk_esm.executors.tasks import Assignment, CarryOut, Resulted, ShardEnd, ShardStatus
 from bulk_esm.gates.gate import WaveEnd
@@ -23,6 +23,7 @@ from bulk_esm.model.stopping import Stop
 from bulk_esm.runs.run import Run
 from bulk_esm.store.finding import all_runs, find_run
 from bulk_esm.store.result_writer import ResultWriter
+from bulk_esm.store.run_files import RunFiles
 
 A, B, C = shard(1), shard(2), shard(3)
 
@@ -290,6 +291,19 @@ async def test_a_killed_driver_left_plans_and_some_results(tmp_path: Path) -> No
     assert again.outcomes == {each.name: {"updated": 4, "unchanged": 1} for each in (A, B, C)}
     assert record.counts == {"updated": 12, "unchanged": 3}
     assert [each.shard for each in done.executor.asked[asked:]] == [A, B]
+
+
+async def test_a_shard_without_a_record_is_refused_before_anything_is_changed(tmp_path: Path) -> None:
+    done = await carried_out(tmp_path, unchanged=1)
+    files = done.run.files
+    for each in (A, B):
+        path = files.shard(each).path / "results.jsonl"
+        path.write_bytes(path.read_bytes().splitlines(keepends=True)[0])
+    (files.shard(B).path / "run.json").write_bytes(b"")
+    before = {path: path.read_bytes() for path in files.path.rglob("*") if path.is_file()}
+    with pytest.raises(RunFolderError, match=r"run\.json is empty"):
+        await continued(fleet_of(done.executor, (A, B, C)), RunFiles(files.path, salvage=True))
+    assert {path: path.read_bytes() for path in files.path.rglob("*") if path.is_file()} == before
 
 
 async def test_a_full_disk_halts_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
