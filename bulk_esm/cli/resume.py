@@ -133,7 +133,7 @@ def _resume_runs(paused: PausedShards, job: Job, fleet: FleetOptions, aws: AwsOp
 
 def _tell_of_enabled(items: Iterable[PlanItem], results: Iterable[Result]) -> None:
     """Say how many that were seen paused are enabled now; one that a killed run may not have got to does not count."""
-    enabled = {item.uuid for item in items if item.action is Action.UNCHANGED}
+    enabled = {item.uuid for item in items if item.action is Action.UNCHANGED and item.state is not None}
     count = sum(result.uuid in enabled for result in results if result.outcome is Outcome.UPDATED)
     if count:
         say(f"note: {count:,} of those that were paused have been enabled by someone since, and are left alone")
