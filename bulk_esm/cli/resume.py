@@ -144,7 +144,7 @@ def _tell_of_enabled(items: Iterable[PlanItem], results: Iterable[Result]) -> No
     from bulk_esm.model.plan import Action
     from bulk_esm.model.result import Outcome
 
-    enabled = {item.uuid for item in items if item.action is Action.UNCHANGED}
+    enabled = {item.uuid for item in items if item.action is Action.UNCHANGED and item.state is not None}
     count = sum(result.uuid in enabled for result in results if result.outcome is Outcome.UPDATED)
     if count:
         say(f"note: {count:,} of those that were paused have been enabled by someone since, and are left alone")

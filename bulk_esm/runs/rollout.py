@@ -114,7 +114,7 @@ class Rollout:
             for gate in self._gates:
                 if (reason := await gate.check(end)) is not None:
                     return f"after wave {end.wave}, {reason}"
-            left_s = until - self._clock.monotonic()
+            left_s = round(until - self._clock.monotonic(), 6)  # less than that is no time to ask once more after
             if left_s <= 0:
                 return None
             await self._clock.sleep(min(left_s, soak_s / _CHECKS_IN_A_SOAK, _CHECK_AT_LEAST_EVERY_S))

@@ -117,7 +117,8 @@ class RunLock:
             ) from error
         except OSError as error:
             raise RunFolderError(
-                f"the lock {path} cannot be made: {error.strerror}; mend that, or go on without it with --no-lock"
+                f"the lock {path} cannot be made: {error.strerror}; mend that, choose another --runs-dir, or go on "
+                "without it with --no-lock"
             ) from error
 
     def _locked(self, path: Path) -> int:

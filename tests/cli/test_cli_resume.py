@@ -77,6 +77,7 @@ def test_a_mapping_that_was_deleted_since_is_a_conflict(simulated: Simulated, in
     (gone,) = (result for result in run.results if result["outcome"] == "conflict")
     assert (gone["uuid"], gone["function_arn"]) == (uuid, results[uuid]["function_arn"])
     assert "someone deleted the mapping meanwhile" in gone["error"]["message"]
+    assert "have been enabled by someone since" not in done.stderr
     # Nothing is paused any more, that one included.
     assert inside(simulated.environment, "resume", "--all-paused", *YES).code == 2
 

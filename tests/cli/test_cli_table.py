@@ -4,6 +4,7 @@ The same command gives the same code, rows and files of a run in each place. Lef
 
 - `list` and `plan`: a failed mapping (nothing is sent) and interrupted (nothing is left behind).
 - `apply --plan`, `resume --run`, and all that take a RUN: a bad --where, as they take no selection.
+- `resume --run`: some blocked, as what is gone is a conflict.
 - `continue`: some blocked, as what was blocked has its result.
 - `verify`: some blocked, as a run sets nothing there; interrupted, as nothing is left behind.
 - `show` and `runs`: a shard denied, as they ask AWS nothing; interrupted is a run that was.
@@ -108,6 +109,11 @@ def streams(what: str, *, others: str) -> Callable[[Scene], Rows]:
 def changed(what: str) -> Callable[[Scene], Rows]:
     """Of the mappings that the newest run updated."""
     return lambda there: dict.fromkeys(updated_by(there.runs[-1]), what)
+
+
+def all_but_the_first(what: str, of_the_first: str) -> Callable[[Scene], Rows]:
+    """Of the mappings that the newest run updated, of which the first is gone since."""
+    return lambda there: changed(what)(there) | {updated_by(there.runs[-1])[0]: of_the_first}
 
 
 def left(what: str) -> Callable[[Scene], Rows]:
@@ -320,10 +326,12 @@ TABLE: dict[str, Case] = {
     "resume --run: all well": Case(
         argv=("resume", "--run", "last", YES), stage="paused", rows=changed("updated"), run="finished"
     ),
-    "resume --run: some blocked": Case(
+    "resume --run: one is gone": Case(
         argv=("resume", "--run", "last", YES),
         stage="paused",
-        code=2,
+        code=1,
+        rows=all_but_the_first("updated", "conflict"),
+        run="finished",
         meanwhile=delete_a_paused_one,
     ),
     "resume --run: failed": Case(
