@@ -178,7 +178,8 @@ async def test_credentials_that_come_expired() -> None:
 
 
 async def test_settings_that_make_no_sense() -> None:
-    assert "900 to 43200 s" in await failure(UsageError, Sessions(), settings("http://127.0.0.1:9/", role_duration_s=1))
+    with pytest.raises(UsageError, match="900 to 43200 s"):
+        settings("http://127.0.0.1:9/", role_duration_s=1)
     text = await failure(UsageError, Sessions(), settings("http://127.0.0.1:9/", external_id="x"))
     assert role_in(OTHER) in text
     assert "ExternalId" in text
