@@ -50,12 +50,6 @@ async def test_alarms_that_may_not_be_read() -> None:
     assert [agent.startswith(f"bulk_esm/{__version__} ") for agent in agents] == [True]
 
 
-async def test_the_simulator_has_no_alarms() -> None:
-    async with Simulator(mappings=2) as simulator, connected(simulator) as connection:
-        with pytest.raises(ServiceError, match="404: The simulator has no operation POST /"):
-            await connection.alarms(("errors",))
-
-
 @pytest.mark.parametrize("body", ['{"message": "Internal failure"}', "", "<html></html>", "\x00"])
 async def test_an_answer_that_names_no_account(body: str) -> None:
     async with (

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import anyio
+import msgspec
 
 from bulk_esm.engine.budget import Budget
 from bulk_esm.engine.endings import Ending
@@ -27,7 +28,7 @@ from bulk_esm.model.change import Change
 from bulk_esm.model.events import MappingEnded, RunEvent
 from bulk_esm.model.mapping import EventSourceMapping, SourceType
 from bulk_esm.model.plan import Plan, PlanItem, plan_item, unknown_item
-from bulk_esm.model.records import Intent
+from bulk_esm.model.records import Intent, RunStatus
 from bulk_esm.model.result import TROUBLE, Outcome, Result
 from bulk_esm.model.selection import Selection
 from bulk_esm.model.shard import Problem, Shard
@@ -37,6 +38,7 @@ from bulk_esm.runs.fleet import Fleet
 from bulk_esm.runs.planning import PlanContext, RunPlan, plan_run
 from bulk_esm.runs.run import Run
 from bulk_esm.store.run_files import RunFiles
+from bulk_esm.store.shard_files import ShardFiles
 
 PAUSE = Change({"Enabled": False})
 Answer = Callable[["ToyExecutor", TaskSource, Assignment, CarryOut], None]
@@ -201,3 +203,16 @@ class Seen:
     @property
     def results(self) -> list[Result]:
         return [event.result for event in self.events if isinstance(event, MappingEnded)]
+
+
+def left_running(files: ShardFiles) -> None:
+    """Have a shard's record be that of a run that did not end."""
+    files.write_record(msgspec.structs.replace(files.record(), status=RunStatus.RUNNING, results=None))
+
+
+def of_an_older_version(files: ShardFiles) -> None:
+    """Take away the digest of a shard's record, as older versions wrote none of it nor of what had begun."""
+    path = files.path / "run.json"
+    members = msgspec.json.decode(path.read_bytes())
+    del members["sha256"]
+    path.write_bytes(msgspec.json.encode(members) + b"\n")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from runs_toy import ToyExecutor, fleet_of, item_of, plan_of, planned, shard
+from runs_toy import ToyExecutor, fleet_of, item_of, of_an_older_version, plan_of, planned, shard
 
 from bulk_esm.clock import Clock
 from bulk_esm.engine.endings import Ending
@@ -142,6 +142,7 @@ async def test_a_run_that_kept_no_list_of_what_had_begun_does_not_lose_its_doubt
     """One of an older version, continued and killed again at once: what it may have sent is looked at again."""
     _, fleet, run = await cut_run(tmp_path, A)
     files = run.files.shard(A)
+    of_an_older_version(files)
     (files.path / "begun.jsonl").unlink()
     before = (await plan_rest(fleet, run.files)).perhaps_sent
     (await plan_rest(fleet, run.files)).begin(most_failures=10)
@@ -155,6 +156,7 @@ async def test_a_run_that_kept_no_list_of_what_had_begun_does_not_lose_its_doubt
 async def test_results_that_tell_of_sending_go_only_when_that_is_kept_elsewhere(tmp_path: Path) -> None:
     """Its list of what had begun was cut: what did not settle in time is looked at by Get, however often it dies."""
     _, fleet, run = await cut_run(tmp_path, A)
+    of_an_older_version(run.files.shard(A))
     (run.files.shard(A).path / "begun.jsonl").write_bytes(b"")
     for _ in range(2):
         rest = await plan_rest(fleet, RunFiles(run.path))

@@ -7,13 +7,23 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from runs_toy import ToyExecutor, fleet_of, item_of, plan_of, planned, shard
+from runs_toy import (
+    ToyExecutor,
+    fleet_of,
+    item_of,
+    left_running,
+    of_an_older_version,
+    plan_of,
+    planned,
+    shard,
+)
 
 from bulk_esm.model.doubts import NO_DOUBTS, Doubts
 from bulk_esm.model.records import Intent, RunStatus
 from bulk_esm.model.shard import Shard
 from bulk_esm.runs.recent import ON_ITS_WAY_S, RECENT_S, recent_doubts, seconds_to_wait
 from bulk_esm.runs.run import Run
+from bulk_esm.store.begun import write_begun
 from bulk_esm.store.run_files import RunFiles
 
 A, B = shard(1), shard(2)
@@ -30,6 +40,7 @@ async def a_run(runs_dir: Path, *, age_s: float = 0.0, status: RunStatus = RunSt
         await run.carry_out()
     if status is RunStatus.RUNNING:
         (run.files.shard(A).path / "results.jsonl").write_bytes(b"")
+        left_running(run.files.shard(A))
     run.files.write_record(msgspec.structs.replace(run.record, status=status))
     for path in (*run.path.rglob("*"), run.path):
         os.utime(path, (NOW_S - age_s, NOW_S - age_s))
@@ -92,8 +103,9 @@ async def test_only_what_a_killed_run_sent_last_is_waited_for(tmp_path: Path) ->
 
 async def test_where_all_that_began_has_its_result_nothing_is_on_its_way(tmp_path: Path) -> None:
     run = await a_run(tmp_path, age_s=1, status=RunStatus.RUNNING)
-    (run.shard(A).path / "begun.jsonl").write_bytes(b"")
+    write_begun(run.shard(A).path / "begun.jsonl", run.record().run_id)
     assert seconds_to_wait(RunFiles(run.path), now_s=NOW_S, max_per_second=12) == 0
-    (run.shard(A).path / "begun.jsonl").unlink()  # as an older version, which may have sent anything
+    of_an_older_version(run.shard(A))  # which kept no such list, and may have sent anything
+    (run.shard(A).path / "begun.jsonl").unlink()
     os.utime(run.shard(A).path / "results.jsonl", (NOW_S - 1, NOW_S - 1))
     assert seconds_to_wait(RunFiles(run.path), now_s=NOW_S, max_per_second=12) == ON_ITS_WAY_S - 1

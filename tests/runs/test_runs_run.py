@@ -8,7 +8,19 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from runs_toy import Answer, Seen, ToyExecutor, all_updated, continued, fleet_of, plan_of, planned, result_of, shard
+from runs_toy import (
+    Answer,
+    Seen,
+    ToyExecutor,
+    all_updated,
+    continued,
+    fleet_of,
+    left_running,
+    plan_of,
+    planned,
+    result_of,
+    shard,
+)
 
 from bulk_esm.clock import Clock
 from bulk_esm.errors import AccessError, BulkEsmError, RecordingError, RunFolderError, ServiceError
@@ -284,6 +296,7 @@ async def test_a_killed_driver_left_plans_and_some_results(tmp_path: Path) -> No
         path = files.shard(each).path / "results.jsonl"
         lines = path.read_bytes().splitlines(keepends=True)
         path.write_bytes(b"".join(lines[:keep]) + b'{"torn": ')
+        left_running(files.shard(each))
     asked = len(done.executor.asked)
     run = await continued(fleet_of(done.executor, (A, B, C)), files)
     record = await run.carry_out()
