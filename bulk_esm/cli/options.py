@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Group, Parameter, Token
 
 from bulk_esm.cli.durations import parse_duration
-from bulk_esm.executors.tasks import Reach
 from bulk_esm.model.mapping import SourceType, SourceTypeName
-from bulk_esm.model.rollout import RolloutSettings
+
+if TYPE_CHECKING:
+    from bulk_esm.executors.tasks import Reach
+    from bulk_esm.model.rollout import RolloutSettings
 
 SELECT = Group("Which mappings", help="Repeat a flag to widen it; different flags narrow each other.", sort_key=1)
 CHANGE = Group("Which change", sort_key=2)
@@ -117,6 +119,8 @@ class AwsOptions:
     @property
     def reach(self) -> Reach:
         """What they come to."""
+        from bulk_esm.executors.tasks import Reach
+
         default = Reach()
         return Reach(
             endpoint_url=self.endpoint_url,

@@ -71,8 +71,9 @@ class LatePlans:
         entries = {entry.shard.name: entry for entry in self.entries}
         for name, plan in self.plans():
             files = self._files.shard(entries[name].shard)
-            digest = files.write_plan(plan)
-            files.write_record(msgspec.structs.replace(files.record(), status=RunStatus.RUNNING, reason=None))
+            record = files.record()
+            digest = files.write_plan(plan, run_id=record.run_id)
+            files.write_record(msgspec.structs.replace(record, status=RunStatus.RUNNING, reason=None))
             entries[name] = msgspec.structs.replace(entries[name], plan=digest)
         fleet = msgspec.structs.replace(self._files.fleet(), shards=tuple(entries.values()))
         return fleet, self._files.write_fleet(fleet)

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bulk_esm.errors import UsageError
-from bulk_esm.shards.json_text import TwiceError, read_json
-from bulk_esm.shards.yaml_text import DEEPEST, read_yaml
+from bulk_esm.shards.json_text import DEEPEST, TwiceError, read_json
 
 _MOST_VALUES: Final = 1_000_000  # aliases of YAML counted each time: a few lines may stand for billions
 _LARGEST: Final = 2**63
@@ -43,6 +42,8 @@ def _json_or_yaml(text: str) -> Any:
     except TwiceError:
         raise
     except ValueError:
+        from bulk_esm.shards.yaml_text import read_yaml  # noqa: PLC0415 - few runs read any, and it takes its time
+
         return read_yaml(text)
 
 

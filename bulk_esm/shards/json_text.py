@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Final
+
+DEEPEST: Final = 100  # of documents of either kind
 
 
 def read_json(text: str) -> Any:

@@ -12,7 +12,8 @@ from typing import Any, ClassVar, Final
 
 import yaml
 
-DEEPEST: Final = 100
+from bulk_esm.shards.json_text import DEEPEST
+
 _TAG: Final = "tag:yaml.org,2002:"
 
 

@@ -68,7 +68,7 @@ class ShardFiles:
         self._salvage = salvage
         self._uuids: frozenset[str] | None = None
 
-    def write_plan(self, plan: Plan, *, run_id: str = "") -> FileDigest:
+    def write_plan(self, plan: Plan, *, run_id: str) -> FileDigest:
         """Bring the plan to disk, and that nothing has begun."""
         with writing(self.path / PLAN):
             write_begun(self.path / BEGUN, run_id)

@@ -31,8 +31,7 @@ def as_killed(run: RunFiles, become: Callable[[int, dict[str, Any]], dict[str, A
     updated = [line for line in records(path.read_text(encoding="utf-8")) if line["outcome"] == "updated"]
     left = filter(None, (become(number, line) for number, line in enumerate(updated)))
     path.write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in left))
-    record = {**run.record, "status": "running", "counts": {}, "ended_at": None}
-    (run.path / "run.json").write_bytes(msgspec.json.encode(record) + b"\n")
+    run.edit_record(status="running", counts={}, ended_at=None)
 
 
 def unseen(line: dict[str, Any]) -> dict[str, Any]:
@@ -112,9 +111,8 @@ def test_a_run_of_an_older_version_has_no_pace_of_its_own(
 ) -> None:
     assert inside(simulated.environment, "pause", "--source-type", "sqs", *YES).code == 0
     run = Cli(tmp_path).last_run()
-    record = run.record
-    for name in ("max_per_second", "concurrency", "timeout_s"):
-        del record["rollout"][name]
-    (run.path / "run.json").write_bytes(msgspec.json.encode(record) + b"\n")
+    pace = ("max_per_second", "concurrency", "timeout_s")
+    assert run.record["rollout"].keys() >= set(pace)
+    run.edit_record(rollout={name: value for name, value in run.record["rollout"].items() if name not in pace})
     assert inside(simulated.environment, "continue", "last", "--yes").code == 0
     assert paces[1:] == [(12.0, 50, 900.0)]

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 from cli_harness import ACCOUNT, FAST, Cli, Inside, Simulated, records
-from msgspec.structs import force_setattr
 
 from bulk_esm.simulator import Denial, Faults, Fleet
 
@@ -78,7 +77,7 @@ def test_a_role_without_update_is_denied_and_continues_when_it_has_it(
 
 def have_policies(simulated: Simulated, *denials: Denial) -> None:
     """Change what policies deny from now on."""
-    simulated.ask(lambda: force_setattr(simulated.simulator._world.settings, "faults", Faults(denials=denials)))
+    simulated.ask(lambda: simulated.simulator.set_faults(Faults(denials=denials)))
 
 
 def test_a_continue_meets_the_one_that_is_denied_and_goes_on(inside: Inside, tmp_path: Path) -> None:
@@ -88,8 +87,8 @@ def test_a_continue_meets_the_one_that_is_denied_and_goes_on(inside: Inside, tmp
         assert done.code == 3
         done = inside(simulated.environment, "continue", "last", "--yes", *FAST)
         assert done.code == 3  # the gate still says so
-        record = Cli(tmp_path).last_run().path / "run.json"
-        record.write_text(record.read_text(encoding="utf-8").replace('"false"', '"true"'), encoding="utf-8")
+        run = Cli(tmp_path).last_run()
+        run.edit_record(rollout=run.record["rollout"] | {"gates": ["true"]})
         done = inside(simulated.environment, "continue", "last", "--yes", *FAST)
         assert done.code == 1
         assert Cli(tmp_path).last_run().record["counts"] == {"updated": 27, "failed": 3}
@@ -125,6 +124,7 @@ def test_a_rollback_a_verify_and_a_continue_with_one_mapping_that_may_not_be_rea
         path = run.path / "results.jsonl"
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
         path.write_text("".join(lines[3:]), encoding="utf-8")  # of these three only Get tells
+        run.edit_record(status="running", ended_at=None)
         lost = records("".join(lines[:3]))
         have_policies(simulated, Denial(action=GET, resources=(lost[0]["uuid"],)))
         done = inside(simulated.environment, "rollback", "last", "--yes", *FAST)

@@ -94,7 +94,9 @@ def test_consent(tmp_path: Path, simulated: Simulated) -> None:
     assert "requests/s" in plain
     assert "pause finished" in plain
     assert not any(uuid in plain for uuid in simulated.states())  # all went well: the summary is what matters
-    assert plain.rstrip().splitlines()[-1].strip().startswith("folder: ")
+    folder, how_to_resume = plain.rstrip().splitlines()[-2:]
+    assert folder.strip().startswith("folder: ")
+    assert how_to_resume.strip() == f"to resume: bulk-esm resume --run {cli.last_run().path.name}"
     assert set(cli.last_run().outcomes.values()) == {"updated", "unchanged"}
 
 

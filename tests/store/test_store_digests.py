@@ -240,7 +240,7 @@ def test_a_file_that_cannot_be_replaced_leaves_nothing_beside_it(tmp_path: Path)
     (files.path / BEGUN).mkdir()
     before = sorted(path.name for path in files.path.iterdir())
     with pytest.raises(RunFolderError, match="cannot be written: Is a directory"):
-        files.shard(HOME).write_plan(PLAN_OF_HOME)
+        files.shard(HOME).write_plan(PLAN_OF_HOME, run_id=files.record().run_id)
     assert sorted(path.name for path in files.path.iterdir()) == before
 
 

@@ -52,7 +52,7 @@ sizes_of_waves = st.lists(st.integers(1, 12), max_size=4).map(
 
 def written(folder: Path, items: list[PlanItem]) -> ShardFiles:
     files = ShardFiles(folder)
-    files.write_plan(Plan(tuple(items)))
+    files.write_plan(Plan(tuple(items)), run_id="run")
     return files
 
 

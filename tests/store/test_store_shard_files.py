@@ -65,7 +65,7 @@ def result(uuid: str = "u-1", **members: Any) -> Result:
 @pytest.fixture
 def files(tmp_path: Path) -> ShardFiles:
     found = ShardFiles(tmp_path)
-    found.write_plan(PLAN)
+    found.write_plan(PLAN, run_id="run")
     found.write_record(RECORD)
     return found
 
@@ -256,7 +256,7 @@ def replace_files(folder: Path) -> None:
 def test_what_nobody_would_find_again_is_not_written_on(tmp_path: Path, lose: Callable[[Path], None]) -> None:
     files = ShardFiles(tmp_path / "run")
     files.path.mkdir()
-    files.write_plan(PLAN)
+    files.write_plan(PLAN, run_id="run")
     with files.open_results() as results, files.open_begun() as begun:
         results.append(result("u-1"))
         results.require_room(1)
