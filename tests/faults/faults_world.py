@@ -43,7 +43,8 @@ async def world(
     async with simulated(fleet=mappings(regions[0], each), fleets=fleets, faults=faults, **simulator) as there:
         clock = virtual_clock()
         settings = FleetSettings(regions=regions) if len(regions) > 1 else None
-        async with connect(clock=clock, runs_dir=runs_dir, fleet=settings) as bulk:
+        # Without the kernel's lock, which a kill frees: what dies here lives in the same process.
+        async with connect(clock=clock, runs_dir=runs_dir, fleet=settings, lock=False) as bulk:
             bulk.home.control_plane._jitter = random.Random(1)  # noqa: S311 - jitter is no secret
             yield World(there, bulk, regions)
 

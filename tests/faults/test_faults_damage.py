@@ -10,7 +10,9 @@ import msgspec
 import pytest
 from cli_harness import FAST, Cli, Done, Inside, Simulated
 
+from bulk_esm.model.records import RunStatus
 from bulk_esm.simulator import Kind
+from bulk_esm.store.shard_files import ShardFiles
 
 MAPPINGS = 10
 YES = ("--yes", *FAST)
@@ -55,8 +57,9 @@ class Half:
         self.kept = lines(results.read_bytes())[:5]
         results.write_bytes(b"".join(self.kept) + b'{"run_id":"torn')
         for folder in {self.run, self.shard}:
-            record = msgspec.json.decode((folder / "run.json").read_bytes())
-            (folder / "run.json").write_bytes(msgspec.json.encode({**record, "status": "running", "ended_at": None}))
+            files = ShardFiles(folder)
+            at_work = {"status": RunStatus.RUNNING, "ended_at": None, "results": None}
+            files.write_record(msgspec.structs.replace(files.record(), **at_work))
         self.accepted = simulated.accepted()
         self.updates = simulated.report().count(Kind.UPDATE)
 

@@ -28,7 +28,7 @@ from bulk_esm import Intent, RunPlan, RunStatus, Selection
 from bulk_esm.errors import RunFolderError, UsageError
 from bulk_esm.model.plan import Action
 from bulk_esm.model.rollout import RolloutSettings
-from bulk_esm.runs.resuming import paused_by_runs
+from bulk_esm.runs.resuming import paused_anything, paused_by_runs
 from bulk_esm.simulator import Faults
 from bulk_esm.simulator.api import Answer, answer
 from bulk_esm.store import disk
@@ -243,8 +243,8 @@ class LivesOfRuns(RuleBasedStateMachine):
         async def plan() -> RunPlan:
             return await self.there.bulk.plan_resuming(paused_by_runs([last.files]))
 
-        if not paused_by_runs([last.files]).uuids:
-            with pytest.raises(UsageError, match="nothing to resume"):
+        if not paused_anything(last.files):
+            with pytest.raises(UsageError, match="did not pause anything"):
                 self._runner.run(plan())
             return
         self.start("resume", plan, last.before, death)
