@@ -294,7 +294,7 @@ class BulkEsm:
         there = self.of_run(files)
         await there.require_home_account()
         await self.fleet.clock.sleep(self.seconds_to_wait(files))
-        return await plan_rest(there.fleet, files, waiting=waiting, looking=looking)
+        return await plan_rest(there.fleet, files, doubts_about=self._doubts, waiting=waiting, looking=looking)
 
     async def verify(self, run: Path | str | RunFiles, *, told: Told = nobody) -> Verification:
         """Tell which mappings no longer have what a run set; changes nothing.

@@ -8,7 +8,7 @@ from bulk_esm.aws.session import Connection
 from bulk_esm.clock import Clock
 from bulk_esm.engine.endings import Ending, changed, found_done, gone, still_on_its_way
 from bulk_esm.engine.present import read_present
-from bulk_esm.model.doubts import Doubts
+from bulk_esm.model.doubts import NO_DOUBTS, Doubts
 from bulk_esm.model.mapping import EventSourceMapping, State
 from bulk_esm.model.plan import PlanItem, PlanMatch, match_plan
 from bulk_esm.model.result import Outcome
@@ -18,7 +18,8 @@ async def look_again(
     connection: Connection,
     updates: Sequence[PlanItem],
     *,
-    doubts: Doubts,
+    sent: frozenset[str],
+    doubts: Doubts = NO_DOUBTS,
     timeout_s: float,
     clock: Clock | None = None,
     waiting: Callable[[int], None] = lambda _: None,
@@ -28,7 +29,8 @@ async def look_again(
     Args:
         connection: the account and Region.
         updates: what is left to update.
-        doubts: about which of them List is not believed.
+        sent: to which of them the run may have sent something: each is read by Get.
+        doubts: about which others List is not believed, as other runs changed them of late.
         timeout_s: how long to wait for mappings in transition, in seconds: the update that they are on their way by may
             be this run's.
         clock: the time.
@@ -42,13 +44,13 @@ async def look_again(
     now = await read_present(
         connection,
         items,
-        doubts=doubts,
+        doubts=doubts | Doubts(by_get=sent),
         needs_get=lambda seen: seen.has_hidden_filters and "FilterCriteria" in items[seen.uuid].request,
         timeout_s=timeout_s,
         clock=clock,
         waiting=waiting,
     )
-    found = {uuid: _ending(items[uuid], seen, perhaps_sent=uuid in doubts.by_get) for uuid, seen in now.items()}
+    found = {uuid: _ending(items[uuid], seen, perhaps_sent=uuid in sent) for uuid, seen in now.items()}
     return {uuid: ending for uuid, ending in found.items() if ending is not None}
 
 

@@ -14,7 +14,7 @@ from bulk_esm.errors import BulkEsmError, RefusedError
 from bulk_esm.executors.tasks import LookAgain, ShardEnd
 from bulk_esm.model.budget import is_exceeded
 from bulk_esm.model.continuing import Left, left_of
-from bulk_esm.model.doubts import Doubts, perhaps_sent
+from bulk_esm.model.doubts import NO_DOUBTS, Doubts, perhaps_sent
 from bulk_esm.model.plan import Plan
 from bulk_esm.model.records import FleetRecord, RunRecord, RunStatus
 from bulk_esm.model.result import TROUBLE, Outcome
@@ -40,13 +40,14 @@ class RunRest:
         perhaps_sent: how many have not, and may have been sent something: each is looked at with Get, as List lags.
     """
 
-    def __init__(self, fleet: Fleet, files: RunFiles) -> None:
+    def __init__(self, fleet: Fleet, files: RunFiles, doubts_about: Callable[[Shard], Doubts]) -> None:
         """Read what is on disk; see `plan_rest`."""
         self.record = files.record()
         self.problems: dict[str, Problem] = {}
         self.total = self.ended = self.failures = self.updates = self.perhaps_sent = 0
         self._fleet = fleet
         self._files = files
+        self._doubts_about = doubts_about
         self._shards: FleetRecord = files.fleet()
         self._known: dict[str, dict[str, Ending]] = {}
         self._updates: Counter[str] = Counter()
@@ -75,7 +76,8 @@ class RunRest:
     def task_of(self, shard: Shard) -> LookAgain:
         """What is to be looked at in a shard, read from disk."""
         _, left, sent = self._left(shard)
-        return LookAgain(left.updates, doubts=Doubts(by_get=sent))
+        others = frozenset(item.uuid for item in left.updates) - sent
+        return LookAgain(left.updates, sent=sent, doubts=self._doubts_about(shard).among(others))
 
     def _left(self, shard: Shard) -> tuple[Plan, Left, frozenset[str]]:
         """The plan, what is left of it, and to which of that something may have been sent."""
@@ -174,6 +176,7 @@ async def plan_rest(
     fleet: Fleet,
     files: RunFiles,
     *,
+    doubts_about: Callable[[Shard], Doubts] = lambda _: NO_DOUBTS,
     waiting: Callable[[str, int], None] = nobody,
     looking: Callable[[int], None] = nobody,
 ) -> RunRest:
@@ -182,6 +185,7 @@ async def plan_rest(
     Args:
         fleet: who does the work.
         files: the run's.
+        doubts_about: tells about which mappings of a shard List is not believed, as other runs changed them of late.
         waiting: called with a shard's name and its number of mappings in transition, before they are waited for.
         looking: called with the number of mappings that are looked at with Get, before they are.
 
@@ -189,7 +193,7 @@ async def plan_rest(
         RunFolderError: a file cannot be read.
         BulkEsmError: what kept the only shard from being looked at.
     """
-    rest = RunRest(fleet, files)
+    rest = RunRest(fleet, files, doubts_about)
     shards = rest.read()
     if rest.perhaps_sent:
         looking(rest.perhaps_sent)
