@@ -63,6 +63,7 @@ def figures(samples: Sequence[Sample], *, mappings: int) -> dict[str, Any]:
         "rss_kib_last": samples[-1]["rss_kib"],
         "rss_kib_a_run": round(slope(samples, "rss_kib"), 2),
         "objects_a_run": round(slope(samples, "objects"), 2),
+        "blocks_a_run": round(slope(samples, "blocks"), 2),
         **{name: sorted({each[name] for each in settled}) for name in ("files", "tasks", "threads")},
         "wall_s": round(sum(each["wall_s"] for each in samples), 1),
         "cpu_s": round(sum(each["cpu_s"] for each in samples), 1),
@@ -103,10 +104,11 @@ def main() -> None:
     found = figures(samples, mappings=options.mappings)
     append("soak", found)
     shown = samples[:: max(1, len(samples) // 10)] + samples[-1:]
-    names = ("files", "tasks", "threads", "objects")
+    names = ("files", "tasks", "threads", "objects", "blocks")
     rows = [[f"{each['run'] + 1:,}", each["rss_kib"] / 1024, *(each[name] for name in names)] for each in shown]
     print(table(["runs", "RSS MiB", *names], rows))
-    print(f"RSS grows {found['rss_kib_a_run']} KiB a run, objects {found['objects_a_run']}; results exact")
+    grows = f"{found['rss_kib_a_run']} KiB, {found['objects_a_run']} objects and {found['blocks_a_run']} blocks"
+    print(f"grows by {grows} a run; results exact")
 
 
 if __name__ == "__main__":

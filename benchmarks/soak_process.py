@@ -13,6 +13,7 @@ import gc
 import json
 import os
 import shutil
+import sys
 import tempfile
 import threading
 import time
@@ -43,6 +44,7 @@ def held() -> dict[str, int]:
         "tasks": len(asyncio.all_tasks()),
         "threads": threading.active_count(),
         "objects": len(gc.get_objects()),
+        "blocks": sys.getallocatedblocks(),  # of Python's allocator: they tell a leak from memory in pieces
     }
 
 

@@ -336,7 +336,7 @@ class BulkEsm:
         there = self.of_run(files)
         await there.require_home_account()
         await self.fleet.clock.sleep(self.seconds_to_wait(files))
-        rest = await plan_rest(there.fleet, files, waiting=waiting, looking=looking, doubts_of=self._doubts)
+        rest = await plan_rest(there.fleet, files, doubts_about=self._doubts, waiting=waiting, looking=looking)
         shards = (*files.planned(), *files.unplanned())
         rest.lock = lambda: self._lock(shards, "continue", files.path.absolute().parent)
         return rest

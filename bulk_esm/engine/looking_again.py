@@ -11,7 +11,7 @@ from bulk_esm.clock import Clock, iso
 from bulk_esm.engine.endings import Ending, Seen, changed, denied, found_done, gone, since_planned, still_on_its_way
 from bulk_esm.engine.present import read_present
 from bulk_esm.errors import DeniedError
-from bulk_esm.model.doubts import Doubts
+from bulk_esm.model.doubts import NO_DOUBTS, Doubts
 from bulk_esm.model.mapping import EventSourceMapping, State
 from bulk_esm.model.plan import PlanItem, PlanMatch, match_plan
 from bulk_esm.model.result import Outcome
@@ -21,7 +21,8 @@ async def look_again(
     connection: Connection,
     updates: Sequence[PlanItem],
     *,
-    doubts: Doubts,
+    sent: frozenset[str],
+    doubts: Doubts = NO_DOUBTS,
     timeout_s: float,
     clock: Clock | None = None,
     waiting: Callable[[int], None] = lambda _: None,
@@ -31,7 +32,8 @@ async def look_again(
     Args:
         connection: the account and Region.
         updates: what is left to update.
-        doubts: about which of them List is not believed.
+        sent: to which of them the run may have sent something: each is read by Get.
+        doubts: about which others List is not believed, as other runs changed them of late.
         timeout_s: how long to wait for mappings in transition, in seconds: the update that they are on their way by may
             be this run's.
         clock: the time.
@@ -39,21 +41,21 @@ async def look_again(
 
     Returns:
         By UUID: `updated` where the mapping has all that was asked, `conflict` where someone changed it or it is gone,
-        `timed_out` where it is on its way even now, or only
-        Get would tell and may not. The others are as they were planned.
+        `timed_out` where it is on its way even now, or only Get would tell and may not. The others are as they were
+        planned.
     """
     items = {item.uuid: item for item in updates}
     now = await read_present(
         connection,
         items,
-        doubts=doubts,
+        doubts=doubts | Doubts(by_get=sent),
         needs_get=lambda seen: seen.has_hidden_filters and "FilterCriteria" in items[seen.uuid].request,
         timeout_s=timeout_s,
         clock=clock,
         waiting=waiting,
     )
     looked_at = iso((clock or Clock()).now())
-    found = {uuid: _ending(items[uuid], seen, perhaps_sent=uuid in doubts.by_get) for uuid, seen in now.items()}
+    found = {uuid: _ending(items[uuid], seen, perhaps_sent=uuid in sent) for uuid, seen in now.items()}
     return {uuid: _with_what_was_seen(ending, now[uuid], looked_at) for uuid, ending in found.items() if ending}
 
 

@@ -113,11 +113,13 @@ class LookAgain(msgspec.Struct, frozen=True, tag="look again"):
 
     Attributes:
         items: what a run that did not end well has left to update in this shard.
-        doubts: about which of them List is not believed.
+        sent: to which of them it may have sent something.
+        doubts: about which others List is not believed.
     """
 
     items: tuple[PlanItem, ...]
-    doubts: Doubts
+    sent: frozenset[str]
+    doubts: Doubts = NO_DOUBTS
 
 
 class CarryOut(msgspec.Struct, frozen=True, kw_only=True, tag="carry out"):

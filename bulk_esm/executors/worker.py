@@ -42,7 +42,6 @@ from bulk_esm.executors.tasks import (
     ShardStatus,
 )
 from bulk_esm.logs import get_logger
-from bulk_esm.model.doubts import Doubts
 from bulk_esm.model.losses import without_losses
 from bulk_esm.model.plan import Plan
 from bulk_esm.model.result import Result
@@ -198,7 +197,13 @@ class Worker:
                 return ShardEnd(shard=name, drifts=tuple(drifts))
             case LookAgain():
                 known = await look_again(
-                    connection, task.items, doubts=task.doubts, timeout_s=timeout_s, clock=clock, waiting=waiting
+                    connection,
+                    task.items,
+                    sent=task.sent,
+                    doubts=task.doubts,
+                    timeout_s=timeout_s,
+                    clock=clock,
+                    waiting=waiting,
                 )
                 return ShardEnd(shard=name, known=known)
             case CarryOut():
@@ -282,10 +287,8 @@ class Worker:
                 scope.cancel()
             if task.looks_first:
                 # A worker was lost: whatever it had may have been sent.
-                doubts = Doubts(by_get=frozenset(item.uuid for item in updates))
-                known |= await look_again(
-                    connection, updates, doubts=doubts, timeout_s=reach.timeout_s, clock=self._clock
-                )
+                sent = frozenset(item.uuid for item in updates)
+                known |= await look_again(connection, updates, sent=sent, timeout_s=reach.timeout_s, clock=self._clock)
             elif task.rereads and updates:
                 by_uuid = {item.uuid: item for item in updates}
                 known |= await reread(connection.control_plane, by_uuid, in_doubt=task.in_doubt)

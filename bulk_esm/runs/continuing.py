@@ -46,7 +46,7 @@ class RunRest:
         lock: takes the locks that the run is to hold.
     """
 
-    def __init__(self, fleet: Fleet, files: RunFiles) -> None:
+    def __init__(self, fleet: Fleet, files: RunFiles, doubts_about: Callable[[Shard], Doubts]) -> None:
         """Read what is on disk; see `plan_rest`."""
         self.record = files.record()
         self.late = LatePlans(fleet, files, lambda _: NO_DOUBTS)
@@ -60,6 +60,7 @@ class RunRest:
         found = files.fleet()
         entries = [msgspec.structs.replace(each, shard=ways.get(each.shard.name, each.shard)) for each in found.shards]
         self._shards: FleetRecord = msgspec.structs.replace(found, shards=tuple(entries))
+        self._doubts_about = doubts_about
         self._known: dict[str, dict[str, Ending]] = {}
         self._updates: Counter[str] = Counter()
         self._history: dict[str, Denials] = {}
@@ -94,7 +95,8 @@ class RunRest:
     def task_of(self, shard: Shard) -> LookAgain:
         """What is to be looked at in a shard, read from disk."""
         _, left, sent = self._left(shard)
-        return LookAgain(left.updates, doubts=Doubts(by_get=sent))
+        others = frozenset(item.uuid for item in left.updates) - sent
+        return LookAgain(left.updates, sent=sent, doubts=self._doubts_about(shard).among(others))
 
     def _left(self, shard: Shard) -> tuple[Plan, Left, frozenset[str]]:
         """The plan, what is left of it, and to which of that something may have been sent."""
@@ -243,29 +245,29 @@ async def plan_rest(
     fleet: Fleet,
     files: RunFiles,
     *,
+    doubts_about: Callable[[Shard], Doubts] = lambda _: NO_DOUBTS,
     waiting: Callable[[str, int], None] = nobody,
     looking: Callable[[int], None] = nobody,
-    doubts_of: Callable[[Shard], Doubts] = lambda _: NO_DOUBTS,
 ) -> RunRest:
     """Look at what a run that did not end well has left; changes nothing, on disk or in Lambda.
 
     Args:
         fleet: who does the work.
         files: the run's.
+        doubts_about: tells about which mappings of a shard List is not believed, as other runs changed them of late.
         waiting: called with a shard's name and its number of mappings in transition, before they are waited for.
         looking: called with the number of mappings that are looked at with Get, before they are.
-        doubts_of: about which of a shard's mappings List is not believed, of those that are planned only now.
 
     Raises:
         RunFolderError: a file cannot be read.
         BulkEsmError: what kept the only shard from being looked at.
     """
-    rest = RunRest(fleet, files)
+    rest = RunRest(fleet, files, doubts_about)
     shards = rest.read()
     if rest.perhaps_sent:
         looking(rest.perhaps_sent)
     await ReadTasks(fleet.among(shards), rest.task_of, rest.take, waiting=waiting).run()
-    late = LatePlans(fleet, files, doubts_of)
+    late = LatePlans(fleet, files, doubts_about)
     await late.make(waiting)
     rest.count_late(late)
     if len(shards) == 1 and rest.problems and not late.ends:

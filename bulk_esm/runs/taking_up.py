@@ -26,18 +26,18 @@ class LatePlans:
         ends: what came of planning, by shard; one that cannot be reached still is none of them.
     """
 
-    def __init__(self, fleet: Fleet, files: RunFiles, doubts_of: Callable[[Shard], Doubts]) -> None:
+    def __init__(self, fleet: Fleet, files: RunFiles, doubts_about: Callable[[Shard], Doubts]) -> None:
         """Read what was to be planned; see `make`.
 
         Args:
             fleet: who does it.
             files: the run's.
-            doubts_of: about which of a shard's mappings List is not believed.
+            doubts_about: about which of a shard's mappings List is not believed.
         """
         self.ends: dict[str, ShardEnd] = {}
         self._fleet = fleet
         self._files = files
-        self._doubts_of = doubts_of
+        self._doubts_about = doubts_about
         self._problems: dict[str, ShardEntry] = {}
 
     async def make(self, waiting: Callable[[str, int], None]) -> None:
@@ -81,7 +81,7 @@ class LatePlans:
     def _task_of(self, shard: Shard) -> Task:
         task: Task = _TASKS.decode(self._files.task(shard) or b"")
         if isinstance(task, (PlanChange, RenewPlan)):
-            return msgspec.structs.replace(task, doubts=self._doubts_of(shard))
+            return msgspec.structs.replace(task, doubts=self._doubts_about(shard))
         return task
 
     def _take(self, shard: Shard, end: ShardEnd) -> None:

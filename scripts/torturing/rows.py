@@ -90,8 +90,17 @@ def append_row(path: Path, row: Row) -> None:
 
 def read_rows(path: Path) -> list[Row]:
     """All rows so far; of a round that was played again, the last."""
-    rows = (msgspec.json.decode(line, type=Row) for line in _whole_lines(path))
-    return list({(row.seed, row.number): row for row in rows}.values())
+    return list({(row.seed, row.number): row for row in _every_row(path)}.values())
+
+
+def mended(path: Path) -> list[Row]:
+    """The rows with which something was wrong, of rounds that were played again later, as that was mended."""
+    last = {(row.seed, row.number): row for row in _every_row(path)}
+    return [row for row in _every_row(path) if row.findings and last[row.seed, row.number] != row]
+
+
+def _every_row(path: Path) -> list[Row]:
+    return [msgspec.json.decode(line, type=Row) for line in _whole_lines(path)]
 
 
 def _whole_lines(path: Path) -> list[bytes]:
@@ -101,7 +110,7 @@ def _whole_lines(path: Path) -> list[bytes]:
 
 def write_table(path: Path) -> None:
     """Write the table of all rows beside them, and print it."""
-    text = table_of(read_rows(path))
+    text = table_of(read_rows(path), mended(path))
     path.with_suffix(".md").write_text(text)
     print(text)
 
@@ -121,8 +130,13 @@ _COLUMNS: Final[Sequence[tuple[str, Callable[[Operation], int]]]] = (
 )
 
 
-def table_of(rows: Sequence[Row]) -> str:
-    """The tables in Markdown: by place and command, and by what was wrong with the server."""
+def table_of(rows: Sequence[Row], again: Sequence[Row] = ()) -> str:
+    """The tables in Markdown: by place and command, and by what was wrong with the service.
+
+    Args:
+        rows: of each round the last.
+        again: see `mended`.
+    """
     operations = [
         (row, operation) for row in rows for operation in row.operations if operation.command != "plan --save"
     ]
@@ -136,12 +150,20 @@ def table_of(rows: Sequence[Row]) -> str:
             "",
             f"{len(rows):,} rounds in {hours:.1f} hours (`scripts/torture`, seed {seeds}).",
             "Each operation was continued to its end, but where the next one put back or resumed what it had done.",
+            *[f"Found, mended, and played again: {_found(again)}."] * bool(again),
             "",
             _markdown("place and command", by_place),
             "",
             _markdown("faults of the service", by_trouble),
             "",
         ]
+    )
+
+
+def _found(rows: Sequence[Row]) -> str:
+    return "; ".join(
+        f"round {row.number} ({row.place}, {row.chain}: {', '.join(sorted({each.kind for each in row.findings}))})"
+        for row in rows
     )
 
 

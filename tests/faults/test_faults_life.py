@@ -154,12 +154,12 @@ DAMAGES: dict[str, tuple[str, Callable[[bytes], bytes | None]]] = {
     "results cut": ("results.jsonl", lambda whole: b"".join(whole.splitlines(keepends=True)[:1])),
     "results gone": ("results.jsonl", lambda _: None),
     "begun torn": ("begun.jsonl", lambda whole: whole + b'{"wave":1,"uuids":["'),
-    "begun gone": ("begun.jsonl", lambda _: None),
 }
 REFUSED: dict[str, tuple[str, Callable[[bytes], bytes | None]]] = {
     "plan cut": ("plan.jsonl", lambda whole: b"".join(whole.splitlines(keepends=True)[:-1])),
     "plan gone": ("plan.jsonl", lambda _: None),
     "results garbled": ("results.jsonl", lambda whole: b"what\n" + whole),
+    "begun gone": ("begun.jsonl", lambda _: None),
     "begun garbled": ("begun.jsonl", lambda whole: b"what\n" + whole),
 }
 

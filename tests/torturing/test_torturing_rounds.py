@@ -5,7 +5,7 @@ from pathlib import Path
 from torturing.disturbing import KILLS, What, draw_disturbance
 from torturing.judge import Finding, Kind
 from torturing.rounds import Chain, draw_round
-from torturing.rows import Operation, Row, append_row, read_rows, table_of
+from torturing.rows import Operation, Row, append_row, mended, read_rows, table_of
 
 ROUNDS = [draw_round(1, number) for number in range(180)]
 
@@ -57,3 +57,14 @@ def test_a_row_that_a_kill_tore_off_is_passed_over(tmp_path: Path) -> None:
     assert read_rows(path) == [row(0)]
     append_row(path, row(1))
     assert read_rows(path) == [row(0), row(1)]
+
+
+def test_a_round_that_was_bad_and_played_again_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "torture.jsonl"
+    bad = row(0, Finding(Kind.TWICE, "m"))
+    for each in (bad, row(1), row(0)):
+        append_row(path, each)
+    assert read_rows(path) == [row(0), row(1)]
+    assert mended(path) == [bad]
+    assert "round 0 (home, : accepted twice)" in table_of(read_rows(path), mended(path))
+    assert "played again" not in table_of(read_rows(path))
