@@ -33,6 +33,7 @@ from bulk_esm.simulator import Faults
 from bulk_esm.simulator.api import Answer, answer
 from bulk_esm.store import disk
 from bulk_esm.store.run_files import RunFiles
+from bulk_esm.store.shard_files import ShardFiles
 
 EACH = 4
 LANDS_AFTER_S = 30.0
@@ -206,7 +207,10 @@ class LivesOfRuns(RuleBasedStateMachine):
     def damages(self, damage: str, refused: str, shard: int) -> None:
         if self.runs and self.runs[-1].is_unfinished:
             self.what_cannot_be_is_refused(refused, shard)
-            self.damage(damage, shard)
+            if DAMAGES[damage][0] == "results.jsonl" and self.has_ended(shard):
+                self.what_cannot_be_is_refused(damage, shard)
+            else:
+                self.damage(damage, shard)
 
     @rule()
     def time_passes(self) -> None:
@@ -255,7 +259,7 @@ class LivesOfRuns(RuleBasedStateMachine):
         change(self.file(name, shard), does)
 
     def what_cannot_be_is_refused(self, damage: str, shard: int) -> None:
-        name, does = REFUSED[damage]
+        name, does = (DAMAGES | REFUSED)[damage]
         path = self.file(name, shard)
         whole = path.read_bytes() if path.exists() else None
         accepted = self.there.accepted()
@@ -344,6 +348,10 @@ class LivesOfRuns(RuleBasedStateMachine):
         later = self.there.simulator.now + 10_000
         shards = self.there.simulator._world
         return {each["UUID"]: each["State"] for shard in shards for each in shard.snapshot(later)} | self.late
+
+    def has_ended(self, shard: int) -> bool:
+        """Whether the results of a shard are complete, and their digest is known."""
+        return ShardFiles(self.file("run.json", shard).parent).record().results is not None
 
     def file(self, name: str, shard: int) -> Path:
         files = self.runs[-1].files
