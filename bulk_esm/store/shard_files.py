@@ -175,6 +175,7 @@ class ShardFiles:
 
     def _planned_uuids(self) -> frozenset[str]:
         if self._uuids is None:
+            self.check_plan()  # lest results be blamed for a line that the plan has lost
             path = self.path / PLAN
             lines = read_salvaged(path, _Named)[0] if self._salvage else read_lines(path, _Named)
             self._uuids = frozenset(line.uuid for line in lines)

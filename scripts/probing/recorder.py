@@ -71,7 +71,8 @@ class Recorder:
     def _received(
         self, response_dict: dict[str, Any] | None, exception: Exception | None, event_name: str, **_: Any
     ) -> None:
-        answer = response_dict or {"status_code": 0, "headers": {}, "body": b""}
+        # A web page in place of an answer is an error by the time it comes here, and has its status.
+        answer = response_dict or {"status_code": getattr(exception, "status", 0), "headers": {}, "body": b""}
         headers = {name.lower(): value for name, value in answer["headers"].items()}
         exchange = Exchange(
             mapping=self._mapping,
