@@ -67,7 +67,7 @@ def sent(simulator: Simulator) -> int:
 
 @pytest.mark.parametrize(
     ("regions", "waves", "most"),
-    [((), (), 1.10), ((), WAVES, 1.23), (REGIONS, (), 1.15), (REGIONS, WAVES, 1.28)],
+    [((), (), 1.10), ((), WAVES, 1.20), (REGIONS, (), 1.15), (REGIONS, WAVES, 1.25)],
     ids=["home", "home in waves", "three shards", "three shards in waves"],
 )
 @in_virtual_time
