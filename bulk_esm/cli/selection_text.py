@@ -38,6 +38,10 @@ def expanded_hint(words: Sequence[str]) -> str:
 
 
 def _hint(flag: str, value: str) -> str:
+    from bulk_esm.model.expressions import impossible
+
+    if flag == "--where" and (why := impossible(value)) is not None:
+        return f" ({why})"
     if flag not in _GLOBS:
         return ""
     if hint := expanded_hint([value]):

@@ -29,7 +29,16 @@ _INSTEAD: Final = {"Enabled": "State, such as State == 'Enabled'", "FunctionName
 
 
 class Impossible(Exception):  # noqa: N818 - it says what an expression is
-    """What can never be true, and why, with what is likely meant."""
+    """What can never be true, and why, with what is likely meant.
+
+    Attributes:
+        selects_nothing: whether it is an expression all the same: of a number and a string the specification says what
+            a comparison comes to, null or false.
+    """
+
+    def __init__(self, why: str, *, selects_nothing: bool = False) -> None:
+        super().__init__(why)
+        self.selects_nothing = selects_nothing
 
 
 class _Value(NamedTuple):
@@ -50,7 +59,7 @@ _UNKNOWN: Final = _Value()
 
 
 @cache
-def why_never(expression: str) -> str | None:
+def impossible(expression: str) -> Impossible | None:
     """Why an expression can be true of no mapping, whatever it has; None if it may be of one.
 
     Args:
@@ -62,7 +71,7 @@ def why_never(expression: str) -> str | None:
     try:
         _value(parsed, _of(configuration_shape(), "a mapping"))
     except Impossible as why:
-        return str(why)
+        return why.with_traceback(None)
     return None
 
 
@@ -154,9 +163,11 @@ def _refuse_unquoted(children: list[dict[str, Any]], current: _Value) -> None:
 def _refuse_kinds(left: _Value, right: _Value, wrong: _Value | None) -> None:
     for one, other in ((left, right), (right, left)):
         if one.kind == "number" and other.kind == "string" and other.shape is None:
-            raise Impossible(f"{one.name} is a number, and {other.name} a string; write `{other.name.strip(chr(39))}`")
+            what = f"{one.name} is a number, and {other.name} a string; write `{other.name.strip(chr(39))}`"
+            raise Impossible(what, selects_nothing=True)
         if one.kind == "string" and other.shape is None and other.kind != "string":
-            raise Impossible(f"{one.name} is a string, and `{other.name}` is none; write '{other.name}'")
+            what = f"{one.name} is a string, and `{other.name}` is none; write '{other.name}'"
+            raise Impossible(what, selects_nothing=other.kind == "number")
         if one.kind == "boolean" and other.kind == "string" and other.shape is None:
             raise Impossible(f"{one.name} is true or false, and {other.name} a string; write `true` or `false`")
     what = f"only numbers are smaller or larger, and {wrong.name} is none" if wrong else "that is never the same"

@@ -10,7 +10,7 @@ import jmespath.exceptions
 import jmespath.visitor
 
 from bulk_esm.errors import UsageError
-from bulk_esm.model.expressions import why_never
+from bulk_esm.model.expressions import impossible
 
 _ORDERED: Final = frozenset({"lt", "lte", "gt", "gte"})
 _FAILURES: Final = (ValueError, TypeError, LookupError, ArithmeticError, RecursionError)
@@ -40,7 +40,8 @@ def check_expression(expression: str) -> None:
         pass  # of members that are not there
     except _FAILURES as error:
         raise UsageError(f"--where {expression!r} is not a JMESPath expression: {error}") from error
-    if (why := why_never(expression)) is not None:
+    why = impossible(expression)
+    if why is not None and not why.selects_nothing:
         raise UsageError(f"--where {expression!r} is true of no mapping: {why}")
 
 

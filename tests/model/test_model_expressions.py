@@ -1,9 +1,11 @@
 """Expressions that no mapping can fulfil are refused with what is likely meant; all others are let through."""
 
 import pytest
+from model_samples import make_mapping
 
+from bulk_esm.cli.selection_text import unmatched_lines
 from bulk_esm.errors import UsageError
-from bulk_esm.model.expressions import why_never
+from bulk_esm.model.expressions import impossible
 from bulk_esm.model.selection import Selection
 
 
@@ -23,14 +25,8 @@ from bulk_esm.model.selection import Selection
         ("Disabled == State", "a string is in single quotes: 'Disabled'"),
         ('ProvisionedPollerConfig.PollerGroupName == "night"', "in single quotes: 'night'"),
         ("State == 'enabled'", "did you mean 'Enabled'?"),
-        ("State == `100`", "State is a string, and `100` is none; write '100'"),
-        ("BatchSize == '100'", "BatchSize is a number, and '100' a string; write `100`"),
-        ("BatchSize > '100'", "write `100`"),
-        ('BatchSize == `"100"`', "write `100`"),
         ("BatchSize == `true`", "never the same"),
-        ("State > `5`", "State is a string"),
         ("BisectBatchOnFunctionError == 'true'", "write `true` or `false`"),
-        ("FilterCriteria.Filters[?Pattern == `5`]", "Pattern is a string"),
         ("FilterCriteria.Filters[?Patern == 'x']", "did you mean Pattern?"),
         ("batchsize > `3`", "did you mean BatchSize?"),
         ("!BatchSise", "did you mean BatchSize?"),  # which would be all
@@ -47,6 +43,24 @@ def test_what_can_never_be_true(expression: str, says: str) -> None:
         Selection(where=("BatchSize > `1`", expression))
     assert str(refused.value).startswith(f"--where {expression!r} is true of no mapping: ")
     assert says in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("expression", "says"),
+    [
+        ("State == `100`", "State is a string, and `100` is none; write '100'"),
+        ("BatchSize == '100'", "BatchSize is a number, and '100' a string; write `100`"),
+        ("BatchSize > '100'", "write `100`"),
+        ('BatchSize == `"100"`', "write `100`"),
+        ("State > `5`", "State is a string"),
+        ("FilterCriteria.Filters[?Pattern == `5`]", "Pattern is a string"),
+    ],
+)
+def test_a_number_and_a_string_select_nothing_and_it_is_said_why(expression: str, says: str) -> None:
+    assert says in str(impossible(expression))
+    assert not Selection(where=(expression,)).matches(make_mapping(FilterCriteria={"Filters": [{"Pattern": "{}"}]}))
+    [told] = unmatched_lines([("--where", expression)], selected=0, seen=3)
+    assert says in told
 
 
 @pytest.mark.parametrize(
@@ -82,7 +96,7 @@ def test_what_can_never_be_true(expression: str, says: str) -> None:
     ],
 )
 def test_what_may_be_true(expression: str) -> None:
-    assert why_never(expression) is None
+    assert impossible(expression) is None
     Selection(where=(expression,))
 
 
