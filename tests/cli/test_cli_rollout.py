@@ -221,11 +221,7 @@ def test_continuing_a_run_that_asks_wants_a_terminal(tmp_path: Path) -> None:
     with Simulated(mappings=10) as simulated:
         cli = Cli(tmp_path, simulated.environment)
         assert cli("pause", "--all", *YES, "--waves", "1,3,100%", "--gate", "false").code == 3
-        path = cli.last_run().path / "run.json"
-        record = cli.last_run().record
-        path.write_bytes(
-            msgspec.json.encode(record | {"rollout": {"waves": ["1", "3", "100%"], "confirm_waves": True}})
-        )
+        cli.last_run().edit_record(rollout={"waves": ["1", "3", "100%"], "confirm_waves": True})
         before = simulated.requests()
         done = cli("continue", "last", *YES)
         assert (done.code, done.stdout, simulated.requests()) == (2, "", before)
