@@ -71,7 +71,9 @@ def readable_runs(runs_dir: Path, *, salvage: bool = False) -> list[tuple[RunFil
         RunFolderError: the folder cannot be read.
     """
     found = records_of(all_runs(runs_dir, salvage=salvage))
-    return [(run, record) for run, record in found if isinstance(record, RunRecord)]
+    # Names tell the second in which a run began, and records more.
+    readable = [(run, record) for run, record in found if isinstance(record, RunRecord)]
+    return sorted(readable, key=lambda one: (one[1].started_at, one[0].path.name))
 
 
 def find_run(

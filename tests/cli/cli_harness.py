@@ -126,11 +126,21 @@ class Cli:
     def run_folders(self) -> list[Path]:
         """The folders of all runs, the oldest first."""
         there = self.runs_dir.iterdir() if self.runs_dir.is_dir() else ()
-        return sorted(path for path in there if path.name != f".bulk-esm-locks-{os.geteuid()}")  # a killed run's
+        runs = [path for path in there if path.name != f".bulk-esm-locks-{os.geteuid()}"]  # a killed run's
+        return sorted(runs, key=_started)
 
     def last_run(self) -> "RunFiles":
         """The newest run's files."""
         return RunFiles(self.run_folders()[-1])
+
+
+def _started(run: Path) -> tuple[str, str, str]:
+    """When a run began: to the second by its name, and further by its record if it has one that can be read."""
+    try:
+        started_at = str(msgspec.json.decode((run / "run.json").read_bytes())["started_at"])
+    except (OSError, ValueError, KeyError, TypeError):
+        started_at = ""
+    return run.name[:16], started_at, run.name
 
 
 @dataclass(frozen=True)

@@ -582,8 +582,9 @@ def check_run(there: Scene, case: Case, run: Path, rows: list[dict[str, Any]]) -
     files = whole_tree(there.place)
     optional = set() if case.trouble is None else {name for name in files if there.place.troubled in name}
     # What was to be planned in a shard that could not be reached is kept for `continue`.
-    files |= (late := {f"shards/{there.place.troubled}/task.json"} if there.place.is_fleet and case.trouble else set())
-    optional |= late
+    late = {f"shards/{name}/task.json" for name in there.place.shards if case.trouble and there.place.troubled in name}
+    if there.place.is_fleet:
+        files, optional = files | late, optional | late
     # A shard of a fleet in which there is nothing to do has no file of results today, a lone one an empty file.
     optional |= set() if plan else {name for name in files if name.endswith("results.jsonl")}
     if case.argv[0] == "continue":

@@ -160,6 +160,6 @@ async def test_results_that_tell_of_sending_go_only_when_that_is_kept_elsewhere(
     (run.files.shard(A).path / "begun.jsonl").write_bytes(b"")
     for _ in range(2):
         rest = await plan_rest(fleet, RunFiles(run.path))
-        assert item_of(A, 2).uuid in rest.task_of(A).doubts.by_get
+        assert item_of(A, 2).uuid in rest.task_of(A).sent
         rest.begin(most_failures=10)
     assert [result.uuid for result in RunFiles(run.path).results() if result.outcome is Outcome.TIMED_OUT] == []
