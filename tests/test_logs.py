@@ -8,21 +8,10 @@ from typing import Any
 
 import pytest
 
-from bulk_esm import logs
 from bulk_esm.logs import get_logger, log_to_stderr, logging_to_file
 
 LOG = get_logger("tests")
 ROOT, ALL = logging.getLogger("bulk_esm"), logging.getLogger()
-
-
-@pytest.fixture(autouse=True)
-def as_it_was() -> Iterator[None]:
-    before = [(logger.level, logger.propagate, list(logger.handlers)) for logger in (ROOT, ALL)]
-    yield
-    logging.captureWarnings(capture=False)
-    logs._on_stderr.clear()
-    for logger, (level, propagate, handlers) in zip((ROOT, ALL), before, strict=True):
-        logger.level, logger.propagate, logger.handlers = level, propagate, handlers
 
 
 def fail() -> None:
