@@ -43,27 +43,33 @@ def type_of(shape: Any, *, is_parsed: bool = False) -> Any:
     return Any if is_parsed and shape.type_name == "timestamp" else _SCALARS.get(shape.type_name, Any)
 
 
-def check_answer(answer: dict[str, Any], shape: Any) -> None:
+def check_answer(answer: dict[str, Any], shape: Any, *, text: bytes = b"") -> None:
     """Refuse an answer, as it came in JSON, that is not of the form that the API's model says.
 
     Args:
         answer: the answer.
         shape: the output shape of the operation.
+        text: the JSON that it was read from, if it is at hand: most has too few brackets to be deep.
 
     Raises:
         ValueError: a member of another type, or nested so deep that nobody could work with it.
     """
     msgspec.convert(answer, _type_of_output(shape))
-    _refuse_deep(answer)
+    if not text or text.count(b"{") + text.count(b"[") > DEEPEST:
+        _refuse_deep(answer)
 
 
-def check_mapping(configuration: Any) -> None:
+def check_mapping(configuration: Any, *, text: bytes = b"") -> None:
     """Refuse what is no configuration of a mapping as Get returns it, whole or in part.
+
+    Args:
+        configuration: the configuration.
+        text: see `check_answer`.
 
     Raises:
         ValueError: as `check_answer`.
     """
-    check_answer(configuration, output_shape("GetEventSourceMapping"))
+    check_answer(configuration, output_shape("GetEventSourceMapping"), text=text)
 
 
 def check_request(request: dict[str, Any]) -> None:

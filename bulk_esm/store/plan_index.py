@@ -47,6 +47,7 @@ class PlanIndex:
                 items.append(msgspec.structs.replace(item, before_json=msgspec.Raw(b"{}")))
             else:
                 unsent[item.uuid] = place
+        self._reader = LineReader(PlanItem, is_deep=False)  # each line was held at every depth by now
         self._unsent = array("Q", unsent.values())
         self._updates = array("Q", updates.values())
         ordered = (item for wave in waves_of(items, (), as_given=as_given) for item in wave)
