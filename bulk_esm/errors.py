@@ -67,6 +67,12 @@ class RecordingError(RunFolderError):
     exit_code = 3
 
 
+class NotAsExpectedError(BulkEsmError):
+    """An object in S3 is not the one that a conditional write was to replace: somebody else has written it."""
+
+    exit_code = 3
+
+
 class ServiceError(BulkEsmError):
     """An answer of the control plane that is not success, or no answer at all.
 
