@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 import anyio
+import msgspec
 
 from bulk_esm.aws.session import Connection, ConnectionSettings
 from bulk_esm.aws.sessions import Sessions
@@ -25,6 +26,8 @@ from bulk_esm.model.shard import Shard
 from bulk_esm.runs.fleet import Fleet
 from bulk_esm.shards.resolve import resolve
 from bulk_esm.shards.settings import FleetSettings
+from bulk_esm.store.place import RunsDir
+from bulk_esm.store.s3.location import parse_location
 
 SHARDS_AT_ONCE: Final = 100  # in one process: at 12 requests/s each, more than a core can do
 
@@ -41,7 +44,7 @@ async def connect(  # noqa: PLR0913 - keyword-only, all with defaults
     fleet: FleetSettings | None = None,
     executor: Executor | Literal["local", "process"] = "local",
     shards_at_once: int | None = None,
-    runs_dir: Path | str = DEFAULT_RUNS_DIR,
+    runs_dir: RunsDir | str = DEFAULT_RUNS_DIR,
     lock: bool = True,
     clock: Clock | None = None,
 ) -> AsyncIterator[BulkEsm]:
@@ -57,7 +60,7 @@ async def connect(  # noqa: PLR0913 - keyword-only, all with defaults
         fleet: which accounts and Regions; that of the credentials alone if left out.
         executor: who does the work: this process, one process for each core, or what `open_dask_executor` made.
         shards_at_once: how many shards are worked in at once.
-        runs_dir: where runs are kept.
+        runs_dir: where runs are kept: a folder, or `s3://BUCKET/PREFIX`, which the same credentials reach.
         lock: whether each run holds the lock of its accounts and Regions on this machine, so that no other run, of the
             command line or of a program, is at work there at the same time.
         clock: the time, for tests.
@@ -94,9 +97,21 @@ async def connect(  # noqa: PLR0913 - keyword-only, all with defaults
         made = await _fleet(
             fleet, home, await _executor(executor, stack, worker, shards_at_once), reach, sessions, clock
         )
-        bulk = BulkEsm(made, home, runs_dir=Path(runs_dir), plans=plans)
+        bulk = BulkEsm(made, home, runs_dir=_place(runs_dir, home, plans), plans=plans)
         bulk.locks.wanted = lock
         yield bulk
+
+
+def _place(runs_dir: RunsDir | str, home: Connection, closing: ExitStack) -> RunsDir:
+    if not isinstance(runs_dir, str):
+        return runs_dir
+    if (settings := parse_location(runs_dir)) is None:
+        return Path(runs_dir)
+    from bulk_esm.store.s3.place import S3Place  # noqa: PLC0415 - only when it is wanted
+
+    place = S3Place(msgspec.structs.replace(settings, profile=home.profile, region=home.region))
+    closing.callback(place.close)
+    return place
 
 
 async def _executor(
@@ -134,7 +149,7 @@ def apply(
     profile: str | None = None,
     endpoint_url: str | None = None,
     max_per_second: float = 12.0,
-    runs_dir: Path | str = DEFAULT_RUNS_DIR,
+    runs_dir: RunsDir | str = DEFAULT_RUNS_DIR,
     skip_blocked: bool = False,
 ) -> RunRecord:
     """Plan a change and carry it out, for scripts that are not asynchronous.

@@ -37,6 +37,7 @@ from bulk_esm.runs.run import Run
 from bulk_esm.runs.verifying import Verification, verify_run
 from bulk_esm.store.finding import find_run
 from bulk_esm.store.lock import RunLock
+from bulk_esm.store.place import RunsDir, place_of
 from bulk_esm.store.run_files import RunFiles
 from bulk_esm.store.temporary import temporary_folder
 
@@ -55,10 +56,10 @@ class BulkEsm:
         fleet: Fleet,
         home: Connection,
         *,
-        runs_dir: Path,
+        runs_dir: RunsDir,
         plans: ExitStack,
         who: list[str | None] | None = None,
-        earlier: Path | None = None,
+        earlier: RunsDir | None = None,
         locks: Locks | None = None,
     ) -> None:
         """Take over what is open; see `connect`."""
@@ -394,7 +395,7 @@ class BulkEsm:
         intent = intent or Intent()
         intent = msgspec.structs.replace(intent, rollout=self._with_pace(intent.rollout))
         planned = [entry.shard for entry in plan.entries if entry.problem is None]
-        locks = self._lock(planned, intent.command, self.runs_dir)
+        locks = self._lock(planned, intent.command, place_of(self.runs_dir).folder)
         try:
             files = plan.publish(intent, groups or [plan.shards], most_failed_shards)
         except BaseException:
@@ -413,7 +414,7 @@ class BulkEsm:
         )
 
     def _lock(self, shards: Iterable[Shard], command: str, runs_dir: Path) -> Sequence[RunLock]:
-        locks = self.locks.take(shards, command=command, runs_dirs=[runs_dir, self.runs_dir])
+        locks = self.locks.take(shards, command=command, runs_dirs=[runs_dir, place_of(self.runs_dir).folder])
         self._plans.callback(release, locks)  # should the run never be carried out
         return locks
 

@@ -92,6 +92,11 @@ class BucketSettings(msgspec.Struct, frozen=True, kw_only=True):
     region: str | None = None
     kms_key: str | None = None
 
+    @property
+    def url(self) -> str:
+        """As a user names it."""
+        return f"s3://{self.bucket}/{self.prefix}"
+
 
 class Bucket:
     """A way to the objects below a prefix.
@@ -127,7 +132,7 @@ class Bucket:
 
     def name(self, key: str) -> str:
         """An object as messages name it."""
-        return f"s3://{self.settings.bucket}/{self.settings.prefix}{key}"
+        return f"{self.settings.url}{key}"
 
     async def get(self, key: str) -> Found | None:
         """Read an object; None if there is none.
@@ -190,17 +195,31 @@ class Bucket:
         return await self._written(key, write, expected, metadata)
 
     async def upload(
-        self, key: str, path: Path, *, expected: str | None = None, metadata: Mapping[str, str] | None = None
+        self,
+        key: str,
+        path: Path,
+        *,
+        size: int | None = None,
+        expected: str | None = None,
+        metadata: Mapping[str, str] | None = None,
     ) -> str:
-        """Write an object from a file, in parts and in bounded memory if it is large; see `put`."""
+        """Write an object from a file, in parts and in bounded memory if it is large; see `put`.
+
+        Args:
+            key: below the prefix.
+            path: the file.
+            size: how much of it, in bytes; all if left out.
+            expected: see `put`.
+            metadata: see `put`.
+        """
         async with await anyio.open_file(path, "rb") as file:
-            first = await file.read(_PART)
-            if len(first) < _PART:
-                return await self.put(key, first, expected=expected, metadata=metadata)
+            size = size if size is not None else (await anyio.Path(path).stat()).st_size
+            if size <= _PART:
+                return await self.put(key, await file.read(size), expected=expected, metadata=metadata)
 
             async def write(**more: Any) -> str:
                 await file.seek(0)
-                return await self._upload_parts(key, file, expected, more)
+                return await self._upload_parts(key, _parts(file, size), expected, more)
 
             return await self._written(key, write, expected, metadata)
 
@@ -327,14 +346,16 @@ class Bucket:
 
         return await self._repeated(attempt)
 
-    async def _upload_parts(self, key: str, file: Any, expected: str | None, more: Mapping[str, Any]) -> str:
+    async def _upload_parts(
+        self, key: str, bodies: AsyncIterator[bytes], expected: str | None, more: Mapping[str, Any]
+    ) -> str:
         begun = await self._asked(
             "create_multipart_upload", "s3:PutObject", Key=self._key(key), **more, **self._encryption
         )
         upload = {"Key": self._key(key), "UploadId": begun["UploadId"]}
         try:
             parts: list[dict[str, Any]] = []
-            while body := await file.read(_PART):
+            async for body in bodies:
                 number = len(parts) + 1
                 part = await self._asked("upload_part", "s3:PutObject", **upload, PartNumber=number, Body=body)
                 parts.append({"ETag": part["ETag"], "PartNumber": number})
@@ -458,6 +479,13 @@ def _age_s(answer: Mapping[str, Any], written_at: datetime) -> float:
     """By S3's own clock: ours may be hours off."""
     now = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
     return max(0.0, (now - written_at).total_seconds())
+
+
+async def _parts(file: anyio.AsyncFile[bytes], size: int) -> AsyncIterator[bytes]:
+    left = size
+    while left and (body := await file.read(min(left, _PART))):
+        left -= len(body)
+        yield body
 
 
 async def _within(reading: Awaitable[bytes]) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any, Final
 
 from cyclopts import App, CycloptsError, Parameter
@@ -72,6 +73,9 @@ def run(arguments: list[str]) -> int:
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - no traceback reaches a user
         return _complain(_cause(error))
+    finally:
+        if (places := sys.modules.get("bulk_esm.cli.places")) is not None:  # none was opened otherwise
+            places.close_places()
     return int(code or 0)
 
 

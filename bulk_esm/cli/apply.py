@@ -63,6 +63,7 @@ def apply_command(
     from bulk_esm.cli.inputs import read_change, read_selection, reads_stdin, require_selection
     from bulk_esm.cli.job import Job
     from bulk_esm.cli.opening import set_up_logs, with_bulk
+    from bulk_esm.cli.places import place_for
     from bulk_esm.model.change import Change
 
     set_up_logs(output)
@@ -96,7 +97,7 @@ def apply_command(
     def plan_of(bulk: BulkEsm, context: PlanContext) -> Awaitable[RunPlan]:
         return bulk.plan(selection, wanted, allow_irreversible=irreversible, context=context)
 
-    return with_bulk(aws, fleet, lambda bulk: carry_change(bulk, job, fleet, plan_of), runs_dir=runs.runs_dir)
+    return with_bulk(aws, fleet, lambda bulk: carry_change(bulk, job, fleet, plan_of), runs_dir=place_for(runs, aws))
 
 
 def _apply_saved(path: Path, job: Job, aws: AwsOptions, fleet: FleetOptions, *, only_its_parameters: bool) -> int:
@@ -105,6 +106,7 @@ def _apply_saved(path: Path, job: Job, aws: AwsOptions, fleet: FleetOptions, *, 
     from bulk_esm.cli.change import change
     from bulk_esm.cli.damages import tell_of_damage
     from bulk_esm.cli.opening import with_bulk
+    from bulk_esm.cli.places import place_for
     from bulk_esm.store.saved_plan import read_plan
 
     saved = read_plan(path, salvage=job.runs.salvage, told=tell_of_damage)
@@ -123,5 +125,5 @@ def _apply_saved(path: Path, job: Job, aws: AwsOptions, fleet: FleetOptions, *, 
         fleet,
         work,
         region=saved.region,
-        runs_dir=job.runs.runs_dir,
+        runs_dir=place_for(job.runs, aws),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from bulk_esm.bulk import BulkEsm
     from bulk_esm.model.records import RunRecord
     from bulk_esm.runs.continuing import RunRest
+    from bulk_esm.store.place import RunsPlace
     from bulk_esm.store.run_files import RunFiles
 
 
@@ -50,6 +52,8 @@ def continue_command(
     from bulk_esm.cli.hours import Hours
     from bulk_esm.cli.looking import looking
     from bulk_esm.cli.opening import locked, set_up_logs, with_bulk
+    from bulk_esm.cli.places import place_for
+    from bulk_esm.cli.run_text import run_argument
     from bulk_esm.cli.running import ask, run_and_report
     from bulk_esm.cli.shards_text import shard_problem_lines
     from bulk_esm.model.amounts import Amount
@@ -57,13 +61,16 @@ def continue_command(
     from bulk_esm.store.finding import find_run
 
     set_up_logs(output)
-    files = find_run(runs.runs_dir, name, salvage=runs.salvage)
+    place = place_for(runs, aws)
+    files = find_run(place, name, salvage=runs.salvage)
     if files.only is not None:
-        raise UsageError(f"that is one shard of a run; continue the whole of it: bulk-esm continue {files.path}")
+        raise UsageError(
+            f"that is one shard of a run; continue the whole of it: bulk-esm continue {run_argument(files)}"
+        )
     record = files.record()
     hours = Hours.read(guards.deadline, guards.window or record.rollout.window)
     budget = None if max_failures is None else Amount.parse(max_failures, "--max-failures")
-    _refuse_what_makes_no_sense(files, record, guards, yes=yes, dry_run=dry_run)
+    _refuse_what_makes_no_sense(place, files, guards, yes=yes, dry_run=dry_run)
     fleet.check_for_run(aws, record.run_id, has_shards=files.has_shards)
     fleet.refuse_groups()
 
@@ -99,11 +106,11 @@ def continue_command(
             run = rest.begin(deadline=hours.ends_at, most_failures=most_failures, window=guards.window)
             return await run_and_report(bulk, run, output)
 
-    return with_bulk(pace, fleet, work, runs_dir=runs.runs_dir, files=files)
+    return with_bulk(pace, fleet, work, runs_dir=place, files=files)
 
 
 def _refuse_what_makes_no_sense(
-    files: RunFiles, record: RunRecord, guards: GuardOptions, *, yes: bool, dry_run: bool
+    place: RunsPlace, files: RunFiles, guards: GuardOptions, *, yes: bool, dry_run: bool
 ) -> None:
     from bulk_esm.cli.job import refuse_no_account, refuse_waves_without_terminal, refuse_without_terminal
     from bulk_esm.runs.continuing import put_back_since
@@ -113,7 +120,10 @@ def _refuse_what_makes_no_sense(
     for flag, given in (("--max-targets", guards.max_targets), ("--min-targets", guards.min_targets)):
         if given is not None:
             raise UsageError(f"{flag}: a run that is continued has its targets; leave it out")
-    beside = [other for _, other in readable_runs(files.path.absolute().parent)]
+    record = files.record()
+    kept_in = place if files.replica is not None else files.path.absolute().parent
+    since = datetime.fromisoformat(record.started_at)
+    beside = [other for _, other in readable_runs(kept_in, since=since)]
     if (other := put_back_since(record, beside)) is not None:
         raise RefusedError(f"{record.run_id} was put back by {other.run_id} since: plan the change anew")
     if not dry_run:

@@ -6,6 +6,7 @@ import os
 import sys
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Final
 
 from bulk_esm.cli.hours import Hours
@@ -172,8 +173,12 @@ def refuse_without_folder(runs: RunsOptions) -> None:
     Raises:
         RunFolderError: no run folder can be made there.
     """
+    from bulk_esm.store.s3.location import parse_location
+
+    if parse_location(runs.runs_dir) is not None:
+        return  # it is written to before anything is sent
     try:
-        there = runs.runs_dir.absolute()
+        there = Path(runs.runs_dir).absolute()
     except OSError as error:
         raise RunFolderError("the folder that this was started in is gone: change to another one") from error
     while not os.path.lexists(there):

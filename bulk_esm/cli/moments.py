@@ -41,6 +41,30 @@ def parse_moment(text: str, flag: str, *, now: datetime) -> datetime:
     return moment
 
 
+def parse_since(text: str, *, now: datetime | None = None) -> datetime:
+    """Read a moment that is over.
+
+    Args:
+        text: a duration, for so long ago; a day, which begins in UTC; or a moment with its zone.
+        now: the time of day; by default what the clock says.
+
+    Raises:
+        UsageError: it is none of these.
+    """
+    try:
+        if re.fullmatch(r"[\d.]+[smhd]", text):
+            return (now or datetime.now(UTC)) - timedelta(seconds=parse_duration(text, "--since"))
+        moment = datetime.fromisoformat(text)
+    except (ValueError, OverflowError) as error:
+        what = f"--since {text!r} is neither a duration nor a moment"
+        raise UsageError(f"{what}; write it like 7d, 2026-01-31 or 2026-01-31T03:30Z") from error
+    if moment.tzinfo is None:
+        if len(text) > len("2026-01-31"):
+            raise UsageError(f"--since {text}: say the zone, such as Z for UTC or +01:00")
+        moment = moment.replace(tzinfo=UTC)
+    return moment.astimezone(UTC)
+
+
 def _today(at: time, now: datetime) -> datetime:
     """That time of this day, by the calendar of its own zone; without a zone it is no moment yet."""
     return datetime.combine(now.astimezone(at.tzinfo).date(), at)

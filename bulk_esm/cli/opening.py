@@ -7,7 +7,6 @@ import itertools
 import resource
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Final, Literal
 
 import anyio
@@ -27,6 +26,7 @@ from bulk_esm.executors.protocols import Executor
 from bulk_esm.logs import log_to_stderr
 from bulk_esm.model.checked import AboveZero, AtLeastOne, taken
 from bulk_esm.model.shard import Shard
+from bulk_esm.store.place import RunsDir, place_of
 from bulk_esm.store.run_files import RunFiles
 
 QUOTA_PER_SECOND: Final = 15
@@ -43,7 +43,7 @@ def with_bulk(
     work: Callable[[BulkEsm], Awaitable[int]],
     *,
     region: str | None = None,
-    runs_dir: Path = DEFAULT_RUNS_DIR,
+    runs_dir: RunsDir = DEFAULT_RUNS_DIR,
     files: RunFiles | None = None,
 ) -> int:
     """Do something with the shards that the flags name, or with those of an earlier run."""
@@ -142,7 +142,7 @@ async def locked(
     """
     bulk.locks.wanted = not guards.no_lock
     shards = [] if guards.no_lock else [await _with_account(bulk, shard) for shard in bulk.shards]
-    runs_dirs = [bulk.runs_dir, *(files.path.absolute().parent for files in taken_up)]
+    runs_dirs = [place_of(bulk.runs_dir).folder, *(files.path.absolute().parent for files in taken_up)]
     with bulk.locks.around(shards, command=command, runs_dirs=runs_dirs):
         yield
 

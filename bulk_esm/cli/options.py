@@ -151,9 +151,15 @@ class OutputOptions:
 class RunsOptions:
     """Where runs are kept."""
 
-    runs_dir: Annotated[Path, Parameter(env_var="BULK_ESM_RUNS_DIR", help="Where runs are kept.")] = Path(
-        "bulk-esm-runs"
-    )
+    runs_dir: Annotated[
+        str, Parameter(env_var="BULK_ESM_RUNS_DIR", help="Where runs are kept: PATH or s3://BUCKET/PREFIX.")
+    ] = "bulk-esm-runs"
+    runs_profile: Annotated[
+        str | None, Parameter(help="Profile that reaches the bucket of --runs-dir; by default that of --profile.")
+    ] = None
+    runs_kms_key: Annotated[
+        str | None, Parameter(help="KMS key that encrypts what is written there; by default as the bucket does.")
+    ] = None
     salvage: Annotated[
         bool, Parameter(help="Work with what is whole of a damaged RUN or plan, and say what is not.")
     ] = False

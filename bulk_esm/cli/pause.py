@@ -61,6 +61,7 @@ def pause_command(
     from bulk_esm.cli.inputs import read_selection, reads_stdin, require_selection
     from bulk_esm.cli.job import Job
     from bulk_esm.cli.opening import set_up_logs, with_bulk
+    from bulk_esm.cli.places import place_for
     from bulk_esm.model.change import Change
 
     set_up_logs(output)
@@ -90,4 +91,4 @@ def pause_command(
         skips_s = for_ if skip_data_loss else 0.0
         return bulk.plan(selection, Change({"Enabled": False}), skips_losses_within_s=skips_s, context=context)
 
-    return with_bulk(aws, fleet, lambda bulk: change(bulk, job, fleet, plan_of), runs_dir=runs.runs_dir)
+    return with_bulk(aws, fleet, lambda bulk: change(bulk, job, fleet, plan_of), runs_dir=place_for(runs, aws))

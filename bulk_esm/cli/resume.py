@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from bulk_esm.model.result import Result
     from bulk_esm.runs.planning import PlanContext, RunPlan
     from bulk_esm.runs.resuming import PausedShards
+    from bulk_esm.store.place import RunsPlace
     from bulk_esm.store.run_files import RunFiles
 
 
@@ -67,6 +68,7 @@ def resume_command(
     from bulk_esm.cli.inputs import read_selection, reads_stdin, require_selection
     from bulk_esm.cli.job import Job
     from bulk_esm.cli.opening import set_up_logs, with_bulk
+    from bulk_esm.cli.places import place_for
     from bulk_esm.model.change import Change
     from bulk_esm.runs.resuming import paused_anything, paused_by_runs
     from bulk_esm.store.finding import find_run, readable_runs
@@ -89,10 +91,10 @@ def resume_command(
         goes_in_groups=fleet.shard_order is not None,
     )
     if all_paused_:
-        every = [run for run, _ in readable_runs(runs.runs_dir, salvage=runs.salvage)]
+        every = [run for run, _ in readable_runs(place_for(runs, aws), salvage=runs.salvage)]
         return _resume_runs(_all_paused(every, aws), job, fleet, aws)
     if run_:
-        files = [find_run(runs.runs_dir, name, salvage=runs.salvage, is_meant=paused_anything) for name in run_]
+        files = [find_run(place_for(runs, aws), name, salvage=runs.salvage, is_meant=paused_anything) for name in run_]
         return _resume_runs(paused_by_runs(files), job, fleet, aws)
     selection = read_selection(select)
     require_selection(selection)
@@ -102,7 +104,7 @@ def resume_command(
     def plan_of(bulk: BulkEsm, context: PlanContext) -> Awaitable[RunPlan]:
         return bulk.plan(selection, Change({"Enabled": True}), context=context)
 
-    return with_bulk(aws, fleet, lambda bulk: change(bulk, job, fleet, plan_of), runs_dir=runs.runs_dir)
+    return with_bulk(aws, fleet, lambda bulk: change(bulk, job, fleet, plan_of), runs_dir=place_for(runs, aws))
 
 
 def _all_paused(runs: Sequence[RunFiles], aws: AwsOptions) -> PausedShards:
@@ -116,25 +118,27 @@ def _resume_runs(paused: PausedShards, job: Job, fleet: FleetOptions, aws: AwsOp
     """Enable what some runs paused, and nothing else."""
     from bulk_esm.cli.change import change
     from bulk_esm.cli.opening import with_bulk
+    from bulk_esm.cli.places import place_for
 
     files = paused.runs
     job = replace(job, undoes=",".join(one.record().run_id for one in files))
     for one in files:
         fleet.check_for_run(aws, one.record().run_id, has_shards=one.has_shards)
     job.check()
+    place = place_for(job.runs, aws)
 
     def plan_of(bulk: BulkEsm, context: PlanContext) -> Awaitable[RunPlan]:
         return bulk.plan_resuming(paused, context=context)
 
     def look(plan: RunPlan) -> None:
         _tell_of_enabled(plan.items(), (result for one in files for result in one.results()))
-        _tell_of_others(paused, job)
+        _tell_of_others(paused, place)
 
     return with_bulk(
         aws,
         fleet,
         lambda bulk: change(bulk.among_paused(paused), job, fleet, plan_of, after=files, look=look),
-        runs_dir=job.runs.runs_dir,
+        runs_dir=place,
         files=files[0],
     )
 
@@ -150,12 +154,12 @@ def _tell_of_enabled(items: Iterable[PlanItem], results: Iterable[Result]) -> No
         say(f"note: {count:,} of those that were paused have been enabled by someone since, and are left alone")
 
 
-def _tell_of_others(paused: PausedShards, job: Job) -> None:
+def _tell_of_others(paused: PausedShards, place: RunsPlace) -> None:
     """Say which other runs paused mappings that neither a later run nor this one resumes."""
     from bulk_esm.cli.run_text import resume_command_of
     from bulk_esm.runs.resuming import runs_still_pausing
     from bulk_esm.store.finding import readable_runs
 
-    for other in runs_still_pausing((run for run, _ in readable_runs(job.runs.runs_dir)), paused):
+    for other in runs_still_pausing((run for run, _ in readable_runs(place)), paused):
         what = f"{other.run.path.name} paused more, and nothing has resumed {other.count:,} of that"
-        say(f"note: {what}: {resume_command_of(other.run.path)}")
+        say(f"note: {what}: {resume_command_of(other.run)}")

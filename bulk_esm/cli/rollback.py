@@ -48,10 +48,11 @@ def rollback_command(
     from bulk_esm.cli.change import change
     from bulk_esm.cli.job import Job
     from bulk_esm.cli.opening import set_up_logs, with_bulk
+    from bulk_esm.cli.places import place_for
     from bulk_esm.store.finding import find_run
 
     set_up_logs(output)
-    files = find_run(runs.runs_dir, name, salvage=runs.salvage)
+    files = find_run(place_for(runs, aws), name, salvage=runs.salvage)
     record = files.record()
     job = Job(
         command="rollback",
@@ -73,6 +74,6 @@ def rollback_command(
         aws,
         fleet,
         lambda bulk: change(bulk, job, fleet, plan_of, after=[files]),
-        runs_dir=runs.runs_dir,
+        runs_dir=place_for(runs, aws),
         files=files,
     )

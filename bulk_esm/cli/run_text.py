@@ -18,7 +18,6 @@ from bulk_esm.model.budget import is_exceeded
 from bulk_esm.model.records import RunRecord, RunStatus
 from bulk_esm.model.result import TROUBLE, ErrorRecord, Outcome, Result
 from bulk_esm.model.shard import Shard
-from bulk_esm.store.at_work import is_at_work
 from bulk_esm.store.run_files import RunFiles
 
 _MOST_CAUSES: Final = 8
@@ -29,13 +28,13 @@ _EXPLAINED: Final = TROUBLE | {Outcome.BLOCKED}
 
 def run_summary(record: RunRecord, files: RunFiles) -> Iterator[str]:
     """What a run came to, its trouble grouped by cause, and by shard where there are several, and how to go on."""
-    yield from heading_lines(record, at_work=is_at_work(files.path))
+    yield from heading_lines(record, at_work=files.at_work())
     if not files.path.is_dir():
         return  # it was removed meanwhile
     if not files.has_shards:
         yield from cause_lines(files.results())
-        yield from ending_lines(record, folder=files.path, is_left=record.status is not RunStatus.FINISHED)
-        yield from _how_to_resume(record, files.path)
+        yield from ending_lines(record, files, is_left=record.status is not RunStatus.FINISHED)
+        yield from _how_to_resume(record, files)
         return
     fleet = files.fleet()
     not_planned = unplanned(fleet.shards)
@@ -49,10 +48,10 @@ def run_summary(record: RunRecord, files: RunFiles) -> Iterator[str]:
     yield from causes
     late = {shard.name for shard in files.unplanned()}
     is_left = record.status is not RunStatus.FINISHED or bool(lost or late)
-    yield from ending_lines(record, folder=files.path, is_left=is_left)
+    yield from ending_lines(record, files, is_left=is_left)
     if others := [shard for shard, _ in not_planned if shard.name not in late]:
         yield f"  {afterwards(record, others)}"
-    yield from _how_to_resume(record, files.path)
+    yield from _how_to_resume(record, files)
 
 
 def unplanned_lines(record: RunRecord, unplanned: Mapping[str, str | None]) -> Iterator[str]:
@@ -80,7 +79,7 @@ def heading_lines(record: RunRecord, *, at_work: bool | None = None) -> Iterator
         yield f"  because: {record.reason}"
 
 
-def ending_lines(record: RunRecord, *, folder: Path, is_left: bool) -> Iterator[str]:
+def ending_lines(record: RunRecord, files: RunFiles, *, is_left: bool) -> Iterator[str]:
     """A run's requests, where it is, and how to go on."""
     requests = record.requests
     if requests:
@@ -88,13 +87,13 @@ def ending_lines(record: RunRecord, *, folder: Path, is_left: bool) -> Iterator[
         yield f"  requests: {kinds}; {requests.get('throttled', 0):,} throttled, {requests.get('errors', 0):,} errors"
     if record.undoes:
         yield f"  {'resumes' if record.command == 'resume' else 'puts back'}: {record.undoes}"
-    yield f"  folder: {folder}"
+    yield f"  folder: {files.shown}"
     if is_left and not _puts_itself_back(record):
         failures = sum(record.counts.get(outcome, 0) for outcome in TROUBLE)
         more = f" --max-failures {failures * 2}" if is_exceeded(record.rollout.most_failures, failures) else ""
-        yield f"  to finish it: bulk-esm continue {folder}{more}"
+        yield f"  to finish it: bulk-esm continue {run_argument(files)}{more}"
     if record.command != "rollback" and (is_left or (_may_have_changed(record) and record.command != "pause")):
-        yield f"  to put back what it changed: bulk-esm rollback {folder}"
+        yield f"  to put back what it changed: bulk-esm rollback {run_argument(files)}"
 
 
 def _puts_itself_back(record: RunRecord) -> bool:
@@ -105,18 +104,34 @@ def _may_have_changed(record: RunRecord) -> bool:
     return record.status is RunStatus.RUNNING or any(record.counts.get(outcome) for outcome in _PERHAPS_CHANGED)
 
 
-def _how_to_resume(record: RunRecord, folder: Path) -> Iterator[str]:
+def _how_to_resume(record: RunRecord, files: RunFiles) -> Iterator[str]:
     """With what a pause ends, however it ended."""
     if record.command == "pause" and _may_have_changed(record) and not _puts_itself_back(record):
-        yield f"  to resume: {resume_command_of(folder)}"
+        yield f"  to resume: {resume_command_of(files)}"
 
 
-def resume_command_of(folder: Path) -> str:
+def run_argument(files: RunFiles) -> str:
+    """What names a run in a command to paste where this one was given.
+
+    Args:
+        files: the run's.
+    """
+    if files.replica is None:
+        return str(files.path)
+    place, _, run_id = files.shown.rpartition("/")
+    is_found_alone = os.environ.get("BULK_ESM_RUNS_DIR", "").rstrip("/") == place
+    return run_id if is_found_alone else f"{run_id} --runs-dir {shlex.quote(place)}"
+
+
+def resume_command_of(files: RunFiles) -> str:
     """The command that resumes what a run paused, to paste where this one was given.
 
     Args:
-        folder: the run's folder, as this command names it.
+        files: the run's.
     """
+    if files.replica is not None:
+        return f"bulk-esm resume --run {run_argument(files)}"
+    folder = files.path
     is_found_alone = folder.parent in {DEFAULT_RUNS_DIR, Path(os.environ.get("BULK_ESM_RUNS_DIR") or DEFAULT_RUNS_DIR)}
     where = "" if is_found_alone else f" --runs-dir {shlex.quote(str(folder.parent))}"
     return f"bulk-esm resume --run {folder.name}{where}"

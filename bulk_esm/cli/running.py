@@ -18,7 +18,7 @@ from bulk_esm.cli.exit_codes import exit_code
 from bulk_esm.cli.live import Display
 from bulk_esm.cli.options import OutputOptions
 from bulk_esm.cli.output import Results, form_for, with_place
-from bulk_esm.cli.run_text import run_summary, unplanned_lines
+from bulk_esm.cli.run_text import run_argument, run_summary, unplanned_lines
 from bulk_esm.cli.screen import Screen
 from bulk_esm.cli.signals import heard
 from bulk_esm.cli.streams import say
@@ -79,7 +79,7 @@ async def run_and_report(bulk: BulkEsm, run: Run, output: OutputOptions) -> int:
 async def _put_back(bulk: BulkEsm, halted: Run) -> None:
     """Put back what a halted run changed, as a run of its own. That it halted stays the exit code."""
     say("\nputting back what it changed (--on-halt rollback)")
-    path = halted.path
+    path = run_argument(halted.files)
     try:
         plan = await bulk.plan_rollback(halted.files)
         intent = Intent(command="rollback", undoes=halted.record.run_id)
@@ -178,7 +178,7 @@ async def _stop_on_signal(run: Run, scope: anyio.CancelScope, signals: asyncio.Q
     for _ in range(_LAST_LOOKS):
         with anyio.move_on_after(_GRACE_S / _LAST_LOOKS):
             await signals.get()
-            say(f"left at once; to finish it: bulk-esm continue {run.path}")
+            say(f"left at once; to finish it: bulk-esm continue {run_argument(run.files)}")
             break
         run.stop()  # looks once more at all that was accepted
     scope.cancel()

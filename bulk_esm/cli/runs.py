@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
+from cyclopts import Parameter
 
 from bulk_esm.cli.options import OutputOptions, RunsOptions
 from bulk_esm.cli.streams import say
+from bulk_esm.errors import UsageError
 
 if TYPE_CHECKING:
     from bulk_esm.cli.output import Row
@@ -25,17 +28,43 @@ class _Unreadable(msgspec.Struct, frozen=True, kw_only=True):
     status: str = "unreadable"
 
 
-def runs_command(*, runs: RunsOptions = RunsOptions(), output: OutputOptions = OutputOptions()) -> int:
+def runs_command(
+    *,
+    limit: Annotated[int, Parameter(help="Show only so many, the newest; 0 for all.")] = 50,
+    since: Annotated[
+        str | None, Parameter(help="Show only those that began since: 7d ago, or at 2026-01-31 or 2026-01-31T03:30Z.")
+    ] = None,
+    copy_to: Annotated[
+        Path | None, Parameter(help="Copy the runs that are shown, as they are on disk, to this folder.")
+    ] = None,
+    run_: Annotated[
+        tuple[str, ...],
+        Parameter(name="--run", help="Only this RUN: its id, a prefix of it, or last. Repeatable."),
+    ] = (),
+    runs: RunsOptions = RunsOptions(),
+    output: OutputOptions = OutputOptions(),
+) -> int:
     """List what was done before, the oldest first; a run that cannot be read or believed as `unreadable`, with why.
 
-    Example: bulk-esm runs
+    Example: bulk-esm runs --since 7d
     """
+    from bulk_esm.cli.copying import copy_runs
+    from bulk_esm.cli.moments import parse_since
     from bulk_esm.cli.output import Results, form_for
+    from bulk_esm.cli.places import place_for
     from bulk_esm.model.records import RunRecord
-    from bulk_esm.store.finding import all_runs, records_of
+    from bulk_esm.store.finding import find_run, records_of
 
+    if limit < 0:
+        raise UsageError(f"--limit {limit}: give how many runs to show, 0 for all")
+    began = None if since is None else parse_since(since)
     results = Results(form_for(output.output), _COLUMNS, _row)
-    folders = all_runs(runs.runs_dir)
+    place = place_for(runs)
+    # One more than are shown, to tell that there are more.
+    found_runs = [find_run(place, name, salvage=runs.salvage) for name in run_] or place.all(
+        salvage=runs.salvage, since=began, newest=limit + 1 if limit else None
+    )
+    folders = found_runs[-limit:] if limit and not run_ else found_runs
     for run, found in records_of(folders):
         if isinstance(found, RunRecord):
             results.add(_as_it_stands(run, found))
@@ -43,16 +72,20 @@ def runs_command(*, runs: RunsOptions = RunsOptions(), output: OutputOptions = O
             results.add(_Unreadable(run_id=run.path.name, reason=str(found)))
     results.finish()
     if not folders:
-        say(f"there are no runs in {runs.runs_dir}; see --runs-dir", quiet=output.quiet)
+        when = "" if since is None else f" that began since {since}"
+        say(f"there are no runs in {place.shown}{when}; see --runs-dir", quiet=output.quiet)
+    if len(found_runs) > len(folders):
+        say(f"these are the newest {limit:,}; --limit 0 shows all, --since 7d those of a week", quiet=output.quiet)
+    if copy_to is not None:
+        copy_runs(folders, copy_to)
     return 0
 
 
 def _as_it_stands(run: RunFiles, record: RunRecord) -> RunRecord:
     """The record, with what it cannot say itself: that its process is gone."""
     from bulk_esm.model.records import RunStatus
-    from bulk_esm.store.at_work import is_at_work
 
-    if record.status is RunStatus.RUNNING and is_at_work(run.path) is False:
+    if record.status is RunStatus.RUNNING and run.at_work() is False:
         return msgspec.structs.replace(record, status=RunStatus.KILLED)
     return record
 

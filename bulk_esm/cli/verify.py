@@ -37,20 +37,22 @@ def verify_command(
     from bulk_esm.cli.looking import looking
     from bulk_esm.cli.opening import set_up_logs, with_bulk
     from bulk_esm.cli.output import Results, form_for, with_place
+    from bulk_esm.cli.places import place_for
+    from bulk_esm.cli.run_text import run_argument
     from bulk_esm.cli.shards_text import failed_lines, places_text, problems_of
     from bulk_esm.model.parameters import STREAMS
     from bulk_esm.model.records import RunStatus
     from bulk_esm.store.finding import find_run
 
     set_up_logs(output)
-    files = find_run(runs.runs_dir, name, salvage=runs.salvage)
+    files = find_run(place_for(runs, aws), name, salvage=runs.salvage)
     record = files.record()
     fleet.check_for_run(aws, record.run_id, has_shards=files.has_shards)
     not_known = _not_known(files) if record.status is RunStatus.RUNNING else 0
     if not_known:
         say(
             f"{record.run_id} did not end: what became of {not_known:,} mappings is not known, and is left out here; "
-            f"finish it first: bulk-esm continue {files.path}"
+            f"finish it first: bulk-esm continue {run_argument(files)}"
         )
 
     async def work(bulk: BulkEsm) -> int:

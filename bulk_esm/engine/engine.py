@@ -20,7 +20,7 @@ from bulk_esm.engine.endings import Ending, cut_short, denied, failed, internal_
 from bulk_esm.engine.estimates import LIKELY_SETTLE_S, SettleTimes
 from bulk_esm.engine.results import ResultMaker
 from bulk_esm.engine.sending import Sending
-from bulk_esm.engine.settings import BeforeUpdate, EngineSettings, EngineStatistics
+from bulk_esm.engine.settings import BeforeUpdate, EngineSettings, EngineStatistics, unrecorded
 from bulk_esm.engine.settling import Asked
 from bulk_esm.engine.task_groups import task_group
 from bulk_esm.engine.waiter import Waiter
@@ -61,7 +61,7 @@ class Engine:
         in_doubt: AbstractSet[str] = frozenset(),
         total: int | None = None,
         denials: Denials | None = None,
-        before_update: BeforeUpdate = lambda _results, _uuids: None,
+        before_update: BeforeUpdate = unrecorded,
         budget: Budget | None = None,
         times: SettleTimes | None = None,
         clock: Clock | None = None,
@@ -77,7 +77,7 @@ class Engine:
             in_doubt: to which items an update may have been sent before, by UUID: what is found there is this run's.
             total: how many items of all that will be carried out need an update, if that is known beforehand.
             denials: what the run's updates met there before; where left out, nothing, and these items are all.
-            before_update: called before each update with the number of results that may have to be written, and the
+            before_update: waited for before each update with the number of results that may have to be written, and the
                 UUIDs of it and of some that follow; raises `RunFolderError` where it could not be recorded.
             budget: what is shared with other engines; of its own, from the settings, if left out.
             times: what was learned before of how long mappings take to settle there.
@@ -206,7 +206,7 @@ class Engine:
                     await self._budget.enter((self, updates[-1].uuid))
                     if await self._is_denied():
                         raise _Stopped  # noqa: TRY301 - as any end of this loop
-                    self._before_update(self._begun + 1, [item.uuid for item in updates[: -_FOLLOWING - 1 : -1]])
+                    await self._before_update(self._begun + 1, [item.uuid for item in updates[: -_FOLLOWING - 1 : -1]])
                     granted_at = await self._control_plane.pacer.acquire()
                 except BaseException:
                     self._make_place(updates[-1].uuid)

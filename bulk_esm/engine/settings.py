@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
 from bulk_esm.model.result import Outcome
 
-BeforeUpdate = Callable[[int, Sequence[str]], None]
+BeforeUpdate = Callable[[int, Sequence[str]], Awaitable[None]]
+
+
+async def unrecorded(_results: int, _uuids: Sequence[str], /) -> None:
+    """Let an update go that need not be recorded."""
 
 
 class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):

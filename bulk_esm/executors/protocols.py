@@ -13,7 +13,7 @@ from bulk_esm.model.stopping import Stop
 class TaskSource(Protocol):
     """Where an executor takes its work from, and brings what comes of it.
 
-    All of it is called in the driver's event loop.
+    All of it is called, or awaited, in the driver's event loop.
     """
 
     def next(self) -> Assignment | None:
@@ -25,7 +25,7 @@ class TaskSource(Protocol):
     def on_end(self, end: ShardEnd) -> None:
         """Take note of a shard's end; all its events were heard before."""
 
-    def before_update(self, shard: str, results: int, uuids: Sequence[str]) -> None:
+    async def before_update(self, shard: str, results: int, uuids: Sequence[str]) -> None:
         """Make sure that an update can be recorded; called before each by whoever works in this process.
 
         Args:

@@ -22,7 +22,7 @@ from bulk_esm.engine.inventory import may_get, read_inventory
 from bulk_esm.engine.looking_again import look_again
 from bulk_esm.engine.planning import gone_since, make_plan, renew_plan
 from bulk_esm.engine.rereading import reread
-from bulk_esm.engine.settings import BeforeUpdate, EngineSettings
+from bulk_esm.engine.settings import BeforeUpdate, EngineSettings, unrecorded
 from bulk_esm.engine.task_groups import task_group
 from bulk_esm.engine.undoing import make_rollback_plan
 from bulk_esm.errors import AccessError, BulkEsmError
@@ -133,7 +133,7 @@ class Worker:
         assignment: Assignment,
         on_event: Callable[[Event], None],
         *,
-        before_update: BeforeUpdate = lambda _results, _uuids: None,
+        before_update: BeforeUpdate = unrecorded,
     ) -> ShardEnd:
         """Do one assignment, whatever happens.
 

@@ -11,6 +11,7 @@ from bulk_esm.model.plan import PlanItem
 from bulk_esm.model.records import RunRecord
 from bulk_esm.model.result import Result
 from bulk_esm.model.shard import Shard
+from bulk_esm.store.replica import Replica
 from bulk_esm.store.shard_files import ShardFiles
 
 
@@ -32,6 +33,7 @@ class OpenSlice:
         *,
         record: RunRecord,
         part: float,
+        replica: Replica | None = None,
     ) -> None:
         """Open its files."""
         self.shard = shard
@@ -39,6 +41,7 @@ class OpenSlice:
         self.part = part
         self.losses = 0
         self._record = record
+        self._replica = replica
         with ExitStack() as opened:
             self._writer = opened.enter_context(files.open_results())
             self._begun = opened.enter_context(files.open_begun())
@@ -64,6 +67,21 @@ class OpenSlice:
             RecordingError: it cannot be recorded, so it must not be sent.
         """
         self._begun.begin(uuids, wave=wave)
+
+    async def begin_safely(self, uuids: Sequence[str], *, wave: int) -> None:
+        """Record that something may be sent to the first of these, where it outlives this machine too.
+
+        Raises:
+            RecordingError: it cannot be recorded, so it must not be sent.
+        """
+        if self._replica is None:
+            self.begin(uuids, wave=wave)
+            return
+        self._begun.begin(uuids, wave=wave, early=True)
+        needed = self._begun.size_with(uuids[0])
+        if self._begun.size > needed:  # those that follow are written there while these are sent
+            self._replica.write_soon(self._begun.path)
+        await self._replica.until_written(self._begun.path, needed)
 
     def record(self, result: Result) -> None:
         """Write a result."""

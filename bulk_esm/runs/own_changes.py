@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from bulk_esm.errors import RunFolderError
 from bulk_esm.model.shard import Shard
 from bulk_esm.store.finding import readable_runs
+from bulk_esm.store.place import RunsDir
 from bulk_esm.store.run_files import RunFiles
 
 OwnChanges = dict[str, dict[str, Any]]
 
 
-def own_changes(runs_dir: Path, shard: Shard, *, since: datetime) -> OwnChanges:
+def own_changes(runs_dir: RunsDir, shard: Shard, *, since: datetime) -> OwnChanges:
     """What runs that started later set in a shard, as far as it was accepted: the values by UUID and parameter.
 
     Args:
@@ -23,7 +23,7 @@ def own_changes(runs_dir: Path, shard: Shard, *, since: datetime) -> OwnChanges:
         since: from when on.
     """
     found: OwnChanges = {}
-    for run, record in sorted(readable_runs(runs_dir, salvage=True), key=lambda pair: pair[1].started_at):
+    for run, record in sorted(readable_runs(runs_dir, salvage=True, since=since), key=lambda pair: pair[1].started_at):
         if datetime.fromisoformat(record.started_at) <= since:
             continue
         try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Self
 
 import msgspec
@@ -23,6 +22,7 @@ from bulk_esm.runs.each_shard import Told, nobody
 from bulk_esm.runs.fleet import Fleet
 from bulk_esm.runs.read_tasks import ReadTasks
 from bulk_esm.store.finding import new_run_id
+from bulk_esm.store.place import RunsDir, place_of
 from bulk_esm.store.run_files import RunFiles
 
 
@@ -54,7 +54,7 @@ class RunPlan:
         blind: the shards in which Get is not permitted, so that List alone must tell what became of an update.
     """
 
-    def __init__(self, fleet: Fleet, run_id: str, *, runs_dir: Path, context: PlanContext) -> None:
+    def __init__(self, fleet: Fleet, run_id: str, *, runs_dir: RunsDir, context: PlanContext) -> None:
         """Begin with no shard; see `plan_run`."""
         self.run_id = run_id
         self.known: dict[str, dict[str, Ending]] = {}
@@ -62,7 +62,7 @@ class RunPlan:
         self.requests: Counter[str] = Counter()
         self.summary = PlanSummary()
         self.blind: list[Shard] = []
-        self._runs_dir = runs_dir
+        self._place = place_of(runs_dir)
         self._intent = context.intent
         self._names_unknown = not fleet.is_named or context.uuids_are_of_shards
         self._started_at = iso(fleet.clock.now()) or ""
@@ -71,7 +71,7 @@ class RunPlan:
         self._unknown: list[set[str]] = []
         self._unmatched: list[tuple[tuple[str, str], ...]] = []
         self._home: Plan | None = None if fleet.is_named else Plan(())
-        self._files: RunFiles | None = RunFiles.begin(runs_dir, run_id) if fleet.is_named else None
+        self._files: RunFiles | None = self._place.begin(run_id) if fleet.is_named else None
         self._fleet_record: FleetRecord | None = None
 
     def __enter__(self) -> Self:
@@ -202,7 +202,7 @@ class RunPlan:
             requests=dict(self.requests),
         )
         if self._home is not None:
-            self._files = RunFiles.begin(self._runs_dir, self.run_id)
+            self._files = self._place.begin(self.run_id)
             record = msgspec.structs.replace(record, plan=self._files.add_home(self._home))
         files = self._files
         if files is None:
@@ -235,7 +235,7 @@ async def plan_run(
     fleet: Fleet,
     task_of: Callable[[Shard], Task],
     *,
-    runs_dir: Path,
+    runs_dir: RunsDir,
     context: PlanContext,
 ) -> RunPlan:
     """Plan all shards; changes nothing.

@@ -56,7 +56,7 @@ class ReadTasks:
         if shard is not None:
             self._take(shard, end)
 
-    def before_update(self, shard: str, results: int, uuids: Sequence[str]) -> None:
+    async def before_update(self, shard: str, results: int, uuids: Sequence[str]) -> None:
         """Nothing is updated; see `TaskSource`."""
 
     def on_lost(self, shard: str, why: str) -> None:

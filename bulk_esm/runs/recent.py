@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
+from datetime import UTC, datetime
 from typing import Final
 
 from bulk_esm.errors import RunFolderError
 from bulk_esm.model.doubts import NO_DOUBTS, Doubts, doubts_of
 from bulk_esm.model.shard import Shard
 from bulk_esm.store.finding import readable_runs
+from bulk_esm.store.place import RunsDir
 from bulk_esm.store.run_files import RunFiles
 from bulk_esm.store.shard_files import ShardFiles
 
@@ -18,9 +19,11 @@ RECENT_S: Final = 600.0
 # The client's read timeout: a request that left before a kill may land so much later.
 ON_ITS_WAY_S: Final = 60.0
 _RATE_OF_LAMBDA: Final = 15.0
+# Of runs that began earlier none is still at work, as far as anybody has seen: to look through all would be endless.
+_LONGEST_RUN_S: Final = 7 * 86_400.0
 
 
-def recent_doubts(runs_dir: Path, shard: Shard, *, now_s: float, also: Iterable[RunFiles] = ()) -> Doubts:
+def recent_doubts(runs_dir: RunsDir, shard: Shard, *, now_s: float, also: Iterable[RunFiles] = ()) -> Doubts:
     """Tell about which mappings of a shard List is not believed, after the runs of the last minutes.
 
     Of a damaged run what is whole is taken.
@@ -32,8 +35,9 @@ def recent_doubts(runs_dir: Path, shard: Shard, *, now_s: float, also: Iterable[
         also: runs that may be kept elsewhere.
     """
     found = NO_DOUBTS
-    there = {run.path.absolute(): run for run, _ in readable_runs(runs_dir, salvage=True)}
-    others = [RunFiles(run.path, salvage=True) for run in also if run.path.absolute() not in there]
+    began = datetime.fromtimestamp(now_s - _LONGEST_RUN_S, tz=UTC)
+    there = {run.path.absolute(): run for run, _ in readable_runs(runs_dir, salvage=True, since=began)}
+    others = [RunFiles(run.path, salvage=True, replica=run.replica) for run in also if run.path.absolute() not in there]
     for run in [*there.values(), *others]:
         try:
             found |= _of_run(run, shard, since_s=now_s - RECENT_S)

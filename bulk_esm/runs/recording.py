@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 
 from bulk_esm.engine.endings import Ending, without_sending
@@ -13,6 +13,7 @@ from bulk_esm.model.result import Outcome, Result
 from bulk_esm.model.slices import Slice
 from bulk_esm.runs.open_slice import OpenSlice
 from bulk_esm.runs.shard_progress import ShardProgress
+from bulk_esm.store.begun import BEGUN
 from bulk_esm.store.plan_index import PlanIndex
 from bulk_esm.store.run_files import RunFiles
 
@@ -75,6 +76,29 @@ class Recording:
             return None
         return opened
 
+    async def begin_elsewhere(self, slices: Iterable[Slice]) -> None:
+        """Record where it outlives this machine that something may be sent, by whoever does not ask before each update.
+
+        On disk alone it is recorded as each slice is handed out.
+        """
+        if self._files.replica is None:
+            return
+        for slice_ in slices:
+            if (opened := self.open(slice_, others=0)) is None:
+                return
+            self.close(opened)
+            path = self._files.shard(opened.shard).path / BEGUN
+            try:
+                await self._files.replica.until_written(path, path.stat().st_size)
+            except RunFolderError as error:
+                self._give_in(error)
+                return
+
+    async def flush(self) -> None:
+        """Bring what was recorded to where it outlives this machine, as well as may be."""
+        if self._files.replica is not None:
+            await self._files.replica.flush()
+
     def known(self, slice_: OpenSlice) -> dict[str, Ending]:
         """How items of a slice end to which nothing is sent, by UUID."""
         return {uuid: end for uuid, end in self._known.get(slice_.name, {}).items() if uuid in slice_.left}
@@ -131,6 +155,7 @@ class Recording:
             self._files.shard(progress.shard),
             record=self._record,
             part=part / max(1, progress.updates),
+            replica=self._files.replica,
         )
 
     def _index(self, name: str) -> PlanIndex:

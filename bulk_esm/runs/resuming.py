@@ -110,7 +110,12 @@ def all_paused(runs: Iterable[RunFiles]) -> PausedShards:
         groups.setdefault("a fleet" if one.run.has_shards else places, []).append(one)
     if len(groups) > 1:
         commands = (
-            " ".join(["bulk-esm resume", *(f"--run {one.run.path}" for one in of_place)])
+            " ".join(
+                [
+                    "bulk-esm resume",
+                    *(f"--run {one.run.named}" for one in of_place),
+                ]
+            )
             for of_place in groups.values()
         )
         raise UsageError(f"paused mappings are held in several places; resume them there: {'; '.join(commands)}")

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+import anyio
 import msgspec
 
 from bulk_esm.clock import iso
@@ -148,8 +149,21 @@ class Run:
                 its result all the same.
         """
         tell = Observers(observers)
+        await self._open_replica()
+        with at_work(self.path):
+            try:
+                await self._carried_out(tell, gates, confirm)
+            finally:
+                await self._close_replica()
+                release(self._locks)
+                tell(RunEnded(self.record))
+        return self.record
+
+    async def _carried_out(
+        self, tell: Observer, gates: Sequence[Gate], confirm: Callable[[WaveEnd], Awaitable[bool]] | None
+    ) -> None:
         status, reason = RunStatus.INTERRUPTED, None
-        with at_work(self.path), logging_to_file(self.path / LOG):
+        with logging_to_file(self.path / LOG):
             tell(RunBegan(self.record))
 
             def on_result(result: Result) -> None:
@@ -171,9 +185,24 @@ class Run:
                 raise
             finally:
                 self._end(status, reason)
-                release(self._locks)
-                tell(RunEnded(self.record))
-        return self.record
+
+    async def _open_replica(self) -> None:
+        if self.files.replica is None:
+            return
+        try:
+            await self.files.replica.open()
+        except BaseException:
+            release(self._locks)
+            raise
+
+    async def _close_replica(self) -> None:
+        if self.files.replica is None:
+            return
+        try:
+            with anyio.CancelScope(shield=True):  # who leaves at once leaves nothing behind that is not there
+                await self.files.replica.close()
+        except RunFolderError as error:
+            self._note_unwritten(error)
 
     def _raise_problem_of_only_shard(self) -> None:
         """The problem of one shard of many is told in the summary; that of the only one ends the run."""
@@ -236,8 +265,12 @@ class Run:
         )
         self._written(lambda: self.files.write_record(self.record))
         if self._unwritten is not None:
-            reason = self.record.reason or str(self._unwritten)
-            self.record = msgspec.structs.replace(self.record, status=RunStatus.HALTED, reason=reason)
+            self._note_unwritten(self._unwritten)
+
+    def _note_unwritten(self, error: RunFolderError) -> None:
+        self._unwritten = self._unwritten or error
+        reason = self.record.reason or str(error)
+        self.record = msgspec.structs.replace(self.record, status=RunStatus.HALTED, reason=reason)
 
     def on_disk(self) -> str | None:
         """What is on disk of it, as far as that can be read; None if all is."""

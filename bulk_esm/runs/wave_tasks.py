@@ -134,6 +134,8 @@ class WaveTasks:
         self._as_given = as_given
         self._first_wave = self._first_wave or wave
         self._todo.extend(items)
+        if not self._executor.tells_before_updates:
+            await self.recording.begin_elsewhere(self._todo)
         why = "the run ended before this one did"
         try:
             await self._executor.do(self)
@@ -150,6 +152,7 @@ class WaveTasks:
             self.leave(self._todo, record, wave=wave)
             self._todo.clear()
             self.stopped_by = self.stopped_by or self._late
+            await self.recording.flush()
 
     def leave(self, items: Iterable[Slice], record: Callable[[Result], None], *, wave: int) -> None:
         """End the mappings of slices to which nothing was sent, as nothing more is."""
@@ -189,13 +192,13 @@ class WaveTasks:
             ),
         )
 
-    def before_update(self, shard: str, results: int, uuids: Sequence[str]) -> None:
+    async def before_update(self, shard: str, results: int, uuids: Sequence[str]) -> None:
         """Make sure that an update can be recorded; see `TaskSource`."""
         if (slice_ := self._open.get(shard)) is None:
             return
         others = (self.progress[name] for name in self._open if name != shard)
         slice_.require_room(results + sum(other.sending + other.settling for other in others))
-        slice_.begin(uuids, wave=self.recording.wave)
+        await slice_.begin_safely(uuids, wave=self.recording.wave)
 
     def on_event(self, event: Event) -> None:
         """Record a result; see `TaskSource`. One that repeats another, as a lost worker's did arrive, is dropped.

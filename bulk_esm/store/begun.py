@@ -8,6 +8,7 @@ rewritten in place once another line is durable, so that it never speaks of what
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -71,8 +72,43 @@ def _head_line(run_id: str, lines: int, sha256: str) -> bytes:
     return head + b" " * (10 - len(str(lines)))
 
 
+class BegunTally:
+    """Counts lines of the file, to tell in a first line of its own what they are: for a copy that is made in parts."""
+
+    def __init__(self, head: bytes) -> None:
+        """Begin with no line.
+
+        Args:
+            head: the file's first line.
+        """
+        self._head = _decoded_head(head)
+        self._first = head
+        self._lines = 0
+        self._digest = hashlib.sha256()
+
+    @property
+    def begins_with_head(self) -> bool:
+        """Whether the file begins with a line that tells of the others; an older version wrote none."""
+        return self._head is not None
+
+    def add(self, lines: bytes) -> None:
+        """Count whole lines that follow."""
+        self._lines += lines.count(b"\n")
+        self._digest.update(lines)
+
+    def head(self) -> bytes:
+        """The first line, as it tells of those counted so far, with its line break."""
+        if self._head is None:
+            return self._first
+        return _head_line(self._head.run_id, self._lines, self._digest.hexdigest()) + b"\n"
+
+
 class BegunWriter:
-    """Appends to the file; its date is that of the last update that was about to be sent."""
+    """Appends to the file; its date is that of the last update that was about to be sent.
+
+    Attributes:
+        path: the file.
+    """
 
     def __init__(self, path: Path) -> None:
         """Open it.
@@ -80,22 +116,37 @@ class BegunWriter:
         Raises:
             RunFolderError: it cannot be written.
         """
-        self._begun: set[str] = set()
+        self._begun: dict[str, int] = {}  # how long the file was when the mapping was in it
+        self.path = path
         self._file = LineFile(path)
         with writing(path):
             self._head, self._digest = _head_of(path)
 
-    def begin(self, uuids: Sequence[str], *, wave: int) -> None:
+    @property
+    def size(self) -> int:
+        """Of the file, in bytes."""
+        return os.fstat(self._file.descriptor).st_size
+
+    def size_with(self, uuid: str) -> int:
+        """How much of the file tells of a mapping that was begun, in bytes."""
+        return self._begun[uuid]
+
+    def begin(self, uuids: Sequence[str], *, wave: int, early: bool = False) -> None:
         """Record that something may be sent to the first of these, and soon to the others.
+
+        Args:
+            uuids: the mappings.
+            wave: the wave, from 1.
+            early: whether to record the others while half of those that were recorded are still to be sent.
 
         Raises:
             RecordingError: it cannot be recorded, so it must not be sent.
         """
-        if uuids and uuids[0] not in self._begun:
+        if uuids and uuids[len(uuids) // 2 if early else 0] not in self._begun:
             new = tuple(uuid for uuid in uuids if uuid not in self._begun)
             line = msgspec.json.encode(Begun(wave=wave, uuids=new))
             self._file.append(line, durably=True)
-            self._begun.update(new)
+            self._begun.update(dict.fromkeys(new, self.size))
             self._tell_in_head(line + b"\n")
         else:
             self._file.touch()
@@ -119,12 +170,18 @@ class BegunWriter:
 def _head_of(path: Path) -> tuple[_Head | None, hashlib._Hash]:
     """The first line, and the digest of all that follow; None where an older version began the file."""
     with path.open("rb") as file:
-        try:
-            head = msgspec.json.decode(file.readline(), type=_Head)
-        except (ValueError, RecursionError):
+        head = _decoded_head(file.readline())
+        if head is None:
             return None, hashlib.sha256()
         lines = file.readlines()
     return msgspec.structs.replace(head, lines=len(lines)), hashlib.sha256(b"".join(lines))
+
+
+def _decoded_head(line: bytes) -> _Head | None:
+    try:
+        return msgspec.json.decode(line, type=_Head)
+    except (ValueError, RecursionError):
+        return None
 
 
 def read_begun(path: Path, *, run_id: str | None = None) -> frozenset[str] | None:

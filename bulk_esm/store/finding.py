@@ -1,4 +1,4 @@
-"""The folder that holds all runs: names new ones, finds old ones."""
+"""Names new runs, and finds old ones."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import secrets
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 
 from bulk_esm.errors import ForeignRunError, RunFolderError
 from bulk_esm.model.records import RunRecord
 from bulk_esm.store.ownership import refuse_foreign
+from bulk_esm.store.place import RunsDir, RunsPlace, is_run, place_of
 from bulk_esm.store.run_files import A_NAME, RunFiles
-from bulk_esm.store.shard_files import RECORD
+
+_LOOKED_THROUGH_FIRST: Final = (50, 1_000)  # runs, the newest, for the one that was last
 
 
 def new_run_id(command: str, started_at: datetime) -> str:
@@ -24,23 +27,14 @@ def new_run_id(command: str, started_at: datetime) -> str:
     return f"{started_at:%Y%m%dT%H%M%SZ}-{command}-{secrets.token_hex(3)}"
 
 
-def all_runs(runs_dir: Path, *, salvage: bool = False) -> list[RunFiles]:
-    """All runs in a folder, the oldest first; nothing of them is read or believed yet.
+def all_runs(runs_dir: RunsDir, *, salvage: bool = False) -> list[RunFiles]:
+    """All runs in a place, the oldest first; see `RunsPlace.all`.
 
     Args:
-        runs_dir: where runs are kept; it need not be there.
+        runs_dir: where runs are kept.
         salvage: whether to work with what is whole of damaged files.
-
-    Raises:
-        RunFolderError: the folder cannot be read.
     """
-    if not runs_dir.is_dir():
-        return []
-    try:
-        paths = sorted(path for path in runs_dir.iterdir() if not path.name.startswith("."))  # being planned; locks
-    except OSError as error:
-        raise RunFolderError(f"{runs_dir} cannot be read: {error.strerror}; see --runs-dir") from error
-    return [RunFiles(path, salvage=salvage) for path in paths if _may_be_a_run(path)]
+    return place_of(runs_dir).all(salvage=salvage)
 
 
 def records_of(runs: list[RunFiles]) -> Iterator[tuple[RunFiles, RunRecord | RunFolderError]]:
@@ -60,24 +54,28 @@ def records_of(runs: list[RunFiles]) -> Iterator[tuple[RunFiles, RunRecord | Run
             yield run, error
 
 
-def readable_runs(runs_dir: Path, *, salvage: bool = False) -> list[tuple[RunFiles, RunRecord]]:
-    """The runs in a folder whose records can be read and believed, the oldest first.
+def readable_runs(
+    runs_dir: RunsDir, *, salvage: bool = False, since: datetime | None = None, newest: int | None = None
+) -> list[tuple[RunFiles, RunRecord]]:
+    """The runs in a place whose records can be read and believed, the oldest first.
 
     Args:
-        runs_dir: where runs are kept; it need not be there.
+        runs_dir: where runs are kept.
         salvage: whether to work with what is whole of damaged files.
+        since: only those that began then or later.
+        newest: only so many.
 
     Raises:
-        RunFolderError: the folder cannot be read.
+        RunFolderError: the place cannot be read.
     """
-    found = records_of(all_runs(runs_dir, salvage=salvage))
+    found = records_of(place_of(runs_dir).all(salvage=salvage, since=since, newest=newest))
     # Names tell the second in which a run began, and records more.
     readable = [(run, record) for run, record in found if isinstance(record, RunRecord)]
     return sorted(readable, key=lambda one: (one[1].started_at, one[0].path.name))
 
 
 def find_run(
-    runs_dir: Path, wanted: str, *, salvage: bool = False, is_meant: Callable[[RunFiles], bool] | None = None
+    runs_dir: RunsDir, wanted: str, *, salvage: bool = False, is_meant: Callable[[RunFiles], bool] | None = None
 ) -> RunFiles:
     """Find a run as a user names it, and refuse one that is not this user's own.
 
@@ -91,36 +89,53 @@ def find_run(
         RunFolderError: there is no such run, or the prefix fits several.
         ForeignRunError: it is another user's, or others can write it.
     """
-    found = _find(runs_dir, wanted, salvage=salvage, is_meant=is_meant or (lambda _: True))
+    found = _find(place_of(runs_dir), wanted, salvage=salvage, is_meant=is_meant or (lambda _: True))
     refuse_foreign(found.path)
     return found
 
 
-def _find(runs_dir: Path, wanted: str, *, salvage: bool, is_meant: Callable[[RunFiles], bool]) -> RunFiles:
-    if wanted and _may_be_a_run(Path(wanted)):
+def _find(place: RunsPlace, wanted: str, *, salvage: bool, is_meant: Callable[[RunFiles], bool]) -> RunFiles:
+    if wanted and is_run(Path(wanted)):
         return RunFiles.of(Path(wanted), salvage=salvage)
-    folders = all_runs(runs_dir, salvage=salvage)
-    if not folders:
-        raise RunFolderError(f"there are no runs in {runs_dir}; see --runs-dir")
     if wanted == "last":
-        return _last(folders, is_meant)
-    found = [folder for folder in folders if folder.path.name.startswith(wanted)] if wanted else []
-    exact = [folder for folder in found if folder.path.name == wanted]
+        return _last(place, is_meant, salvage=salvage)
+    wanted = wanted.removeprefix(f"{place.shown}/")
+    runs = place.all(salvage=salvage)
+    if not runs:
+        raise _none_in(place)
+    found = [run for run in runs if run.path.name.startswith(wanted)] if wanted else []
+    exact = [run for run in found if run.path.name == wanted]
     if len(exact or found) == 1:
         return (exact or found)[0]
     if not found:
-        raise RunFolderError(f"there is no run {wanted!r} in {runs_dir}; `bulk-esm runs` lists them")
-    names = ", ".join(folder.path.name for folder in found[:5])
+        raise RunFolderError(f"there is no run {wanted!r} in {place.shown}; `bulk-esm runs` lists them")
+    names = ", ".join(run.path.name for run in found[:5])
     raise RunFolderError(f"{wanted!r} fits {len(found)} runs: {names}; give more of the id")
 
 
-def _last(runs: list[RunFiles], is_meant: Callable[[RunFiles], bool]) -> RunFiles:
-    """The run that was the last to start, of those that may be meant.
+def _none_in(place: RunsPlace) -> RunFolderError:
+    return RunFolderError(f"there are no runs in {place.shown}; see --runs-dir")
+
+
+def _last(place: RunsPlace, is_meant: Callable[[RunFiles], bool], *, salvage: bool) -> RunFiles:
+    """The run that was the last to start, of those that may be meant: it is among the newest, or further back.
 
     Raises:
         RunFolderError: none is, or none can be read; or by its name one that cannot was the last, so that another is
             not meant.
     """
+    for newest in (*_LOOKED_THROUGH_FIRST, None):
+        runs = place.all(salvage=salvage, newest=newest)
+        if not runs:
+            raise _none_in(place)
+        if (found := _last_of(runs, is_meant)) is not None:
+            return found
+        if newest is not None and len(runs) < newest:
+            break
+    raise RunFolderError(f"the runs in {place.shown} did not pause anything; `bulk-esm runs` lists them")
+
+
+def _last_of(runs: list[RunFiles], is_meant: Callable[[RunFiles], bool]) -> RunFiles | None:
     records = list(records_of(runs))
     readable = [(record.started_at, run.path.name, run) for run, record in records if isinstance(record, RunRecord)]
     newest_first = sorted(readable, key=lambda one: one[:2], reverse=True)
@@ -130,16 +145,4 @@ def _last(runs: list[RunFiles], is_meant: Callable[[RunFiles], bool]) -> RunFile
         is_ours = isinstance(error, RunFolderError) and not isinstance(error, ForeignRunError)
         if (found is None and not readable) or (is_ours and A_NAME.fullmatch(run.path.name) and run.path.name > last):
             raise RunFolderError(f"the last run may be {run.path.name}, and {error}; name the run that is meant")
-    if found is None:
-        raise RunFolderError(f"the runs in {runs[-1].path.parent} did not pause anything; `bulk-esm runs` lists them")
     return found
-
-
-def _may_be_a_run(path: Path) -> bool:
-    """Whether it has a record, as far as this user may look, or had one by its name."""
-    try:
-        return (path / RECORD).is_file() or (A_NAME.fullmatch(path.name) is not None and path.is_dir())
-    except PermissionError:  # another user's
-        return True
-    except (OSError, ValueError):  # a name that none can have
-        return False

@@ -25,7 +25,9 @@ from bulk_esm.model.records import FileDigest, FleetRecord, RunRecord, RunStatus
 from bulk_esm.model.result import Result
 from bulk_esm.model.shard import Shard
 from bulk_esm.store import disk
+from bulk_esm.store.at_work import is_at_work
 from bulk_esm.store.jsonl import digest_of, read_whole, sync_folder, write_durably, writing
+from bulk_esm.store.replica import Replica
 from bulk_esm.store.shard_files import RECORD, ShardFiles
 
 A_NAME: Final = re.compile(r"\d{8}T\d{6}Z-[a-z]+-[0-9a-f]{6}")
@@ -41,17 +43,22 @@ class RunFiles:
         path: the folder.
         only: the one shard of several that is meant; None if all are.
         salvages: whether what is whole of damaged files is worked with.
+        replica: what is kept of it elsewhere; None if this folder is all there is.
     """
 
-    def __init__(self, path: Path, *, only: str | None = None, salvage: bool = False) -> None:
+    def __init__(
+        self, path: Path, *, only: str | None = None, salvage: bool = False, replica: Replica | None = None
+    ) -> None:
         """Look at a folder; see `begin` for a new one.
 
         Args:
             path: the folder.
             only: the one shard of several that is meant; all if left out.
             salvage: whether to work with what is whole of damaged files.
+            replica: what is kept of it elsewhere; of all but its record it is read there first.
         """
         self.path = path
+        self.replica = replica
         self.only = only
         self.salvages = salvage
         self._damages: list[str] = []
@@ -73,6 +80,31 @@ class RunFiles:
         return cls(whole, only=path.name, salvage=salvage) if is_shard else cls(path, salvage=salvage)
 
     @property
+    def shown(self) -> str:
+        """The run as a user names it: what a command to paste has."""
+        return str(self.path) if self.replica is None else self.replica.shown
+
+    @property
+    def named(self) -> str:
+        """What names it to a command that looks for it in its place: its path; of one that is kept elsewhere its id."""
+        return str(self.path) if self.replica is None else self.path.name
+
+    def at_work(self) -> bool | None:
+        """Whether somebody carries it out at this moment; None where nobody can tell."""
+        here = is_at_work(self.path)
+        return here if self.replica is None or here else self.replica.at_work()
+
+    def fetched(self) -> Self:
+        """The same, with all its files on this disk.
+
+        Raises:
+            RunFolderError: they cannot be read.
+        """
+        if self.replica is not None:
+            self.replica.fetch()
+        return self
+
+    @property
     def damages(self) -> list[str]:
         """What was found damaged so far, and passed over."""
         found = [*self._own.damages, *self._damages]
@@ -80,14 +112,15 @@ class RunFiles:
         return list(dict.fromkeys(found))
 
     @classmethod
-    def begin(cls, runs_dir: Path, run_id: str) -> Self:
+    def begin(cls, runs_dir: Path, run_id: str, *, replica: Replica | None = None) -> Self:
         """Make the folder of a run that is being planned; hidden until it is published.
 
         Args:
             runs_dir: where runs are kept; made if it is not there.
             run_id: the run.
+            replica: what is to be kept of it elsewhere.
         """
-        files = cls(runs_dir / f".{run_id}.planning")
+        files = cls(runs_dir / f".{run_id}.planning", replica=replica)
         files._run_id = run_id
         try:
             runs_dir.mkdir(parents=True, exist_ok=True)
@@ -102,6 +135,7 @@ class RunFiles:
     @property
     def has_shards(self) -> bool:
         """Whether fleet flags were given, so that each shard has a folder of its own."""
+        self.fetched()
         return (self.path / FLEET).is_file() or (self.path / SHARDS).is_dir()
 
     def add(self, name: str, record: RunRecord, plan: Plan) -> FileDigest:

@@ -25,6 +25,16 @@ def write_sealed(path: Path, record: RunRecord) -> None:
     write_durably(path, [members | {_DIGEST: _digest(members)}])
 
 
+def sealed_without_plan(path: Path) -> bytes:
+    """A record as it would be written before its plan is known.
+
+    Raises:
+        RunFolderError: it is missing or is no such record.
+    """
+    members = msgspec.to_builtins(msgspec.structs.replace(read_sealed(path)[0], plan=None))
+    return msgspec.json.encode(members | {_DIGEST: _digest(members)}) + b"\n"
+
+
 def read_sealed(path: Path) -> tuple[RunRecord, str | None]:
     """Read the record.
 

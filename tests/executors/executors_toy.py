@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import anyio
 
-from bulk_esm.engine.settings import BeforeUpdate
+from bulk_esm.engine.settings import BeforeUpdate, unrecorded
 from bulk_esm.executors.tasks import Assignment, CarryOut, Event, Reach, Resulted, ShardEnd
 from bulk_esm.executors.worker import Worker
 from bulk_esm.model.mapping import SourceType
@@ -37,7 +37,7 @@ class ToyWorker(Worker):
         assignment: Assignment,
         on_event: Callable[[Event], None],
         *,
-        before_update: BeforeUpdate = lambda _results, _uuids: None,  # noqa: ARG002 - a Worker's
+        before_update: BeforeUpdate = unrecorded,  # noqa: ARG002 - a Worker's
     ) -> ShardEnd:
         shard, tags = assignment.shard, assignment.shard.tags
         assert isinstance(assignment.task, CarryOut)
@@ -114,7 +114,7 @@ class ToySource:
     def on_end(self, end: ShardEnd) -> None:
         self.ends.append(end)
 
-    def before_update(self, shard: str, results: int, uuids: Sequence[str]) -> None:
+    async def before_update(self, shard: str, results: int, uuids: Sequence[str]) -> None:
         """Everything may be sent."""
 
     def on_lost(self, shard: str, why: str) -> None:

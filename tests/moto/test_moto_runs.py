@@ -109,12 +109,14 @@ async def test_what_was_resumed_by_someone_else_is_unchanged(moto: MotoAccount, 
 
 
 async def test_a_run_folder_has_one_result_for_each_line_of_the_plan(
-    moto: MotoAccount, fleet: Fleet, bulk: BulkEsm
+    moto: MotoAccount, fleet: Fleet, bulk: BulkEsm, tmp_path: Path
 ) -> None:
     record = await bulk.apply(await bulk.plan(EVERYTHING, PAUSE))
 
     def lines(name: str) -> list[dict[str, Any]]:
-        return [msgspec.json.decode(line) for line in (bulk.runs_dir / record.run_id / name).read_bytes().splitlines()]
+        return [
+            msgspec.json.decode(line) for line in (tmp_path / "runs" / record.run_id / name).read_bytes().splitlines()
+        ]
 
     assert len(lines("results.jsonl")) == len(lines("plan.jsonl")) == 6
     assert {line["uuid"] for line in lines("results.jsonl")} == fleet.everything
