@@ -7,15 +7,40 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
+from torturing.in_s3 import PlayerInS3, s3_server
 from torturing.playing import Player
 from torturing.rounds import Round, draw_round
 from torturing.rows import ROWS, Row, append_row, read_rows, write_table
 from torturing.served import Served, serving
+
+
+class Ways(NamedTuple):
+    """How commands are started, and where runs are kept.
+
+    Attributes:
+        fork: see `Player`.
+        s3_url: of the S3 that keeps the runs; None for a folder.
+        leases: see `PlayerInS3`.
+    """
+
+    fork: bool = False
+    s3_url: str | None = None
+    leases: bool = False
+
+    def player(self, drawn: Round, served: Served, folder: Path) -> Player:
+        """Who plays a round."""
+        if self.s3_url is None:
+            return Player(drawn, served, folder, fork=self.fork)
+        return PlayerInS3(drawn, served, folder, url=self.s3_url, fork=self.fork, locks=self.leases)
+
+
+PLAIN = Ways()
 
 
 def main() -> int:
@@ -30,18 +55,20 @@ def main() -> int:
     parser.add_argument("--fork", action="store_true", help="fork commands off one that has imported all: faster")
     parser.add_argument("--rows", type=Path, default=ROWS, help="where rows are appended")
     parser.add_argument("--table", action="store_true", help="only write the table anew")
+    parser.add_argument("--s3", action="store_true", help="keep the runs in an S3 (moto's), each process a machine")
+    parser.add_argument("--leases", action="store_true", help="with --s3: wait for the leases of what was killed")
     options = parser.parse_args()
+    with s3_server() if options.s3 else nullcontext() as url:
+        return play_rounds(options, Ways(fork=options.fork, s3_url=url, leases=options.leases))
+
+
+def play_rounds(options: argparse.Namespace, ways: Ways) -> int:
+    """Play rounds as the command line says."""
     if options.table:
         write_table(options.rows)
         return 0
     if options.only is not None:
-        return int(
-            bool(
-                play_round(
-                    draw_round(options.seed, options.only), options.keep, always=True, fork=options.fork
-                ).findings
-            )
-        )
+        return int(bool(play_round(draw_round(options.seed, options.only), options.keep, ways, always=True).findings))
     rows = read_rows(options.rows)
     number = options.first
     if number is None:
@@ -51,7 +78,7 @@ def main() -> int:
     is_bad = False
     print(f"seed {options.seed}, from round {number}; one again: scripts/torture --seed {options.seed} --only ROUND")
     while time.monotonic() < until and (options.kills is None or kills < options.kills):
-        row = play_round(draw_round(options.seed, number), options.keep, fork=options.fork)
+        row = play_round(draw_round(options.seed, number), options.keep, ways)
         append_row(options.rows, row)
         kills += row.kills
         is_bad = is_bad or bool(row.findings)
@@ -60,20 +87,20 @@ def main() -> int:
     return int(is_bad)
 
 
-def play_round(drawn: Round, keep: Path, *, always: bool = False, fork: bool = False) -> Row:
+def play_round(drawn: Round, keep: Path, ways: Ways = PLAIN, *, always: bool = False) -> Row:
     """Play one round; what was bad is kept.
 
     Args:
         drawn: the round.
         keep: where to.
+        ways: how commands are started, and where runs are kept.
         always: keep a good one too.
-        fork: see `Player`.
     """
     with tempfile.TemporaryDirectory(prefix="bulk-esm-torture-") as name:
         folder = Path(name)
         started_at = time.monotonic()
-        with serving(drawn.server, folder, fork=fork) as served, placed(drawn, served) as there:
-            player = Player(there, served, folder, fork=fork)
+        with serving(drawn.server, folder, fork=ways.fork) as served, placed(drawn, served) as there:
+            player = ways.player(there, served, folder)
             player.play()
             player.end()
         row = Row.of(drawn, player.operations, seconds=time.monotonic() - started_at)

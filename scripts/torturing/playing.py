@@ -136,8 +136,8 @@ class Player:
 
     def _seen(self, run: Path | None, accepted: Counter[str], before: Mappings) -> Seen:
         return Seen(
-            plan=[line["uuid"] for line in _lines(run, "plan.jsonl")],
-            results=[(line["uuid"], line["outcome"]) for line in _lines(run, "results.jsonl")],
+            plan=[line["uuid"] for line in self._lines(run, "plan.jsonl")],
+            results=[(line["uuid"], line["outcome"]) for line in self._lines(run, "results.jsonl")],
             accepted=accepted,
             before=before,
             after=self._served.mappings(),
@@ -263,8 +263,7 @@ class Player:
         """The run that is there beside others."""
         return next(iter(self._runs() - others), None)
 
-
-def _lines(run: Path | None, name: str) -> list[dict[str, Any]]:
-    """The lines of a file in all shards of a run; none of a run that was not made."""
-    paths = () if run is None else sorted(run.rglob(name))
-    return [msgspec.json.decode(line) for path in paths for line in path.read_bytes().splitlines()]
+    def _lines(self, run: Path | None, name: str) -> list[dict[str, Any]]:
+        """The lines of a file in all shards of a run; none of a run that was not made."""
+        paths = () if run is None else sorted(run.rglob(name))
+        return [msgspec.json.decode(line) for path in paths for line in path.read_bytes().splitlines()]
