@@ -71,7 +71,7 @@ def resume_command(
     from bulk_esm.cli.places import place_for
     from bulk_esm.model.change import Change
     from bulk_esm.runs.resuming import paused_anything, paused_by_runs
-    from bulk_esm.store.finding import find_run, readable_runs
+    from bulk_esm.store.finding import find_run
 
     set_up_logs(output)
     stdin_is_data = reads_stdin(select)
@@ -91,7 +91,7 @@ def resume_command(
         goes_in_groups=fleet.shard_order is not None,
     )
     if all_paused_:
-        every = [run for run, _ in readable_runs(place_for(runs, aws), salvage=runs.salvage)]
+        every = _read_through(place_for(runs, aws), None, salvage=runs.salvage)
         return _resume_runs(_all_paused(every, aws), job, fleet, aws)
     if run_:
         files = [find_run(place_for(runs, aws), name, salvage=runs.salvage, is_meant=paused_anything) for name in run_]
@@ -143,6 +143,15 @@ def _resume_runs(paused: PausedShards, job: Job, fleet: FleetOptions, aws: AwsOp
     )
 
 
+def _read_through(place: RunsPlace, most: int | None, *, salvage: bool = False) -> list[RunFiles]:
+    """The newest runs, the oldest of them first, with all their files at hand."""
+    from bulk_esm.store.finding import readable_runs
+
+    runs = [run for run, _ in readable_runs(place, salvage=salvage, newest=most)]
+    place.fetch(runs)
+    return runs
+
+
 def _tell_of_enabled(items: Iterable[PlanItem], results: Iterable[Result]) -> None:
     """Say how many that were seen paused are enabled now; one that a killed run may not have got to does not count."""
     from bulk_esm.model.plan import Action
@@ -158,8 +167,7 @@ def _tell_of_others(paused: PausedShards, place: RunsPlace) -> None:
     """Say which other runs paused mappings that neither a later run nor this one resumes."""
     from bulk_esm.cli.run_text import resume_command_of
     from bulk_esm.runs.resuming import runs_still_pausing
-    from bulk_esm.store.finding import readable_runs
 
-    for other in runs_still_pausing((run for run, _ in readable_runs(place)), paused):
+    for other in runs_still_pausing(_read_through(place, place.most_for_a_note), paused):
         what = f"{other.run.path.name} paused more, and nothing has resumed {other.count:,} of that"
         say(f"note: {what}: {resume_command_of(other.run)}")

@@ -202,6 +202,8 @@ class RunRest:
             raise
 
     def _begun(self, rollout: RolloutSettings, deadline: datetime | None, locks: Sequence[RunLock]) -> Run:
+        if self._files.replica is not None:
+            self._files.replica.take_up()
         for lock in locks:
             lock.tell(str(self._files.path.absolute()))
         if self.late.ends:

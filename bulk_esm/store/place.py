@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Final, Protocol
@@ -19,9 +20,11 @@ class RunsPlace(Protocol):
     Attributes:
         folder: where they are on this machine, while they are worked with.
         shown: the place, as a user names it.
+        most_for_a_note: how many of the newest are read for what is only a note beside the work; None for all.
     """
 
     shown: str
+    most_for_a_note: int | None
 
     @property
     def folder(self) -> Path:
@@ -41,6 +44,14 @@ class RunsPlace(Protocol):
         """
         ...
 
+    def fetch(self, runs: Sequence[RunFiles]) -> None:
+        """Bring all files of some runs to this disk, side by side, as all of them are to be read.
+
+        Args:
+            runs: the runs. One that cannot be read says so when it is.
+        """
+        ...
+
     def begin(self, run_id: str) -> RunFiles:
         """Make the files of a run that is being planned; nobody takes it for a run until it is published.
 
@@ -55,6 +66,8 @@ class RunsPlace(Protocol):
 
 class RunsFolder:
     """A folder that holds runs; it need not be there."""
+
+    most_for_a_note: int | None = None
 
     def __init__(self, folder: Path) -> None:
         """Name it."""
@@ -77,6 +90,9 @@ class RunsFolder:
             raise RunFolderError(f"{self.folder} cannot be read: {error.strerror}; see --runs-dir") from error
         found = [RunFiles(path, salvage=salvage) for path in paths if began_since(path.name, since) and is_run(path)]
         return found if newest is None else found[-newest:] if newest else []
+
+    def fetch(self, runs: Sequence[RunFiles]) -> None:
+        """They are here; see `RunsPlace`."""
 
     def begin(self, run_id: str) -> RunFiles:
         """Make the files of a run that is being planned; see `RunsPlace`."""

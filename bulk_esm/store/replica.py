@@ -28,6 +28,14 @@ class Replica(Protocol):
         """
         ...
 
+    def take_up(self) -> None:
+        """Begin to change the files on disk: from now on they count, and not what is there.
+
+        Raises:
+            RunFolderError: they cannot be read.
+        """
+        ...
+
     async def open(self) -> None:
         """Bring all files there, before anything is sent; from now on what is appended follows every few seconds.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple
 
 import anyio
@@ -37,6 +36,7 @@ from bulk_esm.runs.continuing import plan_rest
 from bulk_esm.runs.fleet import Fleet
 from bulk_esm.runs.planning import PlanContext, RunPlan, plan_run
 from bulk_esm.runs.run import Run
+from bulk_esm.store.place import RunsDir
 from bulk_esm.store.run_files import RunFiles
 from bulk_esm.store.shard_files import ShardFiles
 
@@ -173,7 +173,7 @@ def fleet_of(executor: ToyExecutor, shards: tuple[Shard, ...]) -> Fleet:
     return Fleet(shards=shards, executor=executor, reach=Reach())
 
 
-async def planned(fleet: Fleet, runs_dir: Path, intent: Intent | None = None) -> RunPlan:
+async def planned(fleet: Fleet, runs_dir: RunsDir, intent: Intent | None = None) -> RunPlan:
     def task_of(_: Shard) -> Task:
         return PlanChange.of(Selection(all=True), PAUSE)
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Final
 
 import anyio
+import msgspec
 
 from bulk_esm.aws.bucket import Bucket, BucketSettings
-from bulk_esm.errors import RunFolderError
+from bulk_esm.errors import RunFolderError, ServiceError
 from bulk_esm.store.place import began_since, first_name_of
 from bulk_esm.store.run_files import A_NAME, RunFiles
 from bulk_esm.store.s3.replica import SEGMENT_EVERY_S, S3Replica
@@ -22,6 +26,9 @@ from bulk_esm.store.s3.thread import BucketThread
 
 # Memory that looks like a disk: for containers that may write nowhere else.
 _SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
+
+# What another machine writes may be seen so much later; where it works in the same shard, its lock keeps us out.
+_FRESH_S: Final = 5.0
 
 
 class S3Place:
@@ -31,6 +38,8 @@ class S3Place:
         shown: the place, as a user names it.
         thread: the way to the bucket.
     """
+
+    most_for_a_note: int | None = 200  # each takes about six requests to S3
 
     def __init__(
         self, settings: BucketSettings, *, patience_s: float = 60.0, segment_every_s: float = SEGMENT_EVERY_S
@@ -45,7 +54,8 @@ class S3Place:
         self.shown = settings.url.rstrip("/")
         self.thread = BucketThread(settings, patience_s=patience_s)
         self._segment_every_s = segment_every_s
-        self._opened: dict[str, RunFiles] = {}
+        self._runs: dict[str, _ReadRun] = {}
+        self._listed: dict[str, tuple[float, list[str]]] = {}
         self._kept = False
 
     @cached_property
@@ -67,29 +77,27 @@ class S3Place:
 
     def all(self, *, salvage: bool = False, since: datetime | None = None, newest: int | None = None) -> list[RunFiles]:
         """All runs there, with their records read; see `RunsPlace`."""
-        ids = self.thread.call(partial(_ids, since=since))
-        if newest is not None:
-            ids = ids[-newest:] if newest else []
-        return self._with_records(ids, salvage=salvage)
+        with self._reading():
+            ids = [run_id for run_id in self._ids(since) if began_since(run_id, since)]
+            if newest is not None:
+                ids = ids[-newest:] if newest else []
+            self._read_records(ids)
+        found = [self._runs[run_id].files for run_id in ids if run_id in self._runs]
+        return [RunFiles(run.path, salvage=True, replica=run.replica) for run in found] if salvage else found
+
+    def fetch(self, runs: Sequence[RunFiles]) -> None:
+        """Bring all files of some runs to this disk; see `RunsPlace`."""
+        replicas = [run.replica for run in runs if isinstance(run.replica, S3Replica)]
+        with self._reading():
+            self.thread.call(partial(_fetch_all, replicas=replicas))
 
     def begin(self, run_id: str) -> RunFiles:
-        """Make the files of a run that is being planned; see `RunsPlace`.
-
-        Raises:
-            UsageError: the store takes writes whatever their condition says.
-        """
+        """Make the files of a run that is being planned; see `RunsPlace`."""
         replica = self._replica(run_id, is_new=True)
-        return RunFiles.begin(self.folder, run_id, replica=replica)
-
-    def refuse_unfit(self) -> None:
-        """Refuse a store that cannot be written, or that takes writes whatever their condition says.
-
-        Raises:
-            UsageError: it does the latter.
-            AccessError: it may not be written.
-            ServiceError: S3 did not answer.
-        """
-        self.thread.call(Bucket.refuse_unconditional)
+        files = RunFiles.begin(self.folder, run_id, replica=replica)
+        published = RunFiles(self.folder / run_id, replica=replica)
+        self._runs[run_id] = _ReadRun(files=published, replica=replica, read_at=math.inf)
+        return files
 
     def keep(self) -> None:
         """Leave the folder on this machine, as it holds what could not be written to S3."""
@@ -105,25 +113,56 @@ class S3Place:
         folder, every_s = self.folder / run_id, self._segment_every_s
         return S3Replica(self.thread, folder, is_new=is_new, every_s=every_s, keep=self.keep)
 
-    def _with_records(self, ids: Sequence[str], *, salvage: bool) -> list[RunFiles]:
-        """The runs, and of those that are not on this disk yet their records; those without one are left out."""
-        new = {run_id: self._replica(run_id) for run_id in ids}
-        for run_id in new.keys() & self._opened.keys():
-            del new[run_id]
-        there = self.thread.call(partial(_fetch_records, replicas=new))
+    def _ids(self, since: datetime | None) -> list[str]:
+        """The runs that began in the hour of a moment or later; asked for once in a few seconds, as by many shards."""
+        after = "" if since is None else first_name_of(since.replace(minute=0, second=0))
+        asked_at, ids = self._listed.get(after, (-math.inf, []))
+        if time.monotonic() - asked_at > _FRESH_S:
+            ids = self.thread.call(partial(_list_ids, after=after))
+            self._listed = {after: (time.monotonic(), ids)}
+        return ids
+
+    def _read_records(self, ids: Sequence[str]) -> None:
+        """Read the records of runs at which this process does not work; those without one are left out."""
+        now = time.monotonic()
+        old = [run_id for run_id in ids if (run := self._runs.get(run_id)) is None or run.is_old(now)]
+        replicas = {run_id: self._replica(run_id) for run_id in old}
+        there = self.thread.call(partial(_fetch_records, replicas=replicas))
+        for run_id in old:
+            self._runs.pop(run_id, None)
         for run_id in there:
-            self._opened[run_id] = RunFiles(self.folder / run_id, replica=new[run_id])
-        found = [self._opened[run_id] for run_id in ids if run_id in self._opened]
-        if salvage:
-            return [RunFiles(run.path, salvage=True, replica=run.replica) for run in found]
-        return found
+            files = RunFiles(self.folder / run_id, replica=replicas[run_id])
+            self._runs[run_id] = _ReadRun(files=files, replica=replicas[run_id], read_at=now)
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except ServiceError as error:
+            raise RunFolderError(f"{self.shown} cannot be read: {error}; see --runs-dir") from error
 
 
-async def _ids(bucket: Bucket, *, since: datetime | None) -> list[str]:
-    after = "" if since is None else first_name_of(since)
+class _ReadRun(msgspec.Struct, frozen=True):
+    """A run whose record was read."""
+
+    files: RunFiles
+    replica: S3Replica
+    read_at: float
+
+    def is_old(self, now: float) -> bool:
+        """Whether to read it again, as another machine may work at it."""
+        return not self.replica.is_ours and now - self.read_at > _FRESH_S
+
+
+async def _fetch_all(bucket: Bucket, *, replicas: Sequence[S3Replica]) -> None:
+    async with anyio.create_task_group() as tasks:
+        for replica in replicas:
+            tasks.start_soon(replica.try_to_fetch, bucket)
+
+
+async def _list_ids(bucket: Bucket, *, after: str) -> list[str]:
     keys = [entry.key async for entry in bucket.list(after=after, folders=True)]
-    ids = (key.removesuffix("/") for key in keys if key.endswith("/"))
-    return [run_id for run_id in ids if A_NAME.fullmatch(run_id) and began_since(run_id, since)]
+    return [run_id for key in keys if key.endswith("/") and A_NAME.fullmatch(run_id := key.removesuffix("/"))]
 
 
 async def _fetch_records(bucket: Bucket, *, replicas: dict[str, S3Replica]) -> set[str]:

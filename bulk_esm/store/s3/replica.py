@@ -43,6 +43,7 @@ class S3Replica:
 
     Attributes:
         shown: the run there, as a user names it.
+        is_ours: whether this process works at it, so that what is on this disk counts, and not what is there.
     """
 
     def __init__(
@@ -71,7 +72,7 @@ class S3Replica:
         self._keep = keep
         self._kept: dict[str, Kept] = {}  # what is there, by the file's name
         self._locks: dict[str, anyio.Lock] = {}
-        self._is_fetched = is_new
+        self._is_fetched = self.is_ours = is_new
         self._following: Future[None] | None = None
 
     async def fetch_record(self, bucket: Bucket) -> bool:
@@ -96,6 +97,18 @@ class S3Replica:
         with _as_ours("read", self.shown, error=RunFolderError):
             self._kept = self._thread.call(partial(fetch_run, run_id=self._run_id, folder=self._folder))
         self._is_fetched = True
+
+    async def try_to_fetch(self, bucket: Bucket) -> None:
+        """Bring all files to disk, if they can be read: else that is told where they are. In the bucket's thread."""
+        if not self._is_fetched:
+            with suppress(BulkEsmError):
+                self._kept = await fetch_run(bucket, run_id=self._run_id, folder=self._folder)
+                self._is_fetched = True
+
+    def take_up(self) -> None:
+        """From now on what is on this disk counts; see `Replica`."""
+        self.fetch()
+        self.is_ours = True
 
     async def open(self) -> None:
         """Bring all files there, before anything is sent; see `Replica`."""
@@ -141,6 +154,7 @@ class S3Replica:
             bucket: where they go.
             anew: whether to begin a new generation of each file that is appended to.
         """
+        await self._thread.refuse_unfit(bucket)
         if RECORD in self._kept and not self._tells_of_results(RECORD):
             # A run that is taken up again: no record may tell of what is replaced, should this be cut short.
             if self._is_other(FLEET):

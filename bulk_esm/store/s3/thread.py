@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from contextlib import ExitStack
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
@@ -37,6 +37,8 @@ class BucketThread:
         self.settings = settings
         self._patience_s = patience_s
         self._open = ExitStack()
+        self._running: set[Future[Any]] = set()
+        self._is_fit = False
         self._portal: BlockingPortal | None = None
         self._bucket: Bucket | None = None
 
@@ -64,11 +66,28 @@ class BucketThread:
             What comes of it; to cancel it ends the work.
         """
         portal, bucket = self._opened()
-        return portal.start_task_soon(work, bucket)
+        future = portal.start_task_soon(work, bucket)
+        self._running.add(future)
+        future.add_done_callback(self._running.discard)
+        return future
+
+    async def refuse_unfit(self, bucket: Bucket) -> None:
+        """Refuse a store that cannot be written, or whose conditions do not hold; once. Called in the thread.
+
+        Raises:
+            UsageError: it takes writes whatever their condition says.
+            AccessError: it may not be written.
+            ServiceError: S3 did not answer.
+        """
+        if not self._is_fit:
+            await bucket.refuse_unconditional()
+            self._is_fit = True
 
     def close(self) -> None:
         """End the thread, and what is still done there."""
         self._portal = self._bucket = None
+        for future in list(self._running):
+            future.cancel()
         self._open.close()
 
     def _opened(self) -> tuple[BlockingPortal, Bucket]:
