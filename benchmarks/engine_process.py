@@ -31,12 +31,14 @@ def pacer_maker(spec: str) -> Callable[..., Pacer]:
     return maker
 
 
-async def pause_all(*, rate: float, pacer: str, concurrency: int, timeout_s: float) -> dict[str, object]:
+async def pause_all(
+    *, rate: float, pacer: str, concurrency: int, timeout_s: float, runs_dir: str | None
+) -> dict[str, object]:
     """Plan and apply."""
     make_pacer = pacer_maker(pacer)
-    with tempfile.TemporaryDirectory() as runs_dir:
+    with tempfile.TemporaryDirectory() as folder:
         async with bulk_esm.connect(
-            max_per_second=rate, concurrency=concurrency, timeout_s=timeout_s, runs_dir=runs_dir
+            max_per_second=rate, concurrency=concurrency, timeout_s=timeout_s, runs_dir=runs_dir or folder
         ) as bulk:
             control_plane = bulk.home.control_plane
             control_plane.pacer = make_pacer(max_per_second=rate)
@@ -68,6 +70,7 @@ def main() -> None:
     parser.add_argument("--pacer", default=DEFAULT_PACER)
     parser.add_argument("--concurrency", type=int, default=50)
     parser.add_argument("--timeout-s", type=float, default=900.0)
+    parser.add_argument("--runs-dir", help="where the run is kept; a temporary folder if left out")
     options = parser.parse_args()
     print(json.dumps(asyncio.run(pause_all(**vars(options)))))
 
