@@ -5,9 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from typing import Final
 
 import anyio
 import msgspec
+
+_GOES_ON: Final[int] = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+def time_with_sleep() -> float:
+    """Time in seconds that only ever goes forward, while the machine sleeps too, where the system can tell.
+
+    `time.monotonic` stands still meanwhile, on Linux and on macOS; there the system's own monotonic clock does not.
+    """
+    return time.clock_gettime(_GOES_ON)
 
 
 class Clock(msgspec.Struct, frozen=True, kw_only=True):

@@ -269,6 +269,7 @@ class Bucket:
             AccessError: it may not be written.
             ServiceError: S3 did not answer.
         """
+        # It stays: were it removed, what another machine tries at the same moment would come to nothing and mislead it.
         key = ".conditional-writes"
         await self.put(key, secrets.token_bytes(8))
         for what, expected in (("If-None-Match", ""), ("If-Match", f'"{"0" * 32}"')):
@@ -288,8 +289,6 @@ class Bucket:
                     f"{self.name('')} takes writes whatever their {what} says, so no lock there would hold: use a "
                     "store with conditional writes, as S3 has them, or a folder"
                 )
-        with suppress(BulkEsmError):  # some stores lack the call, and some roles its permission: it is a few bytes
-            await self.delete([key])
 
     @property
     def _encryption(self) -> dict[str, str]:

@@ -70,10 +70,10 @@ class RunLock:
             RunFolderError: no lock can be kept there.
         """
         lock = cls(holder)
-        name = _file_name(account_id, region, endpoint_url)
+        name = f"{lock_name(account_id, region, endpoint_url)}.lock"
         try:
             for folder in lock_folders(runs_dirs):
-                lock._take_in(folder / name, f"account {account_id}, {region}" if account_id else region)
+                lock._take_in(folder / name, place_of(account_id, region))
         except BaseException:
             lock.release()
             raise
@@ -153,9 +153,26 @@ class RunLock:
                 os.pwrite(descriptor, msgspec.json.encode(self._holder) + b"\n", 0)
 
 
-def _file_name(account_id: str | None, region: str, endpoint_url: str | None) -> str:
+def place_of(account_id: str | None, region: str) -> str:
+    """What a lock is of, for messages.
+
+    Args:
+        account_id: the account; None if it is not known.
+        region: the Region.
+    """
+    return f"account {account_id}, {region}" if account_id else region
+
+
+def lock_name(account_id: str | None, region: str, endpoint_url: str | None) -> str:
+    """What a lock is called, wherever it is kept.
+
+    Args:
+        account_id: the account; None if it is not known.
+        region: the Region.
+        endpoint_url: where requests go; None for AWS.
+    """
     world = f"-{hashlib.sha256(endpoint_url.rstrip('/').encode()).hexdigest()[:12]}" if endpoint_url is not None else ""
-    return re.sub(r"[^A-Za-z0-9-]", "_", f"{account_id or 'unknown'}-{region}{world}") + ".lock"
+    return re.sub(r"[^A-Za-z0-9-]", "_", f"{account_id or 'unknown'}-{region}{world}")
 
 
 def _who(path: Path) -> str:
