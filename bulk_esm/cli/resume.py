@@ -45,7 +45,10 @@ def resume_command(
     ] = (),
     all_paused_: Annotated[
         bool,
-        Parameter(name="--all-paused", help="All that runs in --runs-dir paused and nothing has resumed."),
+        Parameter(
+            name="--all-paused",
+            help="All that runs in --runs-dir paused and nothing has resumed, wherever that was; or of a fleet, there.",
+        ),
     ] = False,
     ramp: Annotated[
         Duration,
@@ -88,6 +91,15 @@ def resume_command(
         ramp_s=ramp,
         goes_in_groups=fleet.shard_order is not None,
     )
+    if all_paused_ and fleet.is_given:
+        job.check()
+        fleet.check(aws)
+        return with_bulk(
+            aws,
+            fleet,
+            lambda bulk: _resume(bulk, bulk.all_paused(salvage=runs.salvage), job, fleet),
+            runs_dir=runs.runs_dir,
+        )
     if all_paused_:
         every = [run for run, _ in readable_runs(runs.runs_dir, salvage=runs.salvage)]
         return _resume_runs(_all_paused(every, aws), job, fleet, aws)
@@ -106,22 +118,37 @@ def resume_command(
 
 
 def _all_paused(runs: Sequence[RunFiles], aws: AwsOptions) -> PausedShards:
-    """What all runs still hold paused; of those that were in one account and Region, in the one that was named."""
+    """What all runs still hold paused; of those that were in one account and Region, in the Region that was named."""
     from bulk_esm.runs.resuming import all_paused
 
     return all_paused([run for run in runs if run.has_shards or aws.region in (None, run.record().region)])
 
 
 def _resume_runs(paused: PausedShards, job: Job, fleet: FleetOptions, aws: AwsOptions) -> int:
+    """Enable what some runs paused, where they paused it."""
+    from bulk_esm.aws.logins import Logins
+    from bulk_esm.cli.opening import with_bulk
+
+    for one in paused.runs:
+        fleet.check_for_run(aws, one.record().run_id, has_shards=paused.has_shards)
+    job.check()
+    region = Logins().home_region(aws.profile) or paused.shards[0].region
+    return with_bulk(
+        aws,
+        fleet,
+        lambda bulk: _resume(bulk, paused, job, fleet),
+        region=region,
+        runs_dir=job.runs.runs_dir,
+        files=None if paused.has_shards else paused.runs[0],
+    )
+
+
+async def _resume(bulk: BulkEsm, paused: PausedShards, job: Job, fleet: FleetOptions) -> int:
     """Enable what some runs paused, and nothing else."""
     from bulk_esm.cli.change import change
-    from bulk_esm.cli.opening import with_bulk
 
     files = paused.runs
     job = replace(job, undoes=",".join(one.record().run_id for one in files))
-    for one in files:
-        fleet.check_for_run(aws, one.record().run_id, has_shards=one.has_shards)
-    job.check()
 
     def plan_of(bulk: BulkEsm, context: PlanContext) -> Awaitable[RunPlan]:
         return bulk.plan_resuming(paused, context=context)
@@ -130,13 +157,7 @@ def _resume_runs(paused: PausedShards, job: Job, fleet: FleetOptions, aws: AwsOp
         _tell_of_enabled(plan.items(), (result for one in files for result in one.results()))
         _tell_of_others(paused, job)
 
-    return with_bulk(
-        aws,
-        fleet,
-        lambda bulk: change(bulk.among_paused(paused), job, fleet, plan_of, after=files, look=look),
-        runs_dir=job.runs.runs_dir,
-        files=files[0],
-    )
+    return await change(await bulk.among_paused(paused), job, fleet, plan_of, after=files, look=look)
 
 
 def _tell_of_enabled(items: Iterable[PlanItem], results: Iterable[Result]) -> None:
