@@ -11,7 +11,6 @@ from typing import Any, Final
 
 import botocore.exceptions as botocore_errors
 from aiobotocore.httpsession import AIOHTTPSession
-from aiobotocore.utils import _RefCountedSessionMixin
 
 from bulk_esm.aws.barriers import not_trusted, place_of, refuse_page, refused_by_proxy, wants_password
 from bulk_esm.errors import ServiceError
@@ -76,22 +75,6 @@ class HttpSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore is untyp
             if self._verify not in _contexts:
                 _contexts[self._verify], _ = super()._build_ssl_contexts(None)
             return _contexts[self._verify], None
-
-
-class _MetadataSession(_RefCountedSessionMixin, HttpSession):  # type: ignore[misc]  # aiobotocore is untyped
-    """For the services of a container and of an instance, which hand out credentials."""
-
-
-def hold_to_their_place(credentials: Any) -> None:
-    """Let no source of credentials be redirected: what is answered elsewhere would be what requests are signed with.
-
-    Args:
-        credentials: a session's resolver of credentials.
-    """
-    # aiobotocore has no public way to give these, which it makes itself, another session.
-    container, instance = credentials.get_provider("container-role"), credentials.get_provider("iam-role")
-    for fetcher in (container._fetcher, instance._role_fetcher):  # noqa: SLF001 - see above
-        fetcher._session.__class__ = _MetadataSession  # noqa: SLF001 - likewise
 
 
 class SendOnceSession(HttpSession):
