@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 import anyio
+import msgspec
 
 from bulk_esm.aws.session import Connection, ConnectionSettings
 from bulk_esm.aws.sessions import Sessions
@@ -94,6 +95,7 @@ async def connect(  # noqa: PLR0913 - keyword-only, all with defaults
         made = await _fleet(
             fleet, home, await _executor(executor, stack, worker, shards_at_once), reach, sessions, clock
         )
+        made = msgspec.structs.replace(made, shards_at_once=shards_at_once)
         bulk = BulkEsm(made, home, runs_dir=Path(runs_dir), plans=plans)
         bulk.locks.wanted = lock
         yield bulk

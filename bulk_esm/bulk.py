@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack, asynccontextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Final, Self
@@ -139,6 +139,29 @@ class BulkEsm:
         here = await self.account_id() if shard.account_id is not None else None
         if here is not None and here != shard.account_id:
             raise RefusedError(f"that was planned in account {shard.account_id}, and these credentials are of {here}")
+
+    @asynccontextmanager
+    async def locked(self, command: str = "apply", *, taken_up: Iterable[RunFiles] = ()) -> AsyncIterator[None]:
+        """Hold the locks of all these accounts and Regions from planning on, and not only while a run is carried out.
+
+        A plan that is made within is of what no other run of this machine changes before it has been carried out.
+
+        Args:
+            command: what for, as whoever is refused meanwhile is told.
+            taken_up: the runs that are continued, put back or resumed, wherever they are kept.
+
+        Raises:
+            RefusedError: another run holds one.
+            AccessError: the credentials are refused.
+            ServiceError: nobody could tell whose account it is.
+        """
+        shards = []
+        for shard in self.shards if self.locks.wanted else ():
+            account_id = shard.account_id or await self.account_id()
+            shards.append(msgspec.structs.replace(shard, account_id=account_id))
+        runs_dirs = [self.runs_dir, *(files.path.absolute().parent for files in taken_up)]
+        with self.locks.around(shards, command=command, runs_dirs=runs_dirs):
+            yield
 
     async def alarms(self, names: tuple[str, ...]) -> Sequence[AlarmState]:
         """The states of CloudWatch alarms in the account and Region that all starts from; see `read_alarms`."""
@@ -372,7 +395,7 @@ class BulkEsm:
         Args:
             run: the run: its folder, its id, or a unique prefix of that.
             waiting: called with a shard's name and its number of mappings in transition, before they are waited for.
-            looking: called with the number of mappings that are looked at with Get, before they are.
+            looking: called with the number of mappings that are looked at with Get, or may have to be, before they are.
 
         Raises:
             RunFolderError: its files cannot be read.
@@ -456,6 +479,7 @@ class BulkEsm:
             max_per_second=reach.max_per_second,
             concurrency=reach.concurrency,
             timeout_s=reach.timeout_s,
+            shards_at_once=self.fleet.shards_at_once,
         )
 
     def _lock(self, shards: Iterable[Shard], command: str, runs_dir: Path) -> Sequence[RunLock]:

@@ -64,6 +64,8 @@ def continue_command(
     hours = Hours.read(guards.deadline, guards.window or record.rollout.window)
     budget = None if max_failures is None else Amount.parse(max_failures, "--max-failures")
     _refuse_what_makes_no_sense(files, record, guards, yes=yes, dry_run=dry_run)
+    asks_for_cluster = fleet.executor is not None or fleet.scheduler is not None
+    fleet = fleet.with_work_of(record) if files.has_shards else fleet
     fleet.check_for_run(aws, record.run_id, has_shards=files.has_shards)
     fleet.refuse_groups()
 
@@ -96,10 +98,19 @@ def continue_command(
             if rest.to_send and not yes and not await ask(_question(bulk, record, rest)):
                 say("nothing was changed")
                 return 0
-            run = rest.begin(deadline=hours.ends_at, most_failures=most_failures, window=guards.window)
+            run = rest.begin(
+                deadline=hours.ends_at,
+                most_failures=most_failures,
+                window=guards.window,
+                executor=fleet.executor,
+                scheduler=fleet.scheduler,
+            )
             return await run_and_report(bulk, run, output)
 
-    return with_bulk(pace, fleet, work, runs_dir=runs.runs_dir, files=files)
+    # A cluster that is gone is a reason to continue a run.
+    return with_bulk(
+        pace, fleet, work, runs_dir=runs.runs_dir, files=files, may_do_without_cluster=not asks_for_cluster
+    )
 
 
 def _refuse_what_makes_no_sense(
@@ -126,7 +137,10 @@ def _tell_of_looks(max_per_second: float, count: int) -> None:
     from bulk_esm.cli.durations import format_duration
 
     took = format_duration(count / max_per_second)
-    say(f"to {count:,} mappings something may have been sent: each is looked at with Get, as List lags: about {took}")
+    say(
+        f"to {count:,} mappings something may have been sent, by this run or another of late: each is looked at with "
+        f"Get, as List lags: about {took}"
+    )
 
 
 def _summary(rest: RunRest, files: RunFiles) -> list[str]:

@@ -200,6 +200,7 @@ class RunPlan:
             rollout=intent.rollout,
             undoes=intent.undoes,
             executor=intent.executor,
+            scheduler=intent.scheduler,
             requests=dict(self.requests),
         )
         if self._home is not None:
