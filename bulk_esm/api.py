@@ -97,6 +97,7 @@ async def connect(  # noqa: PLR0913 - keyword-only, all with defaults
         made = await _fleet(
             fleet, home, await _executor(executor, stack, worker, shards_at_once), reach, sessions, clock
         )
+        made = msgspec.structs.replace(made, shards_at_once=shards_at_once)
         bulk = BulkEsm(made, home, runs_dir=_place(runs_dir, home, plans), plans=plans)
         bulk.locks.wanted = lock
         yield bulk

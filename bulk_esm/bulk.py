@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack, asynccontextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Final, Self
@@ -13,7 +13,7 @@ import msgspec
 
 from bulk_esm.aws.alarms import AlarmState
 from bulk_esm.aws.session import Connection
-from bulk_esm.errors import RefusedError, ServiceError, UsageError
+from bulk_esm.errors import AccessError, RefusedError, ServiceError, UsageError
 from bulk_esm.executors.tasks import PlanChange, PlanRollback, RenewPlan, Task
 from bulk_esm.model.change import Change
 from bulk_esm.model.checked import Count, Seconds, check_aware, taken
@@ -22,7 +22,7 @@ from bulk_esm.model.plan import Action, Plan
 from bulk_esm.model.records import Intent, RunRecord
 from bulk_esm.model.rollout import RolloutSettings
 from bulk_esm.model.selection import Selection
-from bulk_esm.model.shard import Shard
+from bulk_esm.model.shard import Problem, Shard
 from bulk_esm.observers.observer import Observer
 from bulk_esm.runs.continuing import RunRest, plan_rest
 from bulk_esm.runs.each_shard import Told, nobody, raise_if_only
@@ -32,12 +32,12 @@ from bulk_esm.runs.locking import Locks, release
 from bulk_esm.runs.own_changes import own_changes
 from bulk_esm.runs.planning import PlanContext, RunPlan, plan_run, split_saved
 from bulk_esm.runs.recent import recent_doubts, seconds_to_wait
-from bulk_esm.runs.resuming import PausedShards
+from bulk_esm.runs.resuming import PausedShards, all_paused, place_of
 from bulk_esm.runs.run import Run
 from bulk_esm.runs.verifying import Verification, verify_run
-from bulk_esm.store.finding import find_run
+from bulk_esm.store.finding import find_run, readable_runs
 from bulk_esm.store.lock import RunLock
-from bulk_esm.store.place import RunsDir, place_of
+from bulk_esm.store.place import RunsDir, place_at
 from bulk_esm.store.run_files import RunFiles
 from bulk_esm.store.temporary import temporary_folder
 
@@ -83,14 +83,21 @@ class BulkEsm:
         """The Region that all starts from."""
         return self.home.region
 
-    def among(self, shards: Sequence[Shard], *, is_named: bool | None = None) -> BulkEsm:
+    def among(
+        self,
+        shards: Sequence[Shard],
+        *,
+        is_named: bool | None = None,
+        failed: tuple[tuple[Shard, Problem], ...] = (),
+    ) -> BulkEsm:
         """The same with other shards.
 
         Args:
             shards: of these, or of an earlier run.
             is_named: whether each has a folder of its own; as these have if left out.
+            failed: those that are known to be out of reach, and why.
         """
-        fleet = self.fleet.among(shards)
+        fleet = msgspec.structs.replace(self.fleet.among(shards), failed=failed)
         if is_named is not None:
             fleet = msgspec.structs.replace(fleet, is_named=is_named)
         return BulkEsm(
@@ -133,6 +140,29 @@ class BulkEsm:
         here = await self.account_id() if shard.account_id is not None else None
         if here is not None and here != shard.account_id:
             raise RefusedError(f"that was planned in account {shard.account_id}, and these credentials are of {here}")
+
+    @asynccontextmanager
+    async def locked(self, command: str = "apply", *, taken_up: Iterable[RunFiles] = ()) -> AsyncIterator[None]:
+        """Hold the locks of all these accounts and Regions from planning on, and not only while a run is carried out.
+
+        A plan that is made within is of what no other run of this machine changes before it has been carried out.
+
+        Args:
+            command: what for, as whoever is refused meanwhile is told.
+            taken_up: the runs that are continued, put back or resumed, wherever they are kept.
+
+        Raises:
+            RefusedError: another run holds one.
+            AccessError: the credentials are refused.
+            ServiceError: nobody could tell whose account it is.
+        """
+        shards = []
+        for shard in self.shards if self.locks.wanted else ():
+            account_id = shard.account_id or await self.account_id()
+            shards.append(msgspec.structs.replace(shard, account_id=account_id))
+        runs_dirs = [place_at(self.runs_dir).folder, *(files.path.absolute().parent for files in taken_up)]
+        with self.locks.around(shards, command=command, runs_dirs=runs_dirs):
+            yield
 
     async def alarms(self, names: tuple[str, ...]) -> Sequence[AlarmState]:
         """The states of CloudWatch alarms in the account and Region that all starts from; see `read_alarms`."""
@@ -271,29 +301,67 @@ class BulkEsm:
         intent = msgspec.structs.replace(context.intent, command="rollback", undoes=files.record().run_id)
         return await self.of_run(files).plan_tasks(task_of, msgspec.structs.replace(context, intent=intent))
 
-    def among_paused(self, paused: PausedShards) -> BulkEsm:
+    def all_paused(self, *, salvage: bool = False) -> PausedShards:
+        """What any run in `runs_dir` paused and nothing has resumed: here, or in all accounts and Regions of the runs.
+
+        Of a fleet it is what is in its shards; else all, as each run says how its shards are reached.
+
+        Args:
+            salvage: whether to work with what is whole of damaged files.
+
+        Raises:
+            UsageError: nothing is.
+        """
+        paused = all_paused(run for run, _ in readable_runs(self.runs_dir, salvage=salvage))
+        return (
+            paused.within((*self.shards, *(shard for shard, _ in self.fleet.failed))) if self.fleet.is_named else paused
+        )
+
+    async def among_paused(self, paused: PausedShards) -> BulkEsm:
         """The same with the shards in which runs paused something.
+
+        What was paused with credentials as they are is reached by those of this command, if the account is the same.
 
         Args:
             paused: what they paused.
-        """
-        return self.among(paused.shards) if paused.has_shards else self
 
-    async def plan_resuming(self, paused: PausedShards, *, context: PlanContext = _ALONE) -> RunPlan:
+        Raises:
+            AccessError: the credentials are refused.
+            ServiceError: an answer that retrying did not mend.
+        """
+        if not paused.has_shards and paused.shards[0].region == self.region:
+            return self
+        failed = {shard.name: (shard, why) for shard, why in self.fleet.failed if place_of(shard) in paused.by_place}
+        shards = []
+        for shard in paused.shards:
+            if shard.name in failed:
+                continue
+            if shard.role_arn is None and shard.profile is None:
+                shard = msgspec.structs.replace(shard, profile=self.home.profile)  # noqa: PLW2901 - its way in
+                here = await self.account_id()
+                if None not in (here, shard.account_id) and here != shard.account_id:
+                    failed[shard.name] = shard, Problem.of(_elsewhere(shard, here))
+                    continue
+            shards.append(shard)
+        return self.among(shards, is_named=True, failed=tuple(failed.values()))
+
+    async def plan_resuming(self, paused: PausedShards | None = None, *, context: PlanContext = _ALONE) -> RunPlan:
         """Decide what would enable just those mappings that runs paused.
 
         Args:
-            paused: what they paused.
+            paused: what they paused, from `paused_by_runs`; all that is still paused if left out, see `all_paused`.
             context: see `plan`.
 
         Raises:
             UsageError: they paused nothing.
         """
+        paused = self.all_paused() if paused is None else paused
         if not paused.uuids:  # which would select all there are
             raise UsageError("these runs paused no mapping, so there is nothing to resume")
+        there = await self.among_paused(paused)
 
         def task_of(shard: Shard) -> PlanChange:
-            place = (shard.account_id, shard.region) if paused.has_shards else next(iter(paused.by_place))
+            place = place_of(shard) if there.fleet.is_named else next(iter(paused.by_place))
             uuids, earlier = paused.by_place[place], paused.items_of(place)
             task = PlanChange.of(Selection(uuids=uuids), Change({"Enabled": True}))
             doubts = self._doubts(shard, *paused.runs).among(uuids)
@@ -303,7 +371,7 @@ class BulkEsm:
         undoes = ",".join(run.record().run_id for run in paused.runs)
         intent = msgspec.structs.replace(context.intent, command="resume", undoes=undoes)
         context = msgspec.structs.replace(context, intent=intent, uuids_are_of_shards=True)
-        return await self.among_paused(paused).plan_tasks(task_of, context)
+        return await there.plan_tasks(task_of, context)
 
     def seconds_to_wait(self, *runs: RunFiles) -> float:
         """How long something of runs that did not end may still be on its way to Lambda, in seconds; see `recent`.
@@ -328,7 +396,7 @@ class BulkEsm:
         Args:
             run: the run: its folder, its id, or a unique prefix of that.
             waiting: called with a shard's name and its number of mappings in transition, before they are waited for.
-            looking: called with the number of mappings that are looked at with Get, before they are.
+            looking: called with the number of mappings that are looked at with Get, or may have to be, before they are.
 
         Raises:
             RunFolderError: its files cannot be read.
@@ -375,7 +443,7 @@ class BulkEsm:
 
         Args:
             plan: the plan.
-            intent: what it is for, and how it is to go: waves, budget and gates.
+            intent: what it is for, and how it is to go: waves, budget and gates; what it was planned for if left out.
             skip_blocked: whether to carry out the rest of a plan in which some mappings are blocked.
             groups: the shards, in groups that go one after another; all at once if left out.
             most_failed_shards: how many shards may fail before the run halts; None for any number.
@@ -392,10 +460,11 @@ class BulkEsm:
         blocked = plan.count(Action.BLOCKED)
         if blocked and not skip_blocked:
             raise RefusedError(f"{blocked} mappings are blocked; nothing was sent. Narrow the selection or skip them")
-        intent = intent or Intent()
-        intent = msgspec.structs.replace(intent, rollout=self._with_pace(intent.rollout))
+        intent = intent or plan.intent
+        undoes, rollout = intent.undoes or plan.intent.undoes, self._with_pace(intent.rollout)
+        intent = msgspec.structs.replace(intent, undoes=undoes, rollout=rollout)
         planned = [entry.shard for entry in plan.entries if entry.problem is None]
-        locks = self._lock(planned, intent.command, place_of(self.runs_dir).folder)
+        locks = self._lock(planned, intent.command, place_at(self.runs_dir).folder)
         try:
             files = plan.publish(intent, groups or [plan.shards], most_failed_shards)
         except BaseException:
@@ -411,10 +480,11 @@ class BulkEsm:
             max_per_second=reach.max_per_second,
             concurrency=reach.concurrency,
             timeout_s=reach.timeout_s,
+            shards_at_once=self.fleet.shards_at_once,
         )
 
     def _lock(self, shards: Iterable[Shard], command: str, runs_dir: Path) -> Sequence[RunLock]:
-        locks = self.locks.take(shards, command=command, runs_dirs=[runs_dir, place_of(self.runs_dir).folder])
+        locks = self.locks.take(shards, command=command, runs_dirs=[runs_dir, place_at(self.runs_dir).folder])
         self._plans.callback(release, locks)  # should the run never be carried out
         return locks
 
@@ -496,3 +566,10 @@ class BulkEsm:
 
     def _files(self, run: Path | str | RunFiles) -> RunFiles:
         return run if isinstance(run, RunFiles) else find_run(self.runs_dir, str(run))
+
+
+def _elsewhere(shard: Shard, here: str | None) -> AccessError:
+    return AccessError(
+        f"that was paused with credentials of {shard.account_id}, and these are of {here}: name the way in, such as by "
+        f"--accounts {shard.account_id} --regions {shard.region} --role-name NAME, or resume it with those"
+    )

@@ -453,6 +453,7 @@ class _S3Session(SendOnceSession):
     """Hands botocore what S3 says of a bucket in another Region, which it asks there, under S3's own name."""
 
     passes_redirects = True
+    longest_answer_s = None  # of a large object it is long: each attempt has its own bound
 
 
 def _if(expected: str | None) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from getpass import getpass
 from subprocess import DEVNULL, CompletedProcess
@@ -15,7 +16,7 @@ from aiobotocore._helpers import resolve_awaitable
 from aiobotocore.credentials import AioProfileProviderBuilder, AioRefreshableCredentials
 from aiobotocore.session import AioSession
 
-from bulk_esm.aws.http import hold_to_their_place
+from bulk_esm.aws.metadata import Said, hold_to_their_place, said_by_instance
 from bulk_esm.aws.renewing import RenewedCredentials, end_of, log
 from bulk_esm.aws.sources import NoTerminalError, Source, UnusableError
 from bulk_esm.errors import AccessError, BulkEsmError, NoCredentialsError, ServiceError
@@ -29,8 +30,9 @@ _LAST_S: Final = 60.0
 class _SourceCredentials(RenewedCredentials):
     """The credentials of a source of botocore's that expire."""
 
-    def __init__(self, found: AioRefreshableCredentials, source: Source) -> None:
+    def __init__(self, found: AioRefreshableCredentials, source: Source, said: Callable[[], Said | None]) -> None:
         super().__init__(method=found.method)
+        self._said = said
         self._renew = found._refresh_using  # noqa: SLF001 - botocore has no public way to be asked for a failure in words
         self._source = source
         if (end := found._expiry_time) is not None:  # noqa: SLF001 - likewise; a source that is asked at first use has none
@@ -43,7 +45,9 @@ class _SourceCredentials(RenewedCredentials):
         try:
             answer: dict[str, Any] = dict(await resolve_awaitable(self._renew()) or {})
             if not answer:
-                raise UnusableError("it gives none any more")  # noqa: TRY301 - as what a source raises
+                said = self._said()
+                what = said.text if said else "it gives none any more"
+                raise UnusableError(what)  # noqa: TRY301 - as what a source raises
             end = end_of(answer["expiry_time"])
         except Exception as error:  # whatever a source may raise, it has given nothing
             log.debug("source_failed", source=self._source.name, exc_info=True)
@@ -91,20 +95,30 @@ async def find_credentials(session: AioSession, *, region: str | None) -> str:
             log.debug("source_failed", source=source.name, exc_info=True)
             if source.method == "iam-role" and isinstance(error, ServiceError):
                 continue  # not an instance: on any other machine a proxy or a portal answers there
-            raise NoCredentialsError(source.why_not(error)) from error
+            said = said_by_instance(resolver) if source.method == "iam-role" else None
+            raise NoCredentialsError(source.why_not(UnusableError(said.text) if said else error)) from error
         if found is not None:
             break
     else:
-        what = "no credentials: set a profile or log in, as for the AWS CLI (aws configure, aws sso login)"
-        raise NoCredentialsError(f"{what}; neither profile {profile!r}, environment, container nor instance has any")
+        raise _none_found(profile, Source(method="iam-role", profile=profile, login=login), said_by_instance(resolver))
     if isinstance(found, AioRefreshableCredentials):
-        found = _SourceCredentials(found, source)
+        is_instance = source.method == "iam-role"
+        found = _SourceCredentials(found, source, lambda: said_by_instance(resolver) if is_instance else None)
         try:
             await found.get_frozen_credentials()
         except AccessError as error:
             raise NoCredentialsError(str(error)) from error
     session._credentials = found  # noqa: SLF001 - botocore has no public way to give a session credentials that renew themselves
     return source.name
+
+
+def _none_found(profile: str, instance: Source, said: Said | None) -> NoCredentialsError:
+    """No source has any; but where an instance's metadata service answered with what are none, that is why."""
+    if said is not None and said.is_of_metadata:
+        return NoCredentialsError(instance.why_not(UnusableError(said.text)))
+    what = "no credentials: set a profile or log in, as for the AWS CLI (aws configure, aws sso login)"
+    what = f"{what}; neither profile {profile!r}, environment, container nor instance has any"
+    return NoCredentialsError(what if said is None else f"{what} (in place of an instance's, {said.text})")
 
 
 def _login_profile(session: AioSession) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from functools import partial
 from http import HTTPStatus
@@ -11,7 +12,6 @@ from typing import Any, Final
 
 import botocore.exceptions as botocore_errors
 from aiobotocore.httpsession import AIOHTTPSession
-from aiobotocore.utils import _RefCountedSessionMixin
 
 from bulk_esm.aws.barriers import not_trusted, place_of, refuse_page, refused_by_proxy, wants_password
 from bulk_esm.errors import ServiceError
@@ -30,9 +30,11 @@ class HttpSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore is untyp
 
     Attributes:
         passes_redirects: whether botocore is to see what an answer points to, and may ask there; aiohttp never does.
+        longest_answer_s: in real seconds, for one; the client's own timeout begins anew with each byte. None for none.
     """
 
     passes_redirects = False
+    longest_answer_s: float | None = 90.0
 
     async def _get_session(self, proxy_url: str | None) -> Any:
         session = await super()._get_session(proxy_url)
@@ -43,11 +45,15 @@ class HttpSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore is untyp
         """Send a request.
 
         Raises:
-            ServiceError: a proxy keeps it from going, or the certificate is not trusted; or the answer is a web page or
-                points to another place, and what else it says is not the service's.
+            ServiceError: a proxy keeps it from going, or the certificate is not trusted; or the answer does not come to
+                its end, is a web page or points to another place, and what else it says is not the service's.
         """
         try:
-            response = await super().send(request)
+            async with asyncio.timeout(self.longest_answer_s):
+                response = await super().send(request)
+        except TimeoutError as error:
+            what = f"{place_of(request.url)} did not bring its answer to an end in {self.longest_answer_s:g} s"
+            raise ServiceError(code="EndlessAnswer", message=f"{what}; check the network and proxies") from error
         except botocore_errors.ProxyConnectionError as error:
             if (refusal := refused_by_proxy(error)) is None:
                 raise
@@ -83,28 +89,14 @@ class HttpSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore is untyp
             return _contexts[self._verify], None
 
 
-class _MetadataSession(_RefCountedSessionMixin, HttpSession):  # type: ignore[misc]  # aiobotocore is untyped
-    """For the services of a container and of an instance, which hand out credentials."""
-
-
-def hold_to_their_place(credentials: Any) -> None:
-    """Let no source of credentials be redirected: what is answered elsewhere would be what requests are signed with.
-
-    Args:
-        credentials: a session's resolver of credentials.
-    """
-    # aiobotocore has no public way to give these, which it makes itself, another session.
-    container, instance = credentials.get_provider("container-role"), credentials.get_provider("iam-role")
-    for fetcher in (container._fetcher, instance._role_fetcher):  # noqa: SLF001 - see above
-        fetcher._session.__class__ = _MetadataSession  # noqa: SLF001 - likewise
-
-
 class SendOnceSession(HttpSession):
     """aiohttp by itself sends a PUT again when its connection breaks, as HTTP calls PUT idempotent.
 
     An update that was applied before the connection broke would so be accepted twice, unseen. Whether to send again
     is for the engine to say, after a look.
     """
+
+    longest_answer_s = None  # the control plane's attempts have a bound of their own
 
     def _prepare(self, session: Any) -> None:
         """Send once."""

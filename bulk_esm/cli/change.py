@@ -75,7 +75,13 @@ async def change(
             bulk = bulk.looking_only()
         else:
             await outwait(bulk, after)
-        intent = Intent(command=job.command, argv=tuple(sys.argv[1:]), undoes=job.undoes, executor=fleet.executor)
+        intent = Intent(
+            command=job.command,
+            argv=tuple(sys.argv[1:]),
+            undoes=job.undoes,
+            executor=fleet.executor or "local",
+            scheduler=fleet.scheduler,
+        )
         plan = await planned(bulk, plan_of, intent, job.output)
         tell_of_damages(after)
         code = exit_code(None, [entry.problem for entry in plan.entries])

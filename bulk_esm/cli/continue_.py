@@ -53,7 +53,6 @@ def continue_command(
     from bulk_esm.cli.looking import looking
     from bulk_esm.cli.opening import locked, set_up_logs, with_bulk
     from bulk_esm.cli.places import place_for
-    from bulk_esm.cli.run_text import run_argument
     from bulk_esm.cli.running import ask, run_and_report
     from bulk_esm.cli.shards_text import shard_problem_lines
     from bulk_esm.model.amounts import Amount
@@ -71,6 +70,8 @@ def continue_command(
     hours = Hours.read(guards.deadline, guards.window or record.rollout.window)
     budget = None if max_failures is None else Amount.parse(max_failures, "--max-failures")
     _refuse_what_makes_no_sense(place, files, guards, yes=yes, dry_run=dry_run)
+    asks_for_cluster = fleet.executor is not None or fleet.scheduler is not None
+    fleet = fleet.with_work_of(record) if files.has_shards else fleet
     fleet.check_for_run(aws, record.run_id, has_shards=files.has_shards)
     fleet.refuse_groups()
 
@@ -103,19 +104,30 @@ def continue_command(
             if rest.to_send and not yes and not await ask(_question(bulk, record, rest)):
                 say("nothing was changed")
                 return 0
-            run = rest.begin(deadline=hours.ends_at, most_failures=most_failures, window=guards.window)
+            run = rest.begin(
+                deadline=hours.ends_at,
+                most_failures=most_failures,
+                window=guards.window,
+                executor=fleet.executor,
+                scheduler=fleet.scheduler,
+            )
             return await run_and_report(bulk, run, output)
 
-    return with_bulk(pace, fleet, work, runs_dir=place, files=files)
+    # A cluster that is gone is a reason to continue a run.
+    return with_bulk(pace, fleet, work, runs_dir=place, files=files, may_do_without_cluster=not asks_for_cluster)
 
 
 def _refuse_what_makes_no_sense(
     place: RunsPlace, files: RunFiles, guards: GuardOptions, *, yes: bool, dry_run: bool
 ) -> None:
     from bulk_esm.cli.job import refuse_no_account, refuse_waves_without_terminal, refuse_without_terminal
+    from bulk_esm.cli.run_text import run_argument
     from bulk_esm.runs.continuing import put_back_since
     from bulk_esm.store.finding import readable_runs
 
+    if files.only is not None:
+        whole = f"bulk-esm continue {run_argument(files)}"
+        raise UsageError(f"that is one shard of a run; continue the whole of it: {whole}")
     refuse_no_account(guards)
     for flag, given in (("--max-targets", guards.max_targets), ("--min-targets", guards.min_targets)):
         if given is not None:
@@ -136,7 +148,10 @@ def _tell_of_looks(max_per_second: float, count: int) -> None:
     from bulk_esm.cli.durations import format_duration
 
     took = format_duration(count / max_per_second)
-    say(f"to {count:,} mappings something may have been sent: each is looked at with Get, as List lags: about {took}")
+    say(
+        f"to {count:,} mappings something may have been sent, by this run or another of late: each is looked at with "
+        f"Get, as List lags: about {took}"
+    )
 
 
 def _summary(rest: RunRest, files: RunFiles) -> list[str]:

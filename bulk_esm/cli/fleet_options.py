@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
@@ -15,8 +15,11 @@ from bulk_esm.cli.options import AwsOptions
 from bulk_esm.errors import UsageError
 
 if TYPE_CHECKING:
+    from bulk_esm.model.records import RunRecord
     from bulk_esm.shards.file import FleetFile
     from bulk_esm.shards.settings import FleetSettings
+
+ExecutorName = Literal["local", "process", "dask"]
 
 FLEET = Group("A fleet: many accounts and Regions", sort_key=6)
 
@@ -59,10 +62,30 @@ class FleetOptions:
     shards_at_once: Annotated[int | None, Parameter(help="How many shards are worked in at once.")] = None
     max_failed_shards: Annotated[int | None, Parameter(help="Halt when more shards than this fail.")] = None
     executor: Annotated[
-        Literal["local", "process", "dask"],
-        Parameter(help="Who does the work: this process, all cores, or a running Dask cluster."),
-    ] = "local"
+        ExecutorName | None,
+        Parameter(show_default="local", help="Who does the work: this process, all cores, or a running Dask cluster."),
+    ] = None
     scheduler: Annotated[str | None, Parameter(help="Dask's scheduler: tls://HOST:PORT or tcp://HOST:PORT.")] = None
+
+    def with_work_of(self, record: RunRecord) -> FleetOptions:
+        """The same, with what a run has of its own where nothing else was given.
+
+        Args:
+            record: the run's.
+        """
+        executor = self.executor or self._executor_of(record)
+        at_once = record.rollout.shards_at_once if self.shards_at_once is None else self.shards_at_once
+        scheduler = record.scheduler if executor == "dask" and self.scheduler is None else self.scheduler
+        return replace(self, executor=executor, scheduler=scheduler, shards_at_once=at_once)
+
+    def _executor_of(self, record: RunRecord) -> ExecutorName:
+        match record.executor:
+            case "process":
+                return "process"
+            case "dask" if self.scheduler or record.scheduler:  # which older versions did not record
+                return "dask"
+            case _:
+                return "local"
 
     @property
     def is_given(self) -> bool:
@@ -174,7 +197,7 @@ class FleetOptions:
             "--shard-order": self.shard_order is not None,
             "--shards-at-once": self.shards_at_once is not None,
             "--max-failed-shards": self.max_failed_shards is not None,
-            "--executor": self.executor != "local",
+            "--executor": self.executor not in {None, "local"},
             "--scheduler": self.scheduler is not None,
         }
 

@@ -6,11 +6,10 @@ import asyncio
 import itertools
 import resource
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final, Literal
 
 import anyio
-import msgspec
 
 from bulk_esm.api import connect
 from bulk_esm.aws.logins import Logins
@@ -25,8 +24,7 @@ from bulk_esm.errors import UsageError
 from bulk_esm.executors.protocols import Executor
 from bulk_esm.logs import log_to_stderr
 from bulk_esm.model.checked import AboveZero, AtLeastOne, taken
-from bulk_esm.model.shard import Shard
-from bulk_esm.store.place import RunsDir, place_of
+from bulk_esm.store.place import RunsDir
 from bulk_esm.store.run_files import RunFiles
 
 QUOTA_PER_SECOND: Final = 15
@@ -45,8 +43,12 @@ def with_bulk(
     region: str | None = None,
     runs_dir: RunsDir = DEFAULT_RUNS_DIR,
     files: RunFiles | None = None,
+    may_do_without_cluster: bool = False,
 ) -> int:
-    """Do something with the shards that the flags name, or with those of an earlier run."""
+    """Do something with the shards that the flags name, or with those of an earlier run.
+
+    Where it may do without the Dask cluster, as nobody has asked for it but an earlier run, this process works then.
+    """
     if aws.region is not None and (unknown := unknown_region(aws.region)) is not None:
         raise UsageError(f"--region {unknown}")
     taken("--rate", aws.rate, AboveZero | None)
@@ -58,7 +60,7 @@ def with_bulk(
         settings = fleet.settings(aws.profile) if fleet.is_given and files is None else None
         # A scheduler that does not answer is told of before AWS is asked anything.
         async with (
-            _open_executor(fleet) as executor,
+            _open_executor(fleet, may_do_without=may_do_without_cluster) as executor,
             connect(
                 region=_region(aws, fleet, region, files),
                 profile=aws.profile,
@@ -100,13 +102,25 @@ async def interruptible(work: Callable[[], Awaitable[int]]) -> int:
 
 
 @asynccontextmanager
-async def _open_executor(options: FleetOptions) -> AsyncIterator[Executor | Literal["local", "process"]]:
+async def _open_executor(
+    options: FleetOptions, *, may_do_without: bool
+) -> AsyncIterator[Executor | Literal["local", "process"]]:
     if options.executor != "dask":
-        yield options.executor
+        yield options.executor or "local"
         return
     from bulk_esm.executors.remote import open_dask_executor  # only when it is wanted
 
-    async with open_dask_executor(options.scheduler or "", at_once=options.shards_at_once) as executor:
+    async with AsyncExitStack() as stack:
+        try:
+            executor = await stack.enter_async_context(
+                open_dask_executor(options.scheduler or "", at_once=options.shards_at_once)
+            )
+        except UsageError as error:
+            if not may_do_without:
+                raise
+            say(f"warning: this process does the work, as that run's Dask cluster does not: {error}")
+            yield "local"
+            return
         if executor.warning is not None:
             say(f"warning: {executor.warning}")
         yield executor
@@ -141,14 +155,8 @@ async def locked(
         RefusedError: another run holds one.
     """
     bulk.locks.wanted = not guards.no_lock
-    shards = [] if guards.no_lock else [await _with_account(bulk, shard) for shard in bulk.shards]
-    runs_dirs = [place_of(bulk.runs_dir).folder, *(files.path.absolute().parent for files in taken_up)]
-    with bulk.locks.around(shards, command=command, runs_dirs=runs_dirs):
+    async with bulk.locked(command, taken_up=taken_up):
         yield
-
-
-async def _with_account(bulk: BulkEsm, shard: Shard) -> Shard:
-    return msgspec.structs.replace(shard, account_id=shard.account_id or await bulk.account_id())
 
 
 def _raise_file_limit() -> None:

@@ -46,7 +46,10 @@ def resume_command(
     ] = (),
     all_paused_: Annotated[
         bool,
-        Parameter(name="--all-paused", help="All that runs in --runs-dir paused and nothing has resumed."),
+        Parameter(
+            name="--all-paused",
+            help="All that runs in --runs-dir paused and nothing has resumed, wherever that was; or of a fleet, there.",
+        ),
     ] = False,
     ramp: Annotated[
         Duration,
@@ -90,6 +93,15 @@ def resume_command(
         ramp_s=ramp,
         goes_in_groups=fleet.shard_order is not None,
     )
+    if all_paused_ and fleet.is_given:
+        job.check()
+        fleet.check(aws)
+        return with_bulk(
+            aws,
+            fleet,
+            lambda bulk: _resume(bulk, bulk.all_paused(salvage=runs.salvage), job, fleet),
+            runs_dir=place_for(runs, aws),
+        )
     if all_paused_:
         every = _read_through(place_for(runs, aws), None, salvage=runs.salvage)
         return _resume_runs(_all_paused(every, aws), job, fleet, aws)
@@ -108,39 +120,48 @@ def resume_command(
 
 
 def _all_paused(runs: Sequence[RunFiles], aws: AwsOptions) -> PausedShards:
-    """What all runs still hold paused; of those that were in one account and Region, in the one that was named."""
+    """What all runs still hold paused; of those that were in one account and Region, in the Region that was named."""
     from bulk_esm.runs.resuming import all_paused
 
     return all_paused([run for run in runs if run.has_shards or aws.region in (None, run.record().region)])
 
 
 def _resume_runs(paused: PausedShards, job: Job, fleet: FleetOptions, aws: AwsOptions) -> int:
-    """Enable what some runs paused, and nothing else."""
-    from bulk_esm.cli.change import change
+    """Enable what some runs paused, where they paused it."""
+    from bulk_esm.aws.logins import Logins
     from bulk_esm.cli.opening import with_bulk
     from bulk_esm.cli.places import place_for
 
+    for one in paused.runs:
+        fleet.check_for_run(aws, one.record().run_id, has_shards=paused.has_shards)
+    job.check()
+    region = Logins().home_region(aws.profile) or paused.shards[0].region
+    return with_bulk(
+        aws,
+        fleet,
+        lambda bulk: _resume(bulk, paused, job, fleet),
+        region=region,
+        runs_dir=place_for(job.runs, aws),
+        files=None if paused.has_shards else paused.runs[0],
+    )
+
+
+async def _resume(bulk: BulkEsm, paused: PausedShards, job: Job, fleet: FleetOptions) -> int:
+    """Enable what some runs paused, and nothing else."""
+    from bulk_esm.cli.change import change
+    from bulk_esm.store.place import place_at
+
     files = paused.runs
     job = replace(job, undoes=",".join(one.record().run_id for one in files))
-    for one in files:
-        fleet.check_for_run(aws, one.record().run_id, has_shards=one.has_shards)
-    job.check()
-    place = place_for(job.runs, aws)
 
     def plan_of(bulk: BulkEsm, context: PlanContext) -> Awaitable[RunPlan]:
         return bulk.plan_resuming(paused, context=context)
 
     def look(plan: RunPlan) -> None:
         _tell_of_enabled(plan.items(), (result for one in files for result in one.results()))
-        _tell_of_others(paused, place)
+        _tell_of_others(paused, place_at(bulk.runs_dir))
 
-    return with_bulk(
-        aws,
-        fleet,
-        lambda bulk: change(bulk.among_paused(paused), job, fleet, plan_of, after=files, look=look),
-        runs_dir=place,
-        files=files[0],
-    )
+    return await change(await bulk.among_paused(paused), job, fleet, plan_of, after=files, look=look)
 
 
 def _read_through(place: RunsPlace, most: int | None, *, salvage: bool = False) -> list[RunFiles]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from functools import partial
@@ -18,6 +18,7 @@ from bulk_esm.clock import Clock
 from bulk_esm.engine.budget import Budget
 from bulk_esm.engine.endings import Ending, cut_short, denied, failed, internal_error, without_sending
 from bulk_esm.engine.estimates import LIKELY_SETTLE_S, SettleTimes
+from bulk_esm.engine.rereading import Rereading
 from bulk_esm.engine.results import ResultMaker
 from bulk_esm.engine.sending import Sending
 from bulk_esm.engine.settings import BeforeUpdate, EngineSettings, EngineStatistics, unrecorded
@@ -64,6 +65,7 @@ class Engine:
         before_update: BeforeUpdate = unrecorded,
         budget: Budget | None = None,
         times: SettleTimes | None = None,
+        read_at: float | None = None,
         clock: Clock | None = None,
     ) -> None:
         """Prepare one run.
@@ -81,6 +83,8 @@ class Engine:
                 UUIDs of it and of some that follow; raises `RunFolderError` where it could not be recorded.
             budget: what is shared with other engines; of its own, from the settings, if left out.
             times: what was learned before of how long mappings take to settle there.
+            read_at: when the items were read, on the clock, as what was read too long ago is read again before anything
+                is sent to it; when they are handed over, if left out.
             clock: the time.
         """
         self.stopped_by: Stop | None = None
@@ -91,7 +95,17 @@ class Engine:
         self._settings = settings or EngineSettings()
         self._before_update = before_update
         self._clock = clock or Clock()
-        self._waiter = Waiter(control_plane, times=times, clock=self._clock, updates_wait=lambda: self._updates_wait)
+        self._read_at = read_at
+        self._rereading = Rereading(control_plane, in_doubt=in_doubt, clock=self._clock)
+        self._waiter = Waiter(
+            control_plane,
+            times=times,
+            clock=self._clock,
+            updates_wait=lambda: self._updates_wait,
+            on_page=self._rereading.heed,
+        )
+        self._rereading.on_page = self._waiter.heed_page
+        self._unread: ServiceError | None = None
         self._budget = budget or Budget(self._settings.most_failures)
         self._sending = anyio.CapacityLimiter(self._settings.concurrency)
         self._under_way = anyio.Semaphore(self._settings.most_under_way, fast_acquire=True)
@@ -160,6 +174,8 @@ class Engine:
         updates.reverse()
         if not as_given:
             updates.sort(key=lambda item: LIKELY_SETTLE_S[transition_of(item)])
+        now = self._clock.monotonic()
+        self._rereading.expect(updates, read_at=now if self._read_at is None else self._read_at)
         self._feeding = anyio.CancelScope()
         try:
             with self._budget.watched(self._halt):
@@ -171,6 +187,8 @@ class Engine:
                     await self._waiter.until_nobody_waits()
                     looking.cancel_scope.cancel()
             self._raise_if_denied()
+            if self._unread is not None:
+                raise self._unread
         finally:
             for sending in list(self._settling.values()):
                 self._end_settling(sending, self._cut_short(sending))
@@ -201,12 +219,16 @@ class Engine:
                 self._updates_wait = self._under_way.value > 0
                 await self._under_way.acquire()
                 self._updates_wait = True
+                if (ending := await self._reread(updates)) is not None:
+                    self._under_way.release()
+                    self._results.end(self._sending_of(updates.pop()), ending)
+                    continue
                 await self._sending.acquire_on_behalf_of(updates[-1].uuid)
                 try:
                     await self._budget.enter((self, updates[-1].uuid))
                     if await self._is_denied():
                         raise _Stopped  # noqa: TRY301 - as any end of this loop
-                    await self._before_update(self._begun + 1, [item.uuid for item in updates[: -_FOLLOWING - 1 : -1]])
+                    await self._announce(updates)
                     granted_at = await self._control_plane.pacer.acquire()
                 except BaseException:
                     self._make_place(updates[-1].uuid)
@@ -219,15 +241,31 @@ class Engine:
                 self._sent += 1
                 tasks.start_soon(self._send, self._sending_of(updates.pop()), granted_at)
         except _Stopped:
-            pass  # denied: `run` raises it when all that was sent has ended
-        except RunFolderError as error:
-            self.stop(Stop(RunStatus.HALTED, str(error)))
+            pass  # denied, or not to be read: `run` raises it when all that was sent has ended
         finally:
             self._updates_wait = False
             updates.extend(reversed(late))
         if late:
             what = "what could not have settled before the deadline was not sent"
             self.stop(Stop(RunStatus.DEADLINE, what))
+
+    async def _announce(self, updates: Sequence[PlanItem]) -> None:
+        try:
+            await self._before_update(self._begun + 1, [item.uuid for item in updates[: -_FOLLOWING - 1 : -1]])
+        except RunFolderError as error:
+            self.stop(Stop(RunStatus.HALTED, str(error)))
+            raise _Stopped from error
+
+    async def _reread(self, updates: Sequence[PlanItem]) -> Ending | None:
+        """How the next one ends as it is no longer what was planned, if it was read too long ago and is read again."""
+        try:
+            return await self._rereading.next(updates)
+        except AccessError as refused:
+            self._note_refused(refused)
+            raise
+        except ServiceError as error:
+            self._unread = error
+            raise _Stopped from error
 
     async def _is_denied(self) -> bool:
         """Whether the role lacks the action; whoever is still on the way to an answer has a say in that."""

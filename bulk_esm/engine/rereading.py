@@ -1,13 +1,21 @@
-"""Looks once more, before a wave, at what was planned a while ago: there is no compare-and-set (F§6.4)."""
+"""Reads again what was read too long ago to send to: there is no compare-and-set (F§6.4).
+
+Whoever planned saw each mapping once, and a wave of thousands takes minutes. Every page of List shows mappings that
+still wait for their update too, whoever asked for it: those are fresh again for nothing. What no page has shown for too
+long is read by a sweep, a hundred for a request, or by a Get each where that is less. List lags, so it alone
+contradicts only by a later stamp; of all else that it shows as changed, Get tells just before its turn comes.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import aclosing
 from typing import Final
 
 from bulk_esm.aws.control_plane import ControlPlane
+from bulk_esm.clock import Clock
 from bulk_esm.engine.endings import Ending, before_sending, gone
 from bulk_esm.engine.inventory import get_all
 from bulk_esm.errors import DeniedError
@@ -19,54 +27,159 @@ from bulk_esm.model.stamps import is_newer
 
 log: Final = get_logger("engine")
 
+FRESH_S: Final = 60.0
+# Sweeps take at most one request in so many: among 3,600 mappings or more, readings may become older than that.
+_REQUESTS_FOR_EACH_OF_A_SWEEP: Final = 20.0
+_GETS_AHEAD: Final = 20
 
-async def reread(control_plane: ControlPlane, updates: Mapping[str, PlanItem], *, in_doubt: bool) -> dict[str, Ending]:
-    """Tell how those items end that someone changed, or did, since they were planned; by UUID.
 
-    It takes one sweep, or a Get each where that is less. List lags, so it alone contradicts only by a later stamp.
+def longest_age_s(pages: int, max_per_second: float) -> float:
+    """How old a reading may be when something is sent to what it showed, in seconds.
 
     Args:
-        control_plane: where to look.
-        updates: what is to be sent, by UUID.
-        in_doubt: whether an earlier part of this run may have sent some of it.
-
-    Raises:
-        AccessError: the credentials are refused.
-        ServiceError: an answer that retrying did not mend.
+        pages: what a List of all mappings takes.
+        max_per_second: requests/s.
     """
-    pages = math.ceil(control_plane.census.total / PAGE_SIZE)
-    if len(updates) <= pages:
-        return await _by_get(control_plane, updates, in_doubt=in_doubt)
-    endings: dict[str, Ending] = {}
-    unsure: dict[str, PlanItem] = {}
-    for uuid, seen in (await _swept(control_plane, updates)).items():
-        item = updates[uuid]
-        ending = before_sending(item, seen, in_doubt=in_doubt)
-        if ending is not None and not is_newer(seen.last_modified, than=item.before.last_modified):
-            unsure[uuid] = item
-        elif ending is not None:
-            endings[uuid] = ending
-    return endings | await _by_get(control_plane, unsure, in_doubt=in_doubt)
+    return max(FRESH_S, pages * _REQUESTS_FOR_EACH_OF_A_SWEEP / max_per_second)
 
 
-async def _swept(control_plane: ControlPlane, updates: Mapping[str, PlanItem]) -> dict[str, EventSourceMapping]:
-    found: dict[str, EventSourceMapping] = {}
-    async with aclosing(control_plane.list()) as pages:
-        async for page in pages:
-            found |= {seen.uuid: seen for seen in page if seen.uuid in updates}
-            if len(found) == len(updates):
-                break
-    return found
+class Rereading:
+    """When each mapping that waits for its update was read last, and what was seen of it.
 
+    Attributes:
+        on_page: told each page that is read here, and when on the clock it was asked for.
+    """
 
-async def _by_get(control_plane: ControlPlane, updates: Mapping[str, PlanItem], *, in_doubt: bool) -> dict[str, Ending]:
-    denied: dict[str, DeniedError] = {}
-    now = await get_all(control_plane, sorted(updates), denied)
-    if denied:
-        log.info("not_reread", count=len(denied))  # List has not contradicted for sure
-    found = {
-        uuid: gone() if seen is None else before_sending(updates[uuid], seen, in_doubt=in_doubt)
-        for uuid, seen in now.items()
-        if uuid not in denied
-    }
-    return {uuid: ending for uuid, ending in found.items() if ending is not None}
+    def __init__(
+        self,
+        control_plane: ControlPlane,
+        *,
+        in_doubt: AbstractSet[str] = frozenset(),
+        clock: Clock | None = None,
+    ) -> None:
+        """Begin with nothing that waits.
+
+        Args:
+            control_plane: where to look.
+            in_doubt: to which an earlier part of this run may have sent, by UUID, so that what is done may be its own.
+            clock: the time.
+        """
+        self._control_plane = control_plane
+        self._in_doubt = in_doubt
+        self.on_page: Callable[[Iterable[EventSourceMapping], float], None] = lambda _page, _asked_at: None
+        self._clock = clock or Clock()
+        self._waiting: dict[str, PlanItem] = {}
+        self._read_at: dict[str, float] = {}
+        self._endings: dict[str, Ending] = {}
+        self._suspects: set[str] = set()
+        self._may_list = True
+
+    def expect(self, items: Iterable[PlanItem], *, read_at: float) -> None:
+        """Take note of what waits for its update.
+
+        Args:
+            items: the items.
+            read_at: when they were read, on the clock.
+        """
+        self._waiting = {item.uuid: item for item in items}
+        self._read_at = dict.fromkeys(self._waiting, read_at)
+        self._endings.clear()
+        self._suspects.clear()
+
+    def heed(self, page: Iterable[EventSourceMapping], asked_at: float) -> None:
+        """Take note of a page of List.
+
+        Args:
+            page: what it shows.
+            asked_at: when it was asked for, on the clock.
+        """
+        for seen in page:
+            item = self._waiting.get(seen.uuid)
+            if item is None or is_newer(item.before.last_modified, than=seen.last_modified):
+                continue  # List lags behind the plan, and tells nothing
+            ending = self._ending(item, seen)
+            if ending is None and seen.at_rest:
+                self._note(item.uuid, None, asked_at)
+            elif ending is not None and is_newer(seen.last_modified, than=item.before.last_modified):
+                self._note(item.uuid, ending, asked_at)
+            else:
+                self._suspects.add(item.uuid)
+
+    async def next(self, waiting: Sequence[PlanItem]) -> Ending | None:
+        """Tell whether the next item is still to be sent, and look first where it was read too long ago.
+
+        Args:
+            waiting: what waits; the last of it is next.
+
+        Returns:
+            How it ends as somebody changed it, or did it, since it was planned; None to send it.
+
+        Raises:
+            AccessError: the credentials are refused.
+            ServiceError: an answer that retrying did not mend.
+        """
+        uuid = waiting[-1].uuid
+        if self._is_due(uuid):
+            if uuid not in self._suspects and self._may_list and len(waiting) > self._pages:
+                await self._sweep()
+            if self._is_due(uuid):
+                await self._get([item.uuid for item in waiting[-_GETS_AHEAD:] if self._is_due(item.uuid)])
+        self._suspects.discard(uuid)
+        self._read_at.pop(uuid, None)
+        self._waiting.pop(uuid, None)
+        return self._endings.pop(uuid, None)
+
+    @property
+    def _pages(self) -> int:
+        return math.ceil(self._control_plane.census.total / PAGE_SIZE)
+
+    def _is_due(self, uuid: str) -> bool:
+        if uuid in self._endings:
+            return False
+        longest_s = longest_age_s(self._pages, self._control_plane.pacer.max_per_second)
+        return uuid in self._suspects or self._clock.monotonic() - self._read_at[uuid] > longest_s
+
+    async def _sweep(self) -> None:
+        left = set(self._waiting)
+        began_at = self._clock.monotonic()
+        try:
+            async with aclosing(self._control_plane.list()) as pages:
+                asked_at = self._clock.monotonic()
+                async for page in pages:
+                    self.heed(page, asked_at)
+                    self.on_page(page, asked_at)
+                    left.difference_update(seen.uuid for seen in page)
+                    if not left:
+                        break
+                    asked_at = self._clock.monotonic()
+        except DeniedError:
+            self._may_list = False  # whoever planned by Get alone looks by Get alone
+        else:
+            # However long it took, what it began with is not asked about anew before something is sent.
+            now = self._clock.monotonic()
+            for uuid in self._waiting.keys() - self._suspects:
+                if self._read_at[uuid] >= began_at:
+                    self._read_at[uuid] = now
+                else:
+                    self._suspects.add(uuid)  # no page has told of it
+
+    async def _get(self, uuids: Sequence[str]) -> None:
+        denied: dict[str, DeniedError] = {}
+        told = await get_all(self._control_plane, uuids, denied)
+        if denied:
+            log.info("not_reread", count=len(denied))  # List has not contradicted for sure
+        now = self._clock.monotonic()
+        for uuid, seen in told.items():
+            item = self._waiting[uuid]
+            ending = gone() if seen is None else self._ending(item, seen)
+            self._note(uuid, None if uuid in denied else ending, now)
+
+    def _ending(self, item: PlanItem, seen: EventSourceMapping) -> Ending | None:
+        return before_sending(item, seen, in_doubt=item.uuid in self._in_doubt)
+
+    def _note(self, uuid: str, ending: Ending | None, read_at: float) -> None:
+        self._suspects.discard(uuid)
+        self._read_at[uuid] = max(read_at, self._read_at[uuid])
+        self._endings.pop(uuid, None)
+        if ending is not None:
+            self._endings[uuid] = ending

@@ -7,7 +7,7 @@ keeps what they told. No task waits for a mapping, as thousands are on their way
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import aclosing
 from typing import Final
 
@@ -25,6 +25,7 @@ from bulk_esm.engine.task_groups import task_group
 from bulk_esm.engine.waits import Settlement, Waits
 from bulk_esm.errors import DeniedError, ServiceError
 from bulk_esm.logs import get_logger
+from bulk_esm.model.mapping import EventSourceMapping
 
 log: Final = get_logger("waiter")
 
@@ -69,6 +70,7 @@ class Waiter:
         times: SettleTimes | None = None,
         clock: Clock | None = None,
         updates_wait: Callable[[], bool] = lambda: False,
+        on_page: Callable[[list[EventSourceMapping], float], None] = lambda _page, _asked_at: None,
     ) -> None:
         """Wait on one control plane.
 
@@ -77,10 +79,12 @@ class Waiter:
             times: what was learned there before.
             clock: the time.
             updates_wait: whether updates still wait to be sent, which every look delays.
+            on_page: told each page of List that is read here, and when on the clock it was asked for.
         """
         self._control_plane = control_plane
         self._clock = clock or Clock()
         self._updates_wait = updates_wait
+        self._on_page = on_page
         self.times = times or SettleTimes(max_per_second=control_plane.pacer.max_per_second)
         self._waits = Waits(self.times, self._clock)
         self._looking_at: set[tuple[str, str]] = set()
@@ -117,6 +121,17 @@ class Waiter:
         while self._waits:
             self._nobody_waits = anyio.Event()
             await self._nobody_waits.wait()
+
+    def heed_page(self, page: Iterable[EventSourceMapping], asked_at: float) -> None:
+        """Take note of a page of List, whoever read it.
+
+        Args:
+            page: what it shows.
+            asked_at: when it was asked for, on the clock.
+        """
+        self._waits.heed_page(page, asked_at)
+        if not self._waits:
+            self._nobody_waits.set()
 
     def look_at_all(self) -> None:
         """Take a Get of everything that is waited for: whoever stops a run wants to know now."""
@@ -223,7 +238,8 @@ class Waiter:
         async with aclosing(self._control_plane.list(**arguments)) as pages:
             started_at = self._clock.monotonic()
             async for page in pages:
-                self._waits.heed_page(page, started_at)
+                self.heed_page(page, started_at)
+                self._on_page(page, started_at)
                 missing.difference_update(seen.uuid for seen in page)
                 missing = {uuid for uuid in missing if self._waits.get(uuid)}
                 if not missing:

@@ -134,7 +134,7 @@ class CarryOut(msgspec.Struct, frozen=True, kw_only=True, tag="carry out"):
         in_doubt: whether an earlier part of this run may have sent some of it.
         looks_first: whether nobody has looked at that since.
         denials: what the run's updates met in the shard before.
-        rereads: whether the mappings are looked at once more, as they were planned a while ago.
+        age_s: how long ago the mappings were read, in seconds; None for too long, whatever that is.
         most_failures: how many more mappings may fail in the whole fleet; None for any number.
         deadline: ISO 8601 in UTC, or None.
         ramp_s: the time over which the updates are spread, in seconds.
@@ -149,7 +149,7 @@ class CarryOut(msgspec.Struct, frozen=True, kw_only=True, tag="carry out"):
     in_doubt: bool = False
     looks_first: bool = False
     denials: Denials | None = None
-    rereads: bool = False
+    age_s: float | None = 0.0
     most_failures: int | None = None
     deadline: str | None = None
     ramp_s: float = 0.0

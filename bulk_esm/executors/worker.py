@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from datetime import datetime
 from types import TracebackType
@@ -21,7 +22,6 @@ from bulk_esm.engine.engine import Engine
 from bulk_esm.engine.inventory import may_get, read_inventory
 from bulk_esm.engine.looking_again import look_again
 from bulk_esm.engine.planning import gone_since, make_plan, renew_plan
-from bulk_esm.engine.rereading import reread
 from bulk_esm.engine.settings import BeforeUpdate, EngineSettings, unrecorded
 from bulk_esm.engine.task_groups import task_group
 from bulk_esm.engine.undoing import make_rollback_plan
@@ -289,10 +289,8 @@ class Worker:
                 # A worker was lost: whatever it had may have been sent.
                 sent = frozenset(item.uuid for item in updates)
                 known |= await look_again(connection, updates, sent=sent, timeout_s=reach.timeout_s, clock=self._clock)
-            elif task.rereads and updates:
-                by_uuid = {item.uuid: item for item in updates}
-                known |= await reread(connection.control_plane, by_uuid, in_doubt=task.in_doubt)
         self._looking.discard(scope)
+        age_s = 0.0 if task.looks_first else math.inf if task.age_s is None else task.age_s
         engine = Engine(
             connection.control_plane,
             run_id=task.run_id,
@@ -310,6 +308,7 @@ class Worker:
             before_update=before_update,
             budget=self.budget,
             times=opened.state.times,
+            read_at=self._clock.monotonic() - age_s,
             clock=self._clock,
         )
 

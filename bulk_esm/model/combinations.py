@@ -18,6 +18,7 @@ from bulk_esm.model.values import current_value, is_empty
 _WINDOW: Final = "MaximumBatchingWindowInSeconds"
 _TUMBLING: Final = "TumblingWindowInSeconds"
 _PARALLEL: Final = "ParallelizationFactor"
+_METRICS: Final = "MetricsConfig"
 _POLLERS: Final = "ProvisionedPollerConfig"
 _SCALING: Final = "ScalingConfig"
 
@@ -115,11 +116,16 @@ def _key_needs_filters(update: _Update) -> Iterator[str]:
 
 def _metrics_need_pollers(update: _Update) -> Iterator[str]:
     """MetricsConfig "is only available for Provisioned Mode" on Kafka (F§0.1)."""
-    # Guess: metrics may be set in the call that sets the pollers, and may stay when those are cleared; neither was
-    # captured. To check: send both to an on-demand Kafka mapping, then clear the pollers alone.
-    sets_metrics = not is_empty(update.request.get("MetricsConfig"))
-    if update.source_type in KAFKA and sets_metrics and is_empty(update.after(_POLLERS)):
-        yield f"MetricsConfig is only available for Provisioned Mode on {update.source_type}: set {_POLLERS}"
+    # Guess: metrics may be set in the call that sets the pollers, and the pollers cleared in the one that clears the
+    # metrics; to clear them alone is refused while there are metrics. None of it was captured. To check: send both to
+    # an on-demand Kafka mapping, then clear the pollers alone.
+    if update.source_type not in KAFKA or not update.touches(_METRICS, _POLLERS):
+        return
+    if is_empty(update.after(_METRICS)) or not is_empty(update.after(_POLLERS)):
+        return
+    what = f"{_METRICS} is only available for Provisioned Mode on {update.source_type}"
+    clears = is_empty(update.request.get(_METRICS))
+    yield f"{what}: add --unset {_METRICS}" if clears else f"{what}: set {_POLLERS}"
 
 
 def _queue_mode(update: _Update) -> Iterator[str]:

@@ -44,6 +44,7 @@ class Intent(Checked, frozen=True, kw_only=True):
         rollout: waves, budget and gates.
         undoes: the run that this one puts back, or whose mappings it resumes, with commas between several; or None.
         executor: who does the work: `local`, `process` or `dask`.
+        scheduler: of `dask`, its scheduler's address; or None.
     """
 
     command: str = "apply"
@@ -51,6 +52,7 @@ class Intent(Checked, frozen=True, kw_only=True):
     rollout: RolloutSettings = RolloutSettings()
     undoes: str | None = None
     executor: str = "local"
+    scheduler: str | None = None
 
 
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,6 +74,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
         rollout: how it goes, beside what it sends.
         undoes: the run that this one puts back, or whose mappings it resumes, with commas between several; or None.
         executor: who does the work: `local`, `process` or `dask`.
+        scheduler: of `dask`, its scheduler's address; None of older versions.
         continued_at: when it was last continued, ISO 8601 in UTC, or None.
         shards: how many shards of a fleet stand how; empty for a single account and Region.
         plan: the digest of `plan.jsonl`, or of `fleet.json`, which has those of its shards; None of older versions.
@@ -94,6 +97,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     rollout: RolloutSettings = RolloutSettings()
     undoes: str | None = None
     executor: str = "local"
+    scheduler: str | None = None
     continued_at: str | None = None
     shards: dict[str, int] = {}
     plan: FileDigest | None = None

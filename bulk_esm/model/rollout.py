@@ -28,6 +28,7 @@ class RolloutSettings(Checked, frozen=True, kw_only=True):
         max_per_second: requests/s in each shard; None of older versions.
         concurrency: requests in flight at once in each shard; likewise.
         timeout_s: how long a mapping may take to settle, in seconds; likewise.
+        shards_at_once: how many shards are worked in at once; None for what the executor takes by itself.
         window: when it may work, such as `02:00-04:30[Europe/Berlin]`: it begins in it, and ends with it; or None.
     """
 
@@ -43,6 +44,7 @@ class RolloutSettings(Checked, frozen=True, kw_only=True):
     max_per_second: AboveZero | None = None
     concurrency: AtLeastOne | None = None
     timeout_s: AboveZero | None = None
+    shards_at_once: AtLeastOne | None = None
     window: str | None = None
 
     def check(self) -> None:

@@ -43,6 +43,7 @@ class RunRest:
         failures: how many of these count against the failure budget.
         updates: how many the run's plan updates.
         perhaps_sent: how many have not, and may have been sent something: each is looked at with Get, as List lags.
+        doubtful: how many others another run may have changed of late, so that Get may have to tell of them too.
         lock: takes the locks that the run is to hold.
     """
 
@@ -51,7 +52,7 @@ class RunRest:
         self.record = files.record()
         self.late = LatePlans(fleet, files, lambda _: NO_DOUBTS)
         self.problems: dict[str, Problem] = {}
-        self.total = self.ended = self.failures = self.updates = self.perhaps_sent = 0
+        self.total = self.ended = self.failures = self.updates = self.perhaps_sent = self.doubtful = 0
         self.lock: Callable[[], Sequence[RunLock]] = tuple
         self._fleet = fleet
         self._files = files
@@ -61,6 +62,7 @@ class RunRest:
         entries = [msgspec.structs.replace(each, shard=ways.get(each.shard.name, each.shard)) for each in found.shards]
         self._shards: FleetRecord = msgspec.structs.replace(found, shards=tuple(entries))
         self._doubts_about = doubts_about
+        self._doubts: dict[str, Doubts] = {}
         self._known: dict[str, dict[str, Ending]] = {}
         self._updates: Counter[str] = Counter()
         self._history: dict[str, Denials] = {}
@@ -95,8 +97,7 @@ class RunRest:
     def task_of(self, shard: Shard) -> LookAgain:
         """What is to be looked at in a shard, read from disk."""
         _, left, sent = self._left(shard)
-        others = frozenset(item.uuid for item in left.updates) - sent
-        return LookAgain(left.updates, sent=sent, doubts=self._doubts_about(shard).among(others))
+        return LookAgain(left.updates, sent=sent, doubts=self._doubts.get(shard.name, NO_DOUBTS))
 
     def _left(self, shard: Shard) -> tuple[Plan, Left, frozenset[str]]:
         """The plan, what is left of it, and to which of that something may have been sent."""
@@ -129,6 +130,9 @@ class RunRest:
             self._updates[shard.name] = len(left.updates)
             self.perhaps_sent += len(sent)
             if left.updates:
+                others = frozenset(item.uuid for item in left.updates) - sent
+                doubts = self._doubts[shard.name] = self._doubts_about(shard).among(others)
+                self.doubtful += len(doubts.by_get | doubts.stamps.keys())
                 shards.append(shard)
         return shards
 
@@ -181,7 +185,13 @@ class RunRest:
         return rollout
 
     def begin(
-        self, *, deadline: datetime | None = None, most_failures: int | None = None, window: str | None = None
+        self,
+        *,
+        deadline: datetime | None = None,
+        most_failures: int | None = None,
+        window: str | None = None,
+        executor: str | None = None,
+        scheduler: str | None = None,
     ) -> Run:
         """Open the run again: what has no final result loses the one that it has, so that each has one at its end.
 
@@ -189,11 +199,15 @@ class RunRest:
             deadline: when all should have ended now.
             most_failures: how many mappings may fail in all of the run; as many as it said if left out.
             window: when it may work from now on; as it said if left out.
+            executor: who does the work from now on, for whoever continues it again; as it said if left out.
+            scheduler: its scheduler's address, if it has one.
 
         Raises:
             RefusedError: more have failed already, or another run is at work there.
         """
         rollout = self.rollout(most_failures, window)
+        if executor is not None:
+            self.record = msgspec.structs.replace(self.record, executor=executor, scheduler=scheduler)
         locks = self.lock()
         try:
             return self._begun(rollout, deadline, locks)
@@ -258,7 +272,7 @@ async def plan_rest(
         files: the run's.
         doubts_about: tells about which mappings of a shard List is not believed, as other runs changed them of late.
         waiting: called with a shard's name and its number of mappings in transition, before they are waited for.
-        looking: called with the number of mappings that are looked at with Get, before they are.
+        looking: called with the number of mappings that are looked at with Get, or may have to be, before they are.
 
     Raises:
         RunFolderError: a file cannot be read.
@@ -266,8 +280,8 @@ async def plan_rest(
     """
     rest = RunRest(fleet, files, doubts_about)
     shards = rest.read()
-    if rest.perhaps_sent:
-        looking(rest.perhaps_sent)
+    if rest.perhaps_sent or rest.doubtful:
+        looking(rest.perhaps_sent + rest.doubtful)
     await ReadTasks(fleet.among(shards), rest.task_of, rest.take, waiting=waiting).run()
     late = LatePlans(fleet, files, doubts_about)
     await late.make(waiting)

@@ -21,6 +21,7 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True):
         reach: how the shards are reached.
         failed: shards that are known to be out of reach, and why.
         is_named: whether fleet flags named them, and not just the credentials: then each has a folder of its own.
+        shards_at_once: how many of them are worked in at once; None for what the executor takes by itself.
         clock: the time.
     """
 
@@ -29,6 +30,7 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True):
     reach: Reach
     failed: tuple[tuple[Shard, Problem], ...] = ()
     is_named: bool = True
+    shards_at_once: int | None = None
     clock: Clock = Clock()
 
     def among(self, shards: Sequence[Shard]) -> Fleet:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from bulk_esm.clock import Clock, iso
 from bulk_esm.model.shard import Shard
 from bulk_esm.store.lock import Holder, RunLock
+
+_Place = tuple[str | None, str]
 
 
 class Locks:
@@ -30,10 +32,10 @@ class Locks:
         self.wanted = wanted
         self._endpoint_url = endpoint_url
         self._clock = clock
-        self._around: list[RunLock] = []
+        self._around: dict[_Place, Sequence[RunLock]] = {}
 
     def take(self, shards: Iterable[Shard], *, command: str, runs_dirs: Iterable[Path]) -> list[RunLock]:
-        """Take those of some shards; none where that is not wanted, or where they are held around this.
+        """Take those of some shards, but for what is held around this; none where that is not wanted.
 
         Args:
             shards: the shards, with their accounts as far as these are known.
@@ -44,13 +46,12 @@ class Locks:
             RefusedError: another run holds one.
             RunFolderError: no lock can be kept there.
         """
-        if not self.wanted or self._around:
+        if not self.wanted:
             return []
         folders, locks = list(runs_dirs), list[RunLock]()
         holder = Holder(pid=os.getpid(), command=command, started_at=iso(self._clock.now()) or "")
         try:
-            for shard in shards:
-                place = (shard.account_id, shard.region)
+            for place in [_place(shard) for shard in shards if _place(shard) not in self._around]:
                 locks.append(RunLock.take(*place, endpoint_url=self._endpoint_url, holder=holder, runs_dirs=folders))
         except BaseException:
             release(locks)
@@ -60,17 +61,25 @@ class Locks:
     @contextmanager
     def around(self, shards: Iterable[Shard], *, command: str, runs_dirs: Iterable[Path]) -> Iterator[None]:
         """Hold them around the planning and the carrying out of runs, which then take none of their own; see `take`."""
-        self._around = self.take(shards, command=command, runs_dirs=runs_dirs)
+        found = list(shards)
+        before = self._around
+        locks = self.take(found, command=command, runs_dirs=runs_dirs)
+        self._around = {**{_place(shard): locks for shard in found}, **before} if self.wanted else before
         try:
             yield
         finally:
-            release(self._around)
-            self._around = []
+            release(locks)
+            self._around = before
 
     def tell(self, locks: Iterable[RunLock], run: Path) -> None:
         """Say in locks, and in those that are held around, which run it is."""
-        for lock in (*locks, *self._around):
+        around = {id(lock): lock for held in self._around.values() for lock in held}
+        for lock in (*locks, *around.values()):
             lock.tell(str(run.absolute()))
+
+
+def _place(shard: Shard) -> _Place:
+    return shard.account_id, shard.region
 
 
 def release(locks: Iterable[RunLock]) -> None:

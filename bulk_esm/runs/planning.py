@@ -22,7 +22,7 @@ from bulk_esm.runs.each_shard import Told, nobody
 from bulk_esm.runs.fleet import Fleet
 from bulk_esm.runs.read_tasks import ReadTasks
 from bulk_esm.store.finding import new_run_id
-from bulk_esm.store.place import RunsDir, place_of
+from bulk_esm.store.place import RunsDir, place_at
 from bulk_esm.store.run_files import RunFiles
 
 
@@ -47,6 +47,7 @@ class RunPlan:
 
     Attributes:
         run_id: the run that it is for.
+        intent: what it was made for.
         known: how items end to which nothing is sent, by shard and UUID.
         unknown: UUIDs that were asked for in one shard and that no mapping there has; see `nowhere` too.
         requests: what planning took, by kind.
@@ -57,13 +58,13 @@ class RunPlan:
     def __init__(self, fleet: Fleet, run_id: str, *, runs_dir: RunsDir, context: PlanContext) -> None:
         """Begin with no shard; see `plan_run`."""
         self.run_id = run_id
+        self.intent = context.intent
         self.known: dict[str, dict[str, Ending]] = {}
         self.unknown: list[str] = []
         self.requests: Counter[str] = Counter()
         self.summary = PlanSummary()
         self.blind: list[Shard] = []
-        self._place = place_of(runs_dir)
-        self._intent = context.intent
+        self._place = place_at(runs_dir)
         self._names_unknown = not fleet.is_named or context.uuids_are_of_shards
         self._started_at = iso(fleet.clock.now()) or ""
         self._shards: tuple[Shard, ...] = (*fleet.shards, *(shard for shard, _ in fleet.failed))
@@ -199,6 +200,7 @@ class RunPlan:
             rollout=intent.rollout,
             undoes=intent.undoes,
             executor=intent.executor,
+            scheduler=intent.scheduler,
             requests=dict(self.requests),
         )
         if self._home is not None:
@@ -207,11 +209,17 @@ class RunPlan:
         files = self._files
         if files is None:
             raise AssertionError("a plan is in memory or on disk")
-        names = tuple(tuple(self._entries[shard.name].shard.name for shard in group) for group in groups)
-        fleet = FleetRecord(shards=self.entries, groups=names, most_failed_shards=most_failed)
+        fleet = FleetRecord(shards=self.entries, groups=self._grouped(groups), most_failed_shards=most_failed)
         files.publish(record, fleet if self._home is None else None)
         self._fleet_record, self._home = fleet, None  # from now on it is read from disk
         return files
+
+    def _grouped(self, groups: Sequence[Sequence[Shard]]) -> tuple[tuple[str, ...], ...]:
+        """The names of the shards by group; what was out of reach before it could be put into one goes last."""
+        found = [tuple(self._entries[shard.name].shard.name for shard in group) for group in groups]
+        grouped = {name for group in found for name in group}
+        left = tuple(entry.shard.name for entry in self.entries if entry.shard.name not in grouped)
+        return (*found[:-1], (*(found[-1] if found else ()), *left))
 
     def _planned(self) -> Iterator[Shard]:
         return (entry.shard for entry in self.entries if entry.problem is None)
@@ -219,15 +227,15 @@ class RunPlan:
     def _record_of(self, shard: Shard, problem: Problem | None) -> RunRecord:
         return RunRecord(
             run_id=self.run_id,
-            command=self._intent.command,
-            argv=self._intent.argv,
+            command=self.intent.command,
+            argv=self.intent.argv,
             version=__version__,
             account_id=shard.account_id,
             region=shard.region,
             started_at=self._started_at,
             status=RunStatus.UNREACHABLE if problem else RunStatus.RUNNING,
             reason=problem.reason if problem else None,
-            undoes=self._intent.undoes,
+            undoes=self.intent.undoes,
         )
 
 

@@ -23,7 +23,8 @@ class PausedShards(msgspec.Struct, frozen=True, kw_only=True):
         runs: the runs.
         shards: the shards in which they paused something, in their order.
         by_place: the UUIDs, by account and Region.
-        has_shards: whether fleet flags named them.
+        has_shards: whether it takes a run over shards to resume them: one of the runs was over a fleet, or they were
+            in several accounts or Regions.
     """
 
     runs: tuple[RunFiles, ...]
@@ -36,12 +37,28 @@ class PausedShards(msgspec.Struct, frozen=True, kw_only=True):
         """All of them."""
         return frozenset().union(*self.by_place.values())
 
+    def within(self, shards: Iterable[Shard]) -> PausedShards:
+        """What of it is in these shards, by their ways in.
+
+        Args:
+            shards: the shards of a fleet.
+
+        Raises:
+            UsageError: nothing is.
+        """
+        meant = tuple(shard for shard in shards if place_of(shard) in self.by_place)
+        if not meant:
+            raise UsageError("no run here still holds a paused mapping in these accounts and Regions")
+        by_place = {place_of(shard): self.by_place[place_of(shard)] for shard in meant}
+        runs = tuple(run for run in self.runs if any(place_of(shard) in by_place for shard in run.planned()))
+        return PausedShards(runs=runs, shards=meant, by_place=by_place, has_shards=True)
+
     def items_of(self, place: Place) -> tuple[PlanItem, ...]:
         """What the runs planned for those of a place: what they were called, should they be gone."""
         found: dict[str, PlanItem] = {}
         for run in self.runs:
             for shard in run.planned():
-                if _place(shard) == place:
+                if place_of(shard) == place:
                     found |= {item.uuid: item for item in run.shard(shard).plan().items}
         return tuple(found[uuid] for uuid in sorted(self.by_place[place]) if uuid in found)
 
@@ -70,13 +87,13 @@ def paused_by_runs(runs: Sequence[RunFiles]) -> PausedShards:
         runs: the runs.
 
     Raises:
-        UsageError: one of them paused nothing; or they were in places of different kinds.
+        UsageError: one of them paused nothing.
         RunFolderError: a file cannot be read.
     """
     for run in runs:
         if not paused_anything(run):
             raise UsageError(f"{run.path.name} did not pause anything; `bulk-esm runs` shows which run did")
-    found = {run: {_place(shard): _paused(run, shard) for shard in run.planned()} for run in runs}
+    found = {run: {place_of(shard): _paused(run, shard) for shard in run.planned()} for run in runs}
     return _together([Holding(run=run, by_place=by_place) for run, by_place in found.items()])
 
 
@@ -99,49 +116,26 @@ def all_paused(runs: Iterable[RunFiles]) -> PausedShards:
         runs: all runs, the oldest first.
 
     Raises:
-        UsageError: nothing is; or in places that cannot be resumed at once, which are named with their commands.
+        UsageError: nothing is.
     """
     holding = runs_still_pausing(runs)
     if not holding:
         raise UsageError("no run here still holds a paused mapping; `bulk-esm runs` shows what they were")
-    groups: dict[object, list[Holding]] = {}
-    for one in holding:
-        places = frozenset(one.by_place)
-        groups.setdefault("a fleet" if one.run.has_shards else places, []).append(one)
-    if len(groups) > 1:
-        commands = (
-            " ".join(
-                [
-                    "bulk-esm resume",
-                    *(f"--run {one.run.named}" for one in of_place),
-                ]
-            )
-            for of_place in groups.values()
-        )
-        raise UsageError(f"paused mappings are held in several places; resume them there: {'; '.join(commands)}")
     return _together(holding)
 
 
 def _together(holding: Sequence[Holding]) -> PausedShards:
-    """What runs paused, where it can be resumed at once.
-
-    Raises:
-        UsageError: it cannot.
-    """
-    if len({one.run.has_shards for one in holding}) > 1:
-        raise UsageError("--run: one of these is a run over a fleet, and another is not; resume one after another")
-    has_shards = holding[0].run.has_shards
     shards: dict[Place, Shard] = {}
     paused: dict[Place, frozenset[str]] = {}
-    for one in holding:
+    # Of a place that a fleet's run was in as well, that one knows the way in: it may be by a role.
+    for one in sorted(holding, key=lambda one: one.run.has_shards):
         for shard in one.run.planned():
-            place = _place(shard)
+            place = place_of(shard)
             if uuids := one.by_place.get(place, frozenset()):
                 shards[place] = shard
                 paused[place] = paused.get(place, frozenset()) | uuids
-    if not has_shards and len(shards) > 1:
-        raise UsageError("these runs are of several accounts or Regions; resume one after another")
     runs = tuple(one.run for one in holding)
+    has_shards = len(shards) > 1 or any(run.has_shards for run in runs)
     return PausedShards(runs=runs, shards=tuple(shards.values()), by_place=paused, has_shards=has_shards)
 
 
@@ -172,7 +166,7 @@ def runs_still_pausing(runs: Iterable[RunFiles], resumed: PausedShards | None = 
 def _read(run: RunFiles) -> list[tuple[Place, frozenset[str], list[Result]]]:
     """What a run paused in each place, and its results; nothing where it cannot be read."""
     try:
-        return [(_place(shard), _paused(run, shard), list(run.shard(shard).results())) for shard in run.planned()]
+        return [(place_of(shard), _paused(run, shard), list(run.shard(shard).results())) for shard in run.planned()]
     except RunFolderError:
         return []
 
@@ -182,5 +176,6 @@ def _paused(run: RunFiles, shard: Shard) -> frozenset[str]:
     return paused_by(files.plan().items, files.results(), files.begun())
 
 
-def _place(shard: Shard) -> Place:
+def place_of(shard: Shard) -> Place:
+    """The account and Region of a shard."""
     return shard.account_id, shard.region

@@ -30,9 +30,6 @@ from bulk_esm.store.run_files import RunFiles
 
 log: Final = get_logger("fleet")
 
-# There is no compare-and-set (F§6.4): what was read so many seconds ago is read again before anything is sent to it.
-FRESH_S: Final = 60.0
-
 
 class WaveTasks:
     """The tasks of a run's waves: turns slices into results, one for each of their mappings, whatever happens.
@@ -184,7 +181,7 @@ class WaveTasks:
                 in_doubt=self._run.continued_at is not None or slice_.losses > 0,
                 looks_first=slice_.losses > 0 or name in self._unseen,
                 denials=progress.denials,
-                rereads=self.recording.wave != self._first_wave or self._age_s() > FRESH_S,
+                age_s=self._age_s() if self.recording.wave == self._first_wave else None,
                 most_failures=None if self._budget.most is None else max(0, self._budget.most - self._budget.counted),
                 deadline=self._deadline,
                 ramp_s=self._run.rollout.ramp_s * slice_.part,

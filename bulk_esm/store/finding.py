@@ -11,7 +11,7 @@ from typing import Final
 from bulk_esm.errors import ForeignRunError, RunFolderError
 from bulk_esm.model.records import RunRecord
 from bulk_esm.store.ownership import refuse_foreign
-from bulk_esm.store.place import RunsDir, RunsPlace, is_run, place_of
+from bulk_esm.store.place import RunsDir, RunsPlace, is_run, place_at
 from bulk_esm.store.run_files import A_NAME, RunFiles
 
 _LOOKED_THROUGH_FIRST: Final = (50, 1_000)  # runs, the newest, for the one that was last
@@ -34,7 +34,7 @@ def all_runs(runs_dir: RunsDir, *, salvage: bool = False) -> list[RunFiles]:
         runs_dir: where runs are kept.
         salvage: whether to work with what is whole of damaged files.
     """
-    return place_of(runs_dir).all(salvage=salvage)
+    return place_at(runs_dir).all(salvage=salvage)
 
 
 def records_of(runs: list[RunFiles]) -> Iterator[tuple[RunFiles, RunRecord | RunFolderError]]:
@@ -68,7 +68,7 @@ def readable_runs(
     Raises:
         RunFolderError: the place cannot be read.
     """
-    found = records_of(place_of(runs_dir).all(salvage=salvage, since=since, newest=newest))
+    found = records_of(place_at(runs_dir).all(salvage=salvage, since=since, newest=newest))
     # Names tell the second in which a run began, and records more.
     readable = [(run, record) for run, record in found if isinstance(record, RunRecord)]
     return sorted(readable, key=lambda one: (one[1].started_at, one[0].path.name))
@@ -89,7 +89,7 @@ def find_run(
         RunFolderError: there is no such run, or the prefix fits several.
         ForeignRunError: it is another user's, or others can write it.
     """
-    found = _find(place_of(runs_dir), wanted, salvage=salvage, is_meant=is_meant or (lambda _: True))
+    found = _find(place_at(runs_dir), wanted, salvage=salvage, is_meant=is_meant or (lambda _: True))
     refuse_foreign(found.path)
     return found
 

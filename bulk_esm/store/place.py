@@ -102,7 +102,7 @@ class RunsFolder:
 RunsDir = Path | RunsPlace
 
 
-def place_of(runs_dir: RunsDir) -> RunsPlace:
+def place_at(runs_dir: RunsDir) -> RunsPlace:
     """A place where runs are kept: a folder, if it is named by its path."""
     return RunsFolder(runs_dir) if isinstance(runs_dir, Path) else runs_dir
 

@@ -10,6 +10,7 @@ from cli_harness import FAST, Cli, Simulated
 from engine_world import in_virtual_time, queues, virtual_clock
 
 from bulk_esm import Change, Intent, RefusedError, RunStatus, connect
+from bulk_esm.model.shard import Shard
 from bulk_esm.store.run_files import RunFiles
 
 RESIZE = Change({"BatchSize": 7})
@@ -94,3 +95,52 @@ def test_a_program_and_the_command_line_exclude_each_other(tmp_path: Path, monke
                 assert done.code == 0
 
         anyio.run(main)
+
+
+@in_virtual_time
+async def test_planning_can_be_within_the_lock(tmp_path: Path) -> None:
+    async with (
+        connected(fleet=queues(3), runs_dir=tmp_path) as (_, bulk),
+        connect(runs_dir=tmp_path, clock=virtual_clock()) as other,
+    ):
+        async with bulk.locked("pause"):
+            with pytest.raises(RefusedError, match="another run holds account 123456789012, us-east-1: pause since"):
+                async with other.locked():
+                    pass
+            with pytest.raises(RefusedError, match="another run holds"):
+                await other.apply(await other.plan(EVERYTHING, RESIZE))
+            plan = await bulk.plan(EVERYTHING, PAUSE)
+            async with bulk.locked():  # it is held already
+                run = bulk.prepare(plan)
+            with pytest.raises(RefusedError, match=f"in {run.path}"):
+                async with other.locked():
+                    pass
+            assert (await run.carry_out()).counts == {"updated": 3}
+            with pytest.raises(RefusedError):  # until the end of all that is within
+                other.prepare(await other.plan(EVERYTHING, RESIZE))
+        assert (await other.apply(await other.plan(EVERYTHING, RESIZE))).counts == {"updated": 3}
+        assert not hidden(tmp_path)
+
+
+@in_virtual_time
+async def test_what_is_beside_the_lock_that_is_held_is_locked_by_its_own_run(tmp_path: Path) -> None:
+    async with (
+        connected(fleet=queues(3), runs_dir=tmp_path) as (_, bulk),
+        connect(region="eu-west-1", runs_dir=tmp_path, clock=virtual_clock()) as elsewhere,
+    ):
+        shards = [Shard(account_id="123456789012", region="eu-west-1")]
+        there = bulk.among(shards, is_named=True)
+        async with bulk.locked():
+            run = there.prepare(await there.plan(EVERYTHING, PAUSE))
+            with pytest.raises(RefusedError, match="another run holds account 123456789012, eu-west-1"):
+                elsewhere.prepare(await elsewhere.plan(EVERYTHING, RESIZE))
+            await run.carry_out()
+            elsewhere.prepare(await elsewhere.plan(EVERYTHING, RESIZE))
+
+
+@in_virtual_time
+async def test_without_a_lock_nothing_is_held_around_either(tmp_path: Path) -> None:
+    async with connected(fleet=queues(3), runs_dir=tmp_path) as (_, bulk):
+        bulk.locks.wanted = False
+        async with bulk.locked(), connect(runs_dir=tmp_path, clock=virtual_clock()) as other, other.locked():
+            assert (await bulk.apply(await bulk.plan(EVERYTHING, PAUSE))).counts == {"updated": 3}

@@ -1,5 +1,6 @@
 """A connection to the simulator, or to a server that answers as a test says, whatever the machine's own AWS set-up."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -50,6 +51,29 @@ async def answering(handle: Callable[[web.BaseRequest], web.Response]) -> AsyncI
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         yield f"http://127.0.0.1:{runner.addresses[0][1]}"
     finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def dripping() -> AsyncIterator[str]:
+    """A server whose answers come a byte at a time and do not end; its URL."""
+    over = asyncio.Event()
+
+    async def drip(request: web.BaseRequest) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "application/json"})
+        await response.prepare(request)
+        while not over.is_set():
+            await response.write(b" ")
+            await asyncio.sleep(0.001)
+        return response
+
+    runner = web.ServerRunner(web.Server(drip), shutdown_timeout=0.1)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        over.set()
         await runner.cleanup()
 
 

@@ -1,13 +1,12 @@
 """Half a List is not taken for the whole of it, and no listing lasts for ever."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
 from aiohttp import web
 from aws_hand_clock import HastyClock
-from aws_reach import a_mapping, answering, connected
+from aws_reach import a_mapping, answering, connected, dripping
 
 from bulk_esm.aws import control_plane as door
 from bulk_esm.aws.control_plane import ControlPlane
@@ -102,32 +101,15 @@ async def test_slow_answers_end_a_listing() -> None:
 
 async def test_an_answer_that_drips_ends_at_last(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(door, "_LONGEST_ANSWER_S", 0.02)
-    dripping = asyncio.Event()
-
-    async def drip(request: web.BaseRequest) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"Content-Type": "application/json"})
-        await response.prepare(request)
-        while not dripping.is_set():
-            await response.write(b" ")
-            await asyncio.sleep(0.001)
-        return response
-
     hasty = HastyClock()
-    runner = web.ServerRunner(web.Server(drip), shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    try:
-        async with (
-            Simulator(fleet=[a_mapping()]) as simulator,
-            connected(simulator, clock=hasty.clock, AWS_ENDPOINT_URL_LAMBDA=url) as connection,
-        ):
-            with pytest.raises(ServiceError, match="TimeoutError"):
-                await numbers(connection.control_plane, [])
-            assert connection.control_plane.requests == {("list", "error"): 8}
-    finally:
-        dripping.set()
-        await runner.cleanup()
+    async with (
+        dripping() as url,
+        Simulator(fleet=[a_mapping()]) as simulator,
+        connected(simulator, clock=hasty.clock, AWS_ENDPOINT_URL_LAMBDA=url) as connection,
+    ):
+        with pytest.raises(ServiceError, match="TimeoutError"):
+            await numbers(connection.control_plane, [])
+        assert connection.control_plane.requests == {("list", "error"): 8}
 
 
 def test_a_long_listing_at_a_slow_pace_is_no_endless_one() -> None:

@@ -116,3 +116,70 @@ def test_a_run_of_an_older_version_has_no_pace_of_its_own(
     run.edit_record(rollout={name: value for name, value in run.record["rollout"].items() if name not in pace})
     assert inside(simulated.environment, "continue", "last", "--yes").code == 0
     assert paces[1:] == [(12.0, 50, 900.0)]
+
+
+def test_what_another_run_changed_of_late_is_counted_among_what_get_is_asked_about(
+    simulated: Simulated, inside: Inside, tmp_path: Path
+) -> None:
+    halting = ("--waves", "1,100%", "--gate", "false", *YES)
+    assert inside(simulated.environment, "pause", "--source-type", "sqs", *halting).code == 3
+    halted = Cli(tmp_path).last_run()
+    left = [line["uuid"] for line in halted.results if line["outcome"] == "not_started"]
+    assert len(left) > 1
+    looked = inside(simulated.environment, "continue", halted.path.name, "--dry-run", *FAST)
+    assert "something may have been sent" not in looked.stderr
+    some = [flag for uuid in left[:2] for flag in ("--uuid", uuid)]
+    assert inside(simulated.environment, "apply", *some, "--set", "BatchSize=7", *YES).code == 0
+    looked = inside(simulated.environment, "continue", halted.path.name, "--dry-run", *FAST)
+    assert "to 2 mappings something may have been sent, by this run or another of late: " in looked.stderr
+
+
+FLEET = ("--accounts", "111111111111,222222222222", "--regions", "us-east-1", "--role-name", "bulk-esm")
+
+
+@pytest.fixture
+def workers(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, int | None]]:
+    """Who works for commands, and in how many shards at once."""
+    found: list[tuple[object, int | None]] = []
+    connect = api.connect
+
+    def watched(**settings: Any) -> Any:
+        found.append((settings["executor"], settings["shards_at_once"]))
+        return connect(**settings)
+
+    monkeypatch.setattr(opening, "connect", watched)
+    return found
+
+
+def test_it_keeps_who_works_and_in_how_many_shards_unless_others_are_given(
+    simulated: Simulated, inside: Inside, tmp_path: Path, workers: list[tuple[object, int | None]]
+) -> None:
+    halting = ("--source-type", "sqs", "--waves", "1,50%,100%", "--gate", "false", *YES)
+    flags = ("--executor", "process", "--shards-at-once", "2")
+    assert inside(simulated.environment, "pause", *FLEET, *halting, *flags).code == 3
+    record = Cli(tmp_path).last_run().record
+    assert (record["executor"], record["rollout"]["shards_at_once"]) == ("process", 2)
+    assert inside(simulated.environment, "continue", "last", *YES).code == 3
+    others = ("--executor", "local", "--shards-at-once", "1")
+    assert inside(simulated.environment, "continue", "last", *YES, *others).code == 3
+    assert workers == [("process", 2), ("process", 2), ("local", 1)]
+    assert Cli(tmp_path).last_run().record["executor"] == "local"  # as whoever continues it next does, too
+
+
+def test_a_dask_cluster_that_is_gone_is_told_and_this_process_works(
+    simulated: Simulated, inside: Inside, tmp_path: Path, workers: list[tuple[object, int | None]]
+) -> None:
+    halting = ("--source-type", "sqs", "--waves", "1,100%", "--gate", "false", *YES)
+    assert inside(simulated.environment, "pause", *FLEET, *halting).code == 3
+    run = Cli(tmp_path).last_run()
+    run.edit_record(executor="dask", scheduler="tcp://127.0.0.1:1")
+    done = inside(simulated.environment, "continue", "last", *YES)
+    assert "warning: this process does the work, as that run's Dask cluster does not: " in done.stderr
+    assert workers[1:] == [("local", None)]
+    given = inside(
+        simulated.environment, "continue", "last", *YES, "--executor", "dask", "--scheduler", "tcp://127.0.0.1:1"
+    )
+    assert (given.code, given.stdout) == (2, "")  # what was asked for here is not put aside
+    run.edit_record(executor="dask", scheduler=None)  # of an older version
+    assert inside(simulated.environment, "continue", "last", *YES).code in {0, 3}
+    assert workers[-1] == ("local", None)

@@ -47,6 +47,8 @@ MFA = f"mfa_serial = arn:aws:iam::123456789012:mfa/me\n{ROLE_OF_KEYS}"
 SSO_LOGIN = "log in again: aws sso login --profile p"
 PROCESS = "profile 'p' (credential_process)"
 GATEWAY = "the container's credentials"
+IMDS = "the instance's metadata service: http://127.0.0.1:"
+CHECK = "check the instance's role, and AWS_EC2_METADATA_SERVICE_"
 
 FAULTS: dict[str, Fault] = {
     # The environment.
@@ -217,9 +219,41 @@ FAULTS: dict[str, Fault] = {
     # An instance.
     "an instance without": Fault(on_instance(None), ("no credentials", "instance")),
     "an instance that refuses": Fault(
-        on_instance(instance((401, ""), role=(401, ""), token=(401, ""))), ("no credentials", "instance")
+        on_instance(instance((401, ""), role=(401, ""), token=(401, ""))),
+        (
+            "no credentials",
+            "instance",
+            "http://127.0.0.1:",
+            "answered HTTP 401 to /latest/meta-data/iam",
+            "with nothing",
+        ),
     ),
-    "an instance's page": Fault(on_instance(instance((200, PAGE))), ("no credentials", "instance")),
+    "an instance without a role": Fault(
+        on_instance(instance((404, ""), role=(404, ""))),
+        ("no credentials", "answered HTTP 404 to /latest/meta-data/iam"),
+    ),
+    "an instance's page": Fault(
+        on_instance(instance((200, PAGE))),
+        ("no credentials", "instance", "answered HTTP 200 with a web page ('Log in')"),
+    ),
+    "an instance that gives garbage": Fault(
+        on_instance(instance((200, "\x1b[31mgarbage\n"))),
+        (IMDS, "answered HTTP 200 to /latest/meta-data/iam/security-credentials/r with what is no JSON", CHECK),
+    ),
+    "an instance that gives a list": Fault(on_instance(instance((200, "[]"))), (IMDS, "JSON that is no object")),
+    "an instance that gives half": Fault(
+        on_instance(instance((200, '{"AccessKeyId": "AKIA", "Token": "secret"}'))),
+        (IMDS, "with JSON that lacks SecretAccessKey, Expiration", CHECK),
+    ),
+    "an instance that says why not": Fault(
+        on_instance(instance((200, '{"Code": "AssumeRoleUnauthorizedAccess", "Message": "EC2 cannot assume it"}'))),
+        (IMDS, "AssumeRoleUnauthorizedAccess: EC2 cannot assume it", CHECK),
+    ),
+    "an instance that gives nothing": Fault(on_instance(instance((200, ""))), (IMDS, "with nothing", CHECK)),
+    "an instance whose role is garbage": Fault(
+        on_instance(instance((404, ""), role=(200, "\x00 \u2028 garbage"))),
+        (IMDS, "/security-credentials/ with the role name", "garbage"),
+    ),
     "an instance that gives a number": Fault(on_instance(instance((200, "7"))), ("the instance's metadata service",)),
 }
 

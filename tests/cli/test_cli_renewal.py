@@ -149,7 +149,10 @@ ENDINGS: dict[str, Ending] = {
         container(always(200, GIVEN)), now(always(403, PAGE)), ("the container's credentials", "a web page"), ()
     ),
     "an instance without a role": Ending(
-        on_instance(instance((200, GIVEN))), now(instance((404, ""))), ("the instance's metadata service",), ()
+        on_instance(instance((200, GIVEN))),
+        now(instance((404, ""))),
+        ("the instance's metadata service: http://127.0.0.1:", "answered HTTP 404 to /latest/meta-data/iam"),
+        (),
     ),
 }
 

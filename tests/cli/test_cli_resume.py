@@ -128,3 +128,83 @@ def test_an_apply_says_how_to_put_it_back(simulated: Simulated, inside: Inside, 
     assert f"to put back what it changed: bulk-esm rollback bulk-esm-runs/{run_id}\n" in done.stderr
     again = inside(simulated.environment, "apply", "--source-type", "sqs", "--set", "BatchSize=7", *YES)
     assert "to put back" not in again.stderr
+
+
+ACCOUNTS = ("111111111111", "222222222222")
+FLEET = ("--accounts", ",".join(ACCOUNTS), "--regions", "us-east-1,eu-west-1", "--role-name", "bulk-esm")
+
+
+def all_states(simulated: Simulated) -> dict[str, str]:
+    """The states of all that the simulator has, by account, Region and UUID."""
+    places = [(account, region) for account in ("123456789012", *ACCOUNTS) for region in ("us-east-1", "eu-west-1")]
+
+    def ask() -> dict[str, str]:
+        return {
+            f"{account}-{region}-{mapping['UUID']}": mapping["State"]
+            for account, region in places
+            for mapping in simulated.simulator.snapshot(account, region)
+        }
+
+    return simulated.ask(ask)
+
+
+def pause_everywhere(simulated: Simulated, inside: Inside) -> None:
+    """Pause at home, in another Region, and in a fleet."""
+    environment = simulated.environment
+    assert inside(environment, "pause", "--source-type", "sqs", *YES).code == 0
+    assert inside(environment, "pause", "--source-type", "sqs", "--region", "eu-west-1", *YES).code == 0
+    assert inside(environment, "pause", "--source-type", "kinesis", *FLEET, *YES).code == 0
+
+
+def test_all_that_is_paused_in_several_accounts_and_regions_in_one_run(
+    simulated: Simulated, inside: Inside, tmp_path: Path
+) -> None:
+    before = all_states(simulated)
+    pause_everywhere(simulated, inside)
+    runs = {path.name for path in Cli(tmp_path).run_folders()}
+    assert all_states(simulated) != before
+    done = inside(simulated.environment, "resume", "--all-paused", *YES)
+    assert (done.code, all_states(simulated)) == (0, before)
+    record = Cli(tmp_path).last_run().record
+    assert (record["command"], set(record["undoes"].split(",")), record["shards"]) == (
+        "resume",
+        runs,
+        {"finished": 6},
+    )
+    assert inside(simulated.environment, "resume", "--all-paused", *YES).code == 2
+
+
+def test_all_that_is_paused_in_a_fleet_that_is_named(simulated: Simulated, inside: Inside) -> None:
+    before = all_states(simulated)
+    pause_everywhere(simulated, inside)
+    one = ("--accounts", ACCOUNTS[0], "--regions", "eu-west-1", "--role-name", "bulk-esm")
+    done = inside(simulated.environment, "resume", "--all-paused", *one, *YES)
+    assert done.code == 0
+    assert "paused more, and nothing has resumed" in done.stderr
+    here = f"{ACCOUNTS[0]}-eu-west-1-"
+    left = {place for place, state in all_states(simulated).items() if state != before[place]}
+    assert left
+    assert not any(place.startswith(here) for place in left)
+    nothing = inside(simulated.environment, "resume", "--all-paused", *one, *YES)
+    assert nothing.code == 2
+    assert "in these accounts and Regions" in nothing.stderr
+    assert inside(simulated.environment, "resume", "--all-paused", *YES).code == 0
+    assert all_states(simulated) == before
+
+
+def test_what_was_paused_with_the_credentials_of_another_account_is_told_and_the_rest_is_resumed(
+    simulated: Simulated, inside: Inside
+) -> None:
+    before = all_states(simulated)
+    theirs = simulated.environment | {"AWS_ACCESS_KEY_ID": ACCOUNTS[0]}
+    for environment in (simulated.environment, theirs):
+        assert inside(environment, "pause", "--source-type", "sqs", *YES).code == 0
+    done = inside(simulated.environment, "resume", "--all-paused", *YES)
+    assert done.code == 1
+    says = f"that was paused with credentials of {ACCOUNTS[0]}, and these are of 123456789012: name the way in"
+    assert says in done.stderr
+    left = [place for place, state in all_states(simulated).items() if state != before[place]]
+    assert left
+    assert all(place.startswith(ACCOUNTS[0]) for place in left)
+    assert inside(theirs, "resume", "--all-paused", *YES).code == 0
+    assert all_states(simulated) == before

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -161,3 +162,33 @@ async def test_a_list_that_lags_makes_no_conflict(tmp_path: Path) -> None:
         await anyio.sleep(50)
         results = await run(bulk, waves=WAVES)
         assert {result.outcome for result in results.values()} == {Outcome.UPDATED}
+
+
+@in_virtual_time
+async def test_what_someone_changes_in_a_long_wave_is_a_conflict_minutes_later(tmp_path: Path) -> None:
+    count = 2_000
+    async with place(tmp_path, count) as (there, bulk):
+        theirs: list[str] = []
+        ended: list[str] = []
+
+        def someone(event: RunEvent) -> None:
+            if not isinstance(event, MappingEnded):
+                return
+            ended.append(event.result.uuid)
+            if len(ended) == count // 10:
+                sent = {mapping.uuid for mapping in there.report().mappings if mapping.accepted}
+                theirs.extend([mapping["UUID"] for mapping in there.snapshot() if mapping["UUID"] not in sent][-2:])
+                there.change_behind(theirs[0], BatchSize=77)
+                there.change_behind(theirs[1], BatchSize=7, MaximumBatchingWindowInSeconds=1)
+
+        results = await run(bulk, tell=someone)
+        assert Counter(result.outcome for result in results.values()) == {
+            "updated": count - 2,
+            "conflict": 1,
+            "unchanged": 1,
+        }
+        error = results[theirs[0]].error
+        assert error is not None
+        assert "BatchSize: 10 -> 77" in error.message
+        assert there.get(theirs[0])["BatchSize"] == 77
+        assert (results[theirs[1]].outcome, results[theirs[1]].update_calls) == (Outcome.UNCHANGED, 0)

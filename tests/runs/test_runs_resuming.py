@@ -117,12 +117,27 @@ def test_a_run_that_paused_nothing_is_refused(tmp_path: Path) -> None:
     assert paused.uuids == uuids(A, 0, 1, 2)  # whatever it was called
 
 
-def test_runs_of_different_kinds_or_places_are_resumed_one_after_another(tmp_path: Path) -> None:
-    at_home = a_run(tmp_path, "1", (A, (UPDATED,) * 3), at_home=True)
-    with pytest.raises(UsageError, match="one of these is a run over a fleet"):
-        paused_by_runs([at_home, a_run(tmp_path, "2", (A, (UPDATED,) * 3))])
-    with pytest.raises(UsageError, match="of several accounts or Regions"):
-        paused_by_runs([at_home, a_run(tmp_path, "3", (A_ELSEWHERE, (UPDATED,) * 3), at_home=True)])
+def test_runs_of_different_kinds_and_places_come_to_one_run_over_shards(tmp_path: Path) -> None:
+    at_home = a_run(tmp_path, "1", (A, (UPDATED, FAILED, FAILED)), at_home=True)
+    assert not paused_by_runs([at_home]).has_shards
+    by_role = msgspec.structs.replace(A, role_arn="arn:aws:iam::000000000001:role/bulk-esm")
+    with_fleet = paused_by_runs([at_home, a_run(tmp_path, "2", (by_role, (FAILED, UPDATED, FAILED)))])
+    assert (with_fleet.has_shards, with_fleet.shards) == (True, (by_role,))  # whichever came first
+    assert with_fleet.by_place == {PLACE_A: uuids(A, 0, 1)}
+    elsewhere = a_run(tmp_path, "3", (A_ELSEWHERE, (UPDATED, FAILED, FAILED)), at_home=True)
+    both = paused_by_runs([at_home, elsewhere])
+    assert (both.has_shards, both.shards) == (True, (A, A_ELSEWHERE))
+
+
+def test_what_is_within_a_fleet_is_reached_as_the_fleet_says(tmp_path: Path) -> None:
+    a_run(tmp_path, "1", (A, (UPDATED, FAILED, FAILED)), at_home=True)
+    a_run(tmp_path, "2", (B, (UPDATED, FAILED, FAILED)))
+    by_role = msgspec.structs.replace(A, role_arn="arn:aws:iam::000000000001:role/bulk-esm")
+    paused = all_paused(all_runs(tmp_path)).within([by_role, A_ELSEWHERE])
+    assert (paused.shards, paused.by_place) == ((by_role,), {PLACE_A: uuids(A, 0)})
+    assert [run.path.name for run in paused.runs] == ["1"]
+    with pytest.raises(UsageError, match="in these accounts and Regions"):
+        paused.within([B])
 
 
 @pytest.mark.parametrize("at_home", [False, True])
@@ -168,14 +183,14 @@ def test_all_that_is_still_paused(tmp_path: Path) -> None:
     assert {item.uuid for item in paused.items_of(PLACE_A)} == uuids(A, 1, 2)
 
 
-def test_what_is_paused_in_several_places_is_named_with_the_commands(tmp_path: Path) -> None:
+def test_what_is_paused_in_several_places_is_taken_together(tmp_path: Path) -> None:
     a_run(tmp_path, "1", (A, (UPDATED,) * 3), at_home=True)
     a_run(tmp_path, "2", (A_ELSEWHERE, (UPDATED,) * 3), at_home=True)
     a_run(tmp_path, "3", (A, (TIMED_OUT,) * 3), at_home=True)
-    with pytest.raises(UsageError) as refused:
-        all_paused(all_runs(tmp_path))
-    assert f"bulk-esm resume --run {tmp_path / '3'}" in str(refused.value)  # it has all of the first one's now
-    assert f"bulk-esm resume --run {tmp_path / '2'}" in str(refused.value)
+    a_run(tmp_path, "4", (B, (UPDATED,) * 3))
+    paused = all_paused(all_runs(tmp_path))
+    assert [run.path.name for run in paused.runs] == ["2", "3", "4"]  # it has all of the first one's now
+    assert sorted(shard.name for shard in paused.shards) == sorted(shard.name for shard in (A, A_ELSEWHERE, B))
 
 
 def test_last_is_the_newest_run_that_paused_something(tmp_path: Path) -> None:

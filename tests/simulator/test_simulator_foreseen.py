@@ -26,6 +26,8 @@ ACTIVE = {"SourceAccessConfigurations": [ACCESS]}
 RABBIT = {"SourceAccessConfigurations": [ACCESS, {"Type": "VIRTUAL_HOST", "URI": "/orders"}]}
 NO_ACCESS: dict[str, Any] = {"SourceAccessConfigurations": []}
 METRICS = {"MetricsConfig": {"Metrics": ["EventCount"]}}
+NO_POLLERS: dict[str, Any] = {"ProvisionedPollerConfig": {}}
+NO_METRICS: dict[str, Any] = {"MetricsConfig": {"Metrics": []}}
 DATABASE = {"DocumentDBEventSourceConfig": {"DatabaseName": "d", "CollectionName": "c", "FullDocument": "Default"}}
 QUEUE_MODE = {"SelfManagedKafkaEventSourceConfig": {"ConsumptionMode": "Queue"}}
 STREAM_MODE = {"SelfManagedKafkaEventSourceConfig": {"ConsumptionMode": "Stream"}}
@@ -58,6 +60,8 @@ REFUSED: list[tuple[str, SourceType, dict[str, Any], dict[str, Any], str]] = [
     ("lambda_documentdb_mapping", DOCUMENTDB, DATABASE, DATABASE, "Invalid parameters: databaseName"),
     ("lambda_msk_mapping", MSK, {}, METRICS, "is only available for Provisioned Mode"),
     ("lambda_self_managed_kafka_mapping", KAFKA, {}, METRICS, "is only available for Provisioned Mode"),
+    ("a way back to on-demand", MSK, POLLERS | METRICS, NO_POLLERS, "is only available for Provisioned Mode"),
+    ("a way back to on-demand", KAFKA, POLLERS | METRICS, NO_POLLERS | METRICS, "only available for Provisioned Mode"),
     ("lambda_self_managed_kafka_mapping", KAFKA, QUEUE_MODE, STREAM_MODE, "consumptionMode"),
     ("lambda_mq_mapping", MQ, {}, METRICS, UNSUPPORTED),
     ("lambda_documentdb_mapping", DOCUMENTDB, {}, METRICS, UNSUPPORTED),
@@ -93,6 +97,10 @@ TAKEN: list[tuple[str, SourceType, dict[str, Any], dict[str, Any]]] = [
         {"DocumentDBEventSourceConfig": {"FullDocument": "UpdateLookup"}},
     ),
     ("lambda_msk_mapping", MSK, POLLERS, METRICS),
+    ("a way back to on-demand", MSK, POLLERS, NO_POLLERS),
+    ("a way back to on-demand", KAFKA, POLLERS | METRICS, NO_POLLERS | NO_METRICS),
+    ("a way back to on-demand", KAFKA, POLLERS | METRICS, NO_METRICS),
+    ("a way back to on-demand", SQS, POLLERS | METRICS, NO_POLLERS),  # where metrics are had on demand, too
     ("lambda_msk_mapping_contracts", MSK, {}, {"FunctionName": "f:live"}),
     ("lambda_self_managed_kafka_mapping", KAFKA, QUEUE_MODE, {"BatchSize": 7}),
     (

@@ -186,6 +186,8 @@ async def afterwards(bulk: BulkEsm, run: Run) -> None:
     paused = paused_by_runs([run.files])
     assert_type(paused, PausedShards)
     assert_type(await bulk.plan_resuming(paused), RunPlan)
+    assert_type(await bulk.plan_resuming(), RunPlan)
+    assert_type(bulk.all_paused(), PausedShards)
 
 
 def waiting(shard: str, count: int) -> None:
