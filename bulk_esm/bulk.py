@@ -28,7 +28,7 @@ from bulk_esm.runs.continuing import RunRest, plan_rest
 from bulk_esm.runs.each_shard import Told, nobody, raise_if_only
 from bulk_esm.runs.fleet import Fleet
 from bulk_esm.runs.listing import Inventory, list_mappings
-from bulk_esm.runs.locking import Locks, release
+from bulk_esm.runs.locking import HeldLocks, Locks, release
 from bulk_esm.runs.own_changes import own_changes
 from bulk_esm.runs.planning import PlanContext, RunPlan, plan_run, split_saved
 from bulk_esm.runs.recent import recent_doubts, seconds_to_wait
@@ -36,7 +36,6 @@ from bulk_esm.runs.resuming import PausedShards, all_paused, place_of
 from bulk_esm.runs.run import Run
 from bulk_esm.runs.verifying import Verification, verify_run
 from bulk_esm.store.finding import find_run, readable_runs
-from bulk_esm.store.lock import RunLock
 from bulk_esm.store.place import RunsDir, place_at
 from bulk_esm.store.run_files import RunFiles
 from bulk_esm.store.temporary import temporary_folder
@@ -70,7 +69,8 @@ class BulkEsm:
         self._plans = plans
         control_plane = home.control_plane
         endpoint_url = None if control_plane.is_aws else control_plane.endpoint_url
-        self.locks = locks or Locks(endpoint_url=endpoint_url, clock=fleet.clock)
+        shared = place_at(runs_dir).locks_for(endpoint_url)
+        self.locks = locks or Locks(endpoint_url=endpoint_url, clock=fleet.clock, shared=shared)
         self._who = [] if who is None else who  # what STS answered, if it was asked, shared by all of these
 
     @property
@@ -142,7 +142,13 @@ class BulkEsm:
             raise RefusedError(f"that was planned in account {shard.account_id}, and these credentials are of {here}")
 
     @asynccontextmanager
-    async def locked(self, command: str = "apply", *, taken_up: Iterable[RunFiles] = ()) -> AsyncIterator[None]:
+    async def locked(
+        self,
+        command: str = "apply",
+        *,
+        taken_up: Iterable[RunFiles] = (),
+        told: Callable[[str], None] = nobody,
+    ) -> AsyncIterator[None]:
         """Hold the locks of all these accounts and Regions from planning on, and not only while a run is carried out.
 
         A plan that is made within is of what no other run of this machine changes before it has been carried out.
@@ -150,6 +156,7 @@ class BulkEsm:
         Args:
             command: what for, as whoever is refused meanwhile is told.
             taken_up: the runs that are continued, put back or resumed, wherever they are kept.
+            told: hears what is waited for, in another thread: of locks in a bucket whose holders may be gone.
 
         Raises:
             RefusedError: another run holds one.
@@ -161,7 +168,7 @@ class BulkEsm:
             account_id = shard.account_id or await self.account_id()
             shards.append(msgspec.structs.replace(shard, account_id=account_id))
         runs_dirs = [place_at(self.runs_dir).folder, *(files.path.absolute().parent for files in taken_up)]
-        with self.locks.around(shards, command=command, runs_dirs=runs_dirs):
+        async with self.locks.around(shards, command=command, runs_dirs=runs_dirs, told=told):
             yield
 
     async def alarms(self, names: tuple[str, ...]) -> Sequence[AlarmState]:
@@ -468,7 +475,7 @@ class BulkEsm:
         try:
             files = plan.publish(intent, groups or [plan.shards], most_failed_shards)
         except BaseException:
-            release(locks)
+            release(locks.own)
             raise
         self.locks.tell(locks, files.path)
         return Run(self.fleet, files, shards=plan.fleet_record, known=plan.known, deadline=deadline, locks=locks)
@@ -483,9 +490,9 @@ class BulkEsm:
             shards_at_once=self.fleet.shards_at_once,
         )
 
-    def _lock(self, shards: Iterable[Shard], command: str, runs_dir: Path) -> Sequence[RunLock]:
+    def _lock(self, shards: Iterable[Shard], command: str, runs_dir: Path) -> HeldLocks:
         locks = self.locks.take(shards, command=command, runs_dirs=[runs_dir, place_at(self.runs_dir).folder])
-        self._plans.callback(release, locks)  # should the run never be carried out
+        self._plans.callback(release, locks.own)  # should the run never be carried out
         return locks
 
     async def apply(
@@ -562,7 +569,10 @@ class BulkEsm:
         )
 
     def _doubts(self, shard: Shard, *runs: RunFiles) -> Doubts:
-        return recent_doubts(self._earlier, shard, now_s=self.fleet.clock.now().timestamp(), also=runs)
+        # Of runs that began long ago and went on of late, the lock knows.
+        others = place_at(self._earlier).by_id(self.locks.earlier_runs(shard))
+        now_s = self.fleet.clock.now().timestamp()
+        return recent_doubts(self._earlier, shard, now_s=now_s, also=(*runs, *others))
 
     def _files(self, run: Path | str | RunFiles) -> RunFiles:
         return run if isinstance(run, RunFiles) else find_run(self.runs_dir, str(run))

@@ -57,15 +57,12 @@ def continue_command(
     from bulk_esm.cli.shards_text import shard_problem_lines
     from bulk_esm.model.amounts import Amount
     from bulk_esm.model.records import RunStatus
+    from bulk_esm.runs.locking import HeldLocks
     from bulk_esm.store.finding import find_run
 
     set_up_logs(output)
     place = place_for(runs, aws)
     files = find_run(place, name, salvage=runs.salvage)
-    if files.only is not None:
-        raise UsageError(
-            f"that is one shard of a run; continue the whole of it: bulk-esm continue {run_argument(files)}"
-        )
     record = files.record()
     hours = Hours.read(guards.deadline, guards.window or record.rollout.window)
     budget = None if max_failures is None else Amount.parse(max_failures, "--max-failures")
@@ -83,7 +80,7 @@ def continue_command(
         await (Hours() if dry_run else hours).wait(bulk.fleet.clock)
         there = bulk.among((*bulk.shards, *files.unplanned()))
         async with nullcontext() if dry_run else locked(there, "continue", guards, taken_up=[files]):
-            bulk.locks.tell((), files.path)
+            bulk.locks.tell(HeldLocks(), files.path)
             if not dry_run:
                 await outwait(bulk, [files])
             async with looking(bulk, quiet=output.quiet):

@@ -155,7 +155,7 @@ async def locked(
         RefusedError: another run holds one.
     """
     bulk.locks.wanted = not guards.no_lock
-    async with bulk.locked(command, taken_up=taken_up):
+    async with bulk.locked(command, taken_up=taken_up, told=say):
         yield
 
 

@@ -21,7 +21,7 @@ from bulk_esm.engine.estimates import LIKELY_SETTLE_S, SettleTimes
 from bulk_esm.engine.rereading import Rereading
 from bulk_esm.engine.results import ResultMaker
 from bulk_esm.engine.sending import Sending
-from bulk_esm.engine.settings import BeforeUpdate, EngineSettings, EngineStatistics, unrecorded
+from bulk_esm.engine.settings import BeforeUpdate, EngineSettings, EngineStatistics, MaySend, unrecorded
 from bulk_esm.engine.settling import Asked
 from bulk_esm.engine.task_groups import task_group
 from bulk_esm.engine.waiter import Waiter
@@ -63,6 +63,7 @@ class Engine:
         total: int | None = None,
         denials: Denials | None = None,
         before_update: BeforeUpdate = unrecorded,
+        may_send: MaySend = lambda: True,
         budget: Budget | None = None,
         times: SettleTimes | None = None,
         read_at: float | None = None,
@@ -81,6 +82,7 @@ class Engine:
             denials: what the run's updates met there before; where left out, nothing, and these items are all.
             before_update: waited for before each update with the number of results that may have to be written, and the
                 UUIDs of it and of some that follow; raises `RunFolderError` where it could not be recorded.
+            may_send: asked just before each update goes out; where it says no, nothing is sent, and a stop follows.
             budget: what is shared with other engines; of its own, from the settings, if left out.
             times: what was learned before of how long mappings take to settle there.
             read_at: when the items were read, on the clock, as what was read too long ago is read again before anything
@@ -94,6 +96,7 @@ class Engine:
         self._in_doubt = in_doubt
         self._settings = settings or EngineSettings()
         self._before_update = before_update
+        self._may_send = may_send
         self._clock = clock or Clock()
         self._read_at = read_at
         self._rereading = Rereading(control_plane, in_doubt=in_doubt, clock=self._clock)
@@ -421,5 +424,5 @@ class Engine:
         )
 
     def _unless_stopped(self) -> None:
-        if self.stopped_by is not None:
+        if self.stopped_by is not None or not self._may_send():
             raise _Stopped

@@ -12,6 +12,9 @@ from bulk_esm.model.result import Outcome
 BeforeUpdate = Callable[[int, Sequence[str]], Awaitable[None]]
 
 
+MaySend = Callable[[], bool]
+
+
 async def unrecorded(_results: int, _uuids: Sequence[str], /) -> None:
     """Let an update go that need not be recorded."""
 

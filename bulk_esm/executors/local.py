@@ -58,7 +58,13 @@ class LocalExecutor:
 
     async def _one(self, source: TaskSource, assignment: Assignment) -> None:
         try:
-            before_update = partial(source.before_update, assignment.shard.name)
-            source.on_end(await self._worker.do(assignment, source.on_event, before_update=before_update))
+            name = assignment.shard.name
+            end = await self._worker.do(
+                assignment,
+                source.on_event,
+                before_update=partial(source.before_update, name),
+                may_send=partial(source.may_send, name),
+            )
+            source.on_end(end)
         finally:
             self._places.release()

@@ -37,6 +37,13 @@ class TaskSource(Protocol):
             RunFolderError: nothing may be sent, as it could not be recorded.
         """
 
+    def may_send(self, shard: str) -> bool:
+        """Tell whether an update may be sent at this moment; called just before each is, where `before_update` is.
+
+        Args:
+            shard: the shard's name.
+        """
+
     def on_lost(self, shard: str, why: str) -> None:
         """Take note that a worker was lost before the shard ended: `next` may hand it out again.
 

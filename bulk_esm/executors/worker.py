@@ -22,7 +22,7 @@ from bulk_esm.engine.engine import Engine
 from bulk_esm.engine.inventory import may_get, read_inventory
 from bulk_esm.engine.looking_again import look_again
 from bulk_esm.engine.planning import gone_since, make_plan, renew_plan
-from bulk_esm.engine.settings import BeforeUpdate, EngineSettings, unrecorded
+from bulk_esm.engine.settings import BeforeUpdate, EngineSettings, MaySend, unrecorded
 from bulk_esm.engine.task_groups import task_group
 from bulk_esm.engine.undoing import make_rollback_plan
 from bulk_esm.errors import AccessError, BulkEsmError
@@ -134,6 +134,7 @@ class Worker:
         on_event: Callable[[Event], None],
         *,
         before_update: BeforeUpdate = unrecorded,
+        may_send: MaySend = lambda: True,
     ) -> ShardEnd:
         """Do one assignment, whatever happens.
 
@@ -141,6 +142,7 @@ class Worker:
             assignment: the task, and where.
             on_event: told what happens meanwhile. What it raises ends the assignment, as a problem of the shard.
             before_update: see `Engine`.
+            may_send: see `Engine`.
 
         Returns:
             What came of it; what went wrong is its `problem`.
@@ -156,7 +158,7 @@ class Worker:
                 control_plane = opened.connection.control_plane
                 expected_account.set(shard.account_id)
                 try:
-                    end = await self._done(assignment, opened, on_event, before_update)
+                    end = await self._done(assignment, opened, on_event, before_update, may_send)
                     require_account(control_plane.census.account_id)
                 finally:
                     requests, account_id = control_plane.take_request_counts(), control_plane.census.account_id
@@ -176,6 +178,7 @@ class Worker:
         opened: OpenShard,
         on_event: Callable[[Event], None],
         before_update: BeforeUpdate,
+        may_send: MaySend,
     ) -> ShardEnd:
         name, task, connection = assignment.shard.name, assignment.task, opened.connection
         clock, timeout_s = self._clock, assignment.reach.timeout_s
@@ -207,7 +210,7 @@ class Worker:
                 )
                 return ShardEnd(shard=name, known=known)
             case CarryOut():
-                return await self._carried_out(assignment, task, opened, on_event, before_update)
+                return await self._carried_out(assignment, task, opened, on_event, before_update, may_send)
             case PlanChange():
                 plan, known, unmatched = await self._planned(task, opened, timeout_s=timeout_s, waiting=waiting)
             case RenewPlan():
@@ -276,6 +279,7 @@ class Worker:
         opened: OpenShard,
         on_event: Callable[[Event], None],
         before_update: BeforeUpdate,
+        may_send: MaySend,
     ) -> ShardEnd:
         shard, reach, connection = assignment.shard, assignment.reach, opened.connection
         known = dict(task.known)
@@ -306,6 +310,7 @@ class Worker:
             denials=task.denials,
             in_doubt={item.uuid for item in updates} if task.in_doubt else frozenset(),
             before_update=before_update,
+            may_send=may_send,
             budget=self.budget,
             times=opened.state.times,
             read_at=self._clock.monotonic() - age_s,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 
 import msgspec
@@ -23,11 +23,10 @@ from bulk_esm.model.rollout import RolloutSettings
 from bulk_esm.model.shard import Problem, Shard
 from bulk_esm.runs.each_shard import nobody
 from bulk_esm.runs.fleet import Fleet
-from bulk_esm.runs.locking import release
+from bulk_esm.runs.locking import HeldLocks, release
 from bulk_esm.runs.read_tasks import ReadTasks
 from bulk_esm.runs.run import Run, sum_counts
 from bulk_esm.runs.taking_up import LatePlans
-from bulk_esm.store.lock import RunLock
 from bulk_esm.store.run_files import RunFiles
 
 
@@ -53,7 +52,7 @@ class RunRest:
         self.late = LatePlans(fleet, files, lambda _: NO_DOUBTS)
         self.problems: dict[str, Problem] = {}
         self.total = self.ended = self.failures = self.updates = self.perhaps_sent = self.doubtful = 0
-        self.lock: Callable[[], Sequence[RunLock]] = tuple
+        self.lock: Callable[[], HeldLocks] = HeldLocks
         self._fleet = fleet
         self._files = files
         # The files of a run of the home shard do not say by which profile it was reached: this command line does.
@@ -212,13 +211,13 @@ class RunRest:
         try:
             return self._begun(rollout, deadline, locks)
         except BaseException:
-            release(locks)
+            release(locks.own)
             raise
 
-    def _begun(self, rollout: RolloutSettings, deadline: datetime | None, locks: Sequence[RunLock]) -> Run:
+    def _begun(self, rollout: RolloutSettings, deadline: datetime | None, locks: HeldLocks) -> Run:
         if self._files.replica is not None:
             self._files.replica.take_up()
-        for lock in locks:
+        for lock in locks.own:
             lock.tell(str(self._files.path.absolute()))
         if self.late.ends:
             self._files.write_record(msgspec.structs.replace(self.record, plan=None))

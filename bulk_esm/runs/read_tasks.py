@@ -59,6 +59,10 @@ class ReadTasks:
     async def before_update(self, shard: str, results: int, uuids: Sequence[str]) -> None:
         """Nothing is updated; see `TaskSource`."""
 
+    def may_send(self, shard: str) -> bool:  # noqa: ARG002 - a TaskSource's
+        """Nothing is; see `TaskSource`."""
+        return False
+
     def on_lost(self, shard: str, why: str) -> None:
         """Have it done again; see `TaskSource`."""
         lost = self._out.pop(shard, None)

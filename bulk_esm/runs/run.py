@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -27,12 +29,11 @@ from bulk_esm.model.waves import wave_sizes
 from bulk_esm.model.window import Window
 from bulk_esm.observers.observer import Observer, Observers
 from bulk_esm.runs.fleet import Fleet
-from bulk_esm.runs.locking import release
+from bulk_esm.runs.locking import HeldLocks, release
 from bulk_esm.runs.rollout import Rollout
 from bulk_esm.runs.shard_progress import ShardProgress
 from bulk_esm.runs.wave_tasks import WaveTasks
 from bulk_esm.store.at_work import at_work
-from bulk_esm.store.lock import RunLock
 from bulk_esm.store.run_files import RunFiles
 from bulk_esm.store.shard_files import LOG
 
@@ -58,7 +59,7 @@ class Run:
         history: Mapping[str, Denials] | None = None,
         unseen: AbstractSet[str] = frozenset(),
         deadline: datetime | None = None,
-        locks: Iterable[RunLock] = (),
+        locks: HeldLocks = HeldLocks(),  # noqa: B008 - immutable
     ) -> None:
         """Take up a run that was published.
 
@@ -71,7 +72,7 @@ class Run:
             history: what the run's updates met before in each shard, and how many are left to send there.
             unseen: the shards in which nobody could look at what was sent before.
             deadline: when all should have ended; a window's closing, if that comes first.
-            locks: what it holds until it has been carried out.
+            locks: under which it works; its own are let go when it has been carried out.
         """
         self.files = files
         self.record = files.record()
@@ -79,7 +80,7 @@ class Run:
         self._shards = shards or files.fleet()
         self._ended = ended or {}
         self._opens_at, self._deadline = _within(self.record.rollout.window, deadline, self._clock.now())
-        self._locks = tuple(locks)
+        self._locks = locks
         self._tasks = WaveTasks(
             fleet.executor,
             files,
@@ -92,6 +93,7 @@ class Run:
             unseen=unseen,
             deadline=iso(self._deadline),
             age_s=self._age_s,
+            may_send=self._may_send,
         )
         for name, of_shard in self._ended.items():
             self._tasks.progress[name].outcomes.update(of_shard.values())
@@ -150,12 +152,13 @@ class Run:
         """
         tell = Observers(observers)
         await self._open_replica()
+        self._heed_leases()
         with at_work(self.path):
             try:
                 await self._carried_out(tell, gates, confirm)
             finally:
                 await self._close_replica()
-                release(self._locks)
+                release(self._locks.own)
                 tell(RunEnded(self.record))
         return self.record
 
@@ -186,13 +189,36 @@ class Run:
             finally:
                 self._end(status, reason)
 
+    def _may_send(self, shard: str) -> bool:
+        """Whether something may be sent in a shard at this moment: not once its lock in the bucket may be another's."""
+        lease = self._locks.leases.get(shard)
+        return lease is None or lease.may_send()
+
+    def _heed_leases(self) -> None:
+        """Halt as soon as a lock in the bucket is lost, wherever that is noticed."""
+        loop = asyncio.get_running_loop()
+
+        def on_lost(reason: str) -> None:
+            with suppress(RuntimeError):  # the loop has ended, and the run with it
+                loop.call_soon_threadsafe(self._halt, reason)
+
+        for lease in set(self._locks.leases.values()):
+            lease.call_when_lost(on_lost)
+
+    def _halt(self, reason: str) -> None:
+        stop = Stop(RunStatus.HALTED, reason)
+        if self._rollout:
+            self._rollout.stop(stop)
+        else:
+            self._tasks.stop(stop)
+
     async def _open_replica(self) -> None:
         if self.files.replica is None:
             return
         try:
             await self.files.replica.open()
         except BaseException:
-            release(self._locks)
+            release(self._locks.own)
             raise
 
     async def _close_replica(self) -> None:

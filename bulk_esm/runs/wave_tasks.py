@@ -53,6 +53,7 @@ class WaveTasks:
         unseen: AbstractSet[str] = frozenset(),
         deadline: str | None = None,
         age_s: Callable[[], float] = lambda: 0.0,
+        may_send: Callable[[str], bool] = lambda _: True,
     ) -> None:
         """Prepare one run."""
         self.stopped_by: Stop | None = None
@@ -70,6 +71,7 @@ class WaveTasks:
             cannot=lambda why: self.stop(Stop(RunStatus.HALTED, why)),
         )
         self._deadline = deadline
+        self._may_send = may_send
         self._age_s = age_s  # how long ago the mappings were read, in seconds
         self._first_wave: int | None = None
         self._unseen = unseen
@@ -196,6 +198,10 @@ class WaveTasks:
         others = (self.progress[name] for name in self._open if name != shard)
         slice_.require_room(results + sum(other.sending + other.settling for other in others))
         await slice_.begin_safely(uuids, wave=self.recording.wave)
+
+    def may_send(self, shard: str) -> bool:
+        """Whether something may be sent at this moment; see `TaskSource`."""
+        return self._may_send(shard)
 
     def on_event(self, event: Event) -> None:
         """Record a result; see `TaskSource`. One that repeats another, as a lost worker's did arrive, is dropped.

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from bulk_esm.errors import RunFolderError
 from bulk_esm.store.run_files import A_NAME, RunFiles
 from bulk_esm.store.shard_files import RECORD
+
+if TYPE_CHECKING:
+    from bulk_esm.store.s3.locks import S3Locks
 
 _TIME_OF_DAY: Final = "%Y%m%dT%H%M%SZ"
 
@@ -41,6 +44,18 @@ class RunsPlace(Protocol):
 
         Raises:
             RunFolderError: the place cannot be read.
+        """
+        ...
+
+    def by_id(self, run_ids: Iterable[str]) -> list[RunFiles]:
+        """Those of some runs that another machine may have worked at, as far as they are there."""
+        ...
+
+    def locks_for(self, endpoint_url: str | None) -> S3Locks | None:
+        """The locks that all machines share which keep runs there; None if only the kernel's are.
+
+        Args:
+            endpoint_url: where requests to Lambda go; None for AWS.
         """
         ...
 
@@ -90,6 +105,13 @@ class RunsFolder:
             raise RunFolderError(f"{self.folder} cannot be read: {error.strerror}; see --runs-dir") from error
         found = [RunFiles(path, salvage=salvage) for path in paths if began_since(path.name, since) and is_run(path)]
         return found if newest is None else found[-newest:] if newest else []
+
+    def by_id(self, _run_ids: Iterable[str]) -> list[RunFiles]:
+        """None, as `all` tells of all that are here; see `RunsPlace`."""
+        return []
+
+    def locks_for(self, _endpoint_url: str | None) -> None:
+        """None; see `RunsPlace`."""
 
     def fetch(self, runs: Sequence[RunFiles]) -> None:
         """They are here; see `RunsPlace`."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import anyio
 
-from bulk_esm.engine.settings import BeforeUpdate, unrecorded
+from bulk_esm.engine.settings import BeforeUpdate, MaySend, unrecorded
 from bulk_esm.executors.tasks import Assignment, CarryOut, Event, Reach, Resulted, ShardEnd
 from bulk_esm.executors.worker import Worker
 from bulk_esm.model.mapping import SourceType
@@ -38,6 +38,7 @@ class ToyWorker(Worker):
         on_event: Callable[[Event], None],
         *,
         before_update: BeforeUpdate = unrecorded,  # noqa: ARG002 - a Worker's
+        may_send: MaySend = lambda: True,  # noqa: ARG002 - likewise
     ) -> ShardEnd:
         shard, tags = assignment.shard, assignment.shard.tags
         assert isinstance(assignment.task, CarryOut)
@@ -113,6 +114,9 @@ class ToySource:
 
     def on_end(self, end: ShardEnd) -> None:
         self.ends.append(end)
+
+    def may_send(self, shard: str) -> bool:  # noqa: ARG002 - a TaskSource's
+        return True
 
     async def before_update(self, shard: str, results: int, uuids: Sequence[str]) -> None:
         """Everything may be sent."""

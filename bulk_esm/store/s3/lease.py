@@ -69,6 +69,11 @@ class Lease:
         self._writing = anyio.Lock()
         self._keeping: asyncio.Task[None] | None = None
 
+    @property
+    def runs(self) -> tuple[str, ...]:
+        """The ids of the last runs that worked under it, the newest last."""
+        return self._record.runs
+
     def left_s(self) -> float:
         """How much of the lease is left, in seconds: below 0 once it is over."""
         return self._renewed_at_s + self._settings.lease_s - self._clock.monotonic()

@@ -26,7 +26,7 @@ from bulk_esm.store.s3.lease_rules import LeaseSettings, LockHolder
 from bulk_esm.store.s3.taking import Taker
 from bulk_esm.store.s3.thread import BucketThread
 
-_FOLDER: Final = ".locks/"
+LOCKS: Final = ".locks/"
 
 
 def lock_key(account_id: str | None, region: str, endpoint_url: str | None) -> str:
@@ -37,7 +37,7 @@ def lock_key(account_id: str | None, region: str, endpoint_url: str | None) -> s
         region: the Region.
         endpoint_url: where requests go; None for AWS.
     """
-    return f"{_FOLDER}{lock_name(account_id, region, endpoint_url)}.json"
+    return f"{LOCKS}{lock_name(account_id, region, endpoint_url)}.json"
 
 
 def holder_here(*, command: str, started_at: str) -> LockHolder:
@@ -172,7 +172,7 @@ class S3Locks:
     ) -> Lease:
         what = place_of(shard.account_id, shard.region)
         if shard.account_id is None:
-            raise RefusedError(f"the account is not known, so {what} cannot be locked in {bucket.name(_FOLDER)}")
+            raise RefusedError(f"the account is not known, so {what} cannot be locked in {bucket.name(LOCKS)}")
         key = lock_key(shard.account_id, shard.region, self._endpoint_url)
         own = msgspec.structs.replace(holder, id=secrets.token_hex(8))
         taker = Taker(bucket, key, what, holder=own, settings=self._settings, clock=self._clock)

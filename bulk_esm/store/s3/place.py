@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cached_property, partial
@@ -18,9 +18,11 @@ import anyio
 import msgspec
 
 from bulk_esm.aws.bucket import Bucket, BucketSettings
-from bulk_esm.errors import RunFolderError, ServiceError
+from bulk_esm.errors import BulkEsmError, RunFolderError, ServiceError
 from bulk_esm.store.place import began_since, first_name_of
 from bulk_esm.store.run_files import A_NAME, RunFiles
+from bulk_esm.store.s3.at_work import runs_at_work
+from bulk_esm.store.s3.locks import S3Locks
 from bulk_esm.store.s3.replica import SEGMENT_EVERY_S, S3Replica
 from bulk_esm.store.s3.thread import BucketThread
 
@@ -53,8 +55,10 @@ class S3Place:
         """
         self.shown = settings.url.rstrip("/")
         self.thread = BucketThread(settings, patience_s=patience_s)
+        self._lock_thread = BucketThread(settings, patience_s=patience_s)  # uploads must not delay a renewal
         self._segment_every_s = segment_every_s
         self._runs: dict[str, _ReadRun] = {}
+        self._at_work: tuple[float, frozenset[str] | None] = (-math.inf, None)
         self._listed: dict[str, tuple[float, list[str]]] = {}
         self._kept = False
 
@@ -99,19 +103,44 @@ class S3Place:
         self._runs[run_id] = _ReadRun(files=published, replica=replica, read_at=math.inf)
         return files
 
+    def by_id(self, run_ids: Iterable[str]) -> list[RunFiles]:
+        """Those of some runs that are there; see `RunsPlace`."""
+        ids = [run_id for run_id in run_ids if A_NAME.fullmatch(run_id)]
+        with self._reading():
+            self._read_records(ids)
+        return [self._runs[run_id].files for run_id in ids if run_id in self._runs]
+
+    def locks_for(self, endpoint_url: str | None) -> S3Locks:
+        """The locks that all machines share; see `RunsPlace`."""
+        return S3Locks(self._lock_thread, endpoint_url=endpoint_url)
+
     def keep(self) -> None:
         """Leave the folder on this machine, as it holds what could not be written to S3."""
         self._kept = True
 
     def close(self) -> None:
         """End the thread, and remove the folder."""
+        self._lock_thread.close()
         self.thread.close()
         if "folder" in self.__dict__ and not self._kept:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def _replica(self, run_id: str, *, is_new: bool = False) -> S3Replica:
         folder, every_s = self.folder / run_id, self._segment_every_s
-        return S3Replica(self.thread, folder, is_new=is_new, every_s=every_s, keep=self.keep)
+        return S3Replica(
+            self.thread, folder, is_new=is_new, every_s=every_s, keep=self.keep, working=self._runs_at_work
+        )
+
+    def _runs_at_work(self) -> frozenset[str] | None:
+        """At which runs somebody works; asked for once in a few seconds."""
+        asked_at, found = self._at_work
+        if time.monotonic() - asked_at > _FRESH_S:
+            try:
+                found = self.thread.call(runs_at_work)
+            except BulkEsmError:
+                found = None
+            self._at_work = (time.monotonic(), found)
+        return found
 
     def _ids(self, since: datetime | None) -> list[str]:
         """The runs that began in the hour of a moment or later; asked for once in a few seconds, as by many shards."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable, Iterable
+from collections.abc import Set as AbstractSet
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
@@ -54,6 +55,7 @@ class S3Replica:
         is_new: bool = False,
         every_s: float = SEGMENT_EVERY_S,
         keep: Callable[[], None] = lambda: None,
+        working: Callable[[], AbstractSet[str] | None] = lambda: None,
     ) -> None:
         """Begin with nothing written or read.
 
@@ -63,6 +65,7 @@ class S3Replica:
             is_new: whether the run is planned here, and so not there.
             every_s: how often what was appended is written, in seconds.
             keep: has the folder stay on this machine, when what it holds could not be written.
+            working: tells at which runs somebody works; None where that cannot be told.
         """
         self.shown = f"{thread.settings.url}{folder.name}"
         self._thread = thread
@@ -70,6 +73,7 @@ class S3Replica:
         self._run_id = folder.name
         self._every_s = every_s
         self._keep = keep
+        self._working = working
         self._kept: dict[str, Kept] = {}  # what is there, by the file's name
         self._locks: dict[str, anyio.Lock] = {}
         self._is_fetched = self.is_ours = is_new
@@ -87,8 +91,8 @@ class S3Replica:
         return kept is not None
 
     def at_work(self) -> bool | None:
-        """Whether some machine carries the run out at this moment; see `Replica`."""
-        return None
+        """Whether some machine carries the run out at this moment, as its lock tells; see `Replica`."""
+        return None if (working := self._working()) is None else self._run_id in working
 
     def fetch(self) -> None:
         """Bring all files to disk that are not there yet; see `Replica`."""
