@@ -8,13 +8,14 @@ out for good.
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+import aiohttp
 import anyio
 import msgspec
 import tenacity
@@ -158,7 +159,7 @@ class Bucket:
                     return None
                 raise
             async with answer["Body"] as body:
-                with translated("s3:GetObject", whose=self._whose):
+                with _whole_answers(), translated("s3:GetObject", whose=self._whose):
                     async with await anyio.open_file(path, "wb") as file:
                         while chunk := await _within(body.read(1 << 20)):
                             await file.write(chunk)
@@ -309,7 +310,7 @@ class Bucket:
             body = b""
             if "Body" in answer:
                 async with answer["Body"] as stream:
-                    with translated(action, whose=self._whose):
+                    with _whole_answers(), translated(action, whose=self._whose):
                         body = await _within(stream.read())
             return _found(answer, body)
 
@@ -454,6 +455,15 @@ class _S3Session(SendOnceSession):
 
     passes_redirects = True
     longest_answer_s = None  # of a large object it is long: each attempt has its own bound
+
+
+@contextmanager
+def _whole_answers() -> Iterator[None]:
+    """Take half a body for no answer."""
+    try:
+        yield
+    except aiohttp.ClientError as error:
+        raise ServiceError(code=type(error).__name__, message="the answer broke off") from error
 
 
 def _if(expected: str | None) -> dict[str, str]:

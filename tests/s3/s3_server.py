@@ -43,6 +43,10 @@ class S3Server:
     def put(self, key: str, body: bytes) -> None:
         self._client().put_object(Bucket=BUCKET, Key=key, Body=body)
 
+    def head(self, key: str) -> dict[str, Any]:
+        found: dict[str, Any] = self._client().head_object(Bucket=BUCKET, Key=key)
+        return found
+
     def delete(self, key: str) -> None:
         self._client().delete_object(Bucket=BUCKET, Key=key)
 
