@@ -17,7 +17,7 @@ from bulk_esm.aws.errors import translated
 from bulk_esm.aws.listing import Listing, checked
 from bulk_esm.aws.pacing import Pacer
 from bulk_esm.aws.permission import GetPermission
-from bulk_esm.aws.requests import send_as_given
+from bulk_esm.aws.requests import name_host, send_as_given
 from bulk_esm.aws.retrying import Treatment, backoff_s, retrying, treatment_of
 from bulk_esm.clock import Clock
 from bulk_esm.errors import DeniedError, ServiceError
@@ -90,6 +90,7 @@ class ControlPlane:
         for operation in ("ListEventSourceMappings", "GetEventSourceMapping", "UpdateEventSourceMapping"):
             client.meta.events.register(f"before-parse.lambda.{operation}", keep_as_sent)
         send_as_given(client)
+        name_host(client)
 
     @property
     def endpoint_url(self) -> str:

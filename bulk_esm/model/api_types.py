@@ -26,20 +26,26 @@ _SCALARS: Final[dict[str, Any]] = {
 }
 
 
-def type_of(shape: Any, *, is_parsed: bool = False) -> Any:
+def type_of(shape: Any, *, is_parsed: bool = False, only_known: bool = False) -> Any:
     """The type of a shape of botocore's; no shape that is asked for here contains itself.
 
     Args:
         shape: the shape.
         is_parsed: whether botocore has parsed the answer, so that times and binary data are of its own types.
+        only_known: whether to refuse members that the model does not know.
     """
+
+    def inner(shape: Any) -> Any:
+        return type_of(shape, is_parsed=is_parsed, only_known=only_known)
+
     if shape.type_name == "structure":
-        members = ((name, type_of(member, is_parsed=is_parsed)) for name, member in shape.members.items())
-        return msgspec.defstruct(shape.name, [(name, kind | None, None) for name, kind in members])
+        members = [(name, inner(member) | None, None) for name, member in shape.members.items()]
+        # They live no longer than a check, and for the collector of garbage a page of them would be hundreds.
+        return msgspec.defstruct(shape.name, members, forbid_unknown_fields=only_known, gc=False)
     if shape.type_name == "list":
-        return list[type_of(shape.member, is_parsed=is_parsed)]  # type: ignore[misc]  # made at run time
+        return list[inner(shape.member)]  # type: ignore[misc]  # made at run time
     if shape.type_name == "map":
-        return dict[str, type_of(shape.value, is_parsed=is_parsed)]  # type: ignore[misc]  # likewise
+        return dict[str, inner(shape.value)]  # type: ignore[misc]  # likewise
     return Any if is_parsed and shape.type_name == "timestamp" else _SCALARS.get(shape.type_name, Any)
 
 
@@ -49,11 +55,14 @@ def check_answer(answer: dict[str, Any], shape: Any, *, text: bytes = b"") -> No
     Args:
         answer: the answer.
         shape: the output shape of the operation.
-        text: the JSON that it was read from, if it is at hand: most has too few brackets to be deep.
+        text: the JSON that it was read from, if it is at hand: most has only members that the model knows, or else too
+            few brackets to be deep.
 
     Raises:
         ValueError: a member of another type, or nested so deep that nobody could work with it.
     """
+    if text and _is_of_the_model(text, shape):
+        return
     msgspec.convert(answer, _type_of_output(shape))
     if not text or text.count(b"{") + text.count(b"[") > DEEPEST:
         _refuse_deep(answer)
@@ -85,6 +94,19 @@ def check_request(request: dict[str, Any]) -> None:
 
 
 _types: Final[dict[str, Any]] = {}
+_decoders: Final[dict[str, msgspec.json.Decoder[Any]]] = {}
+
+
+def _is_of_the_model(text: bytes, shape: Any) -> bool:
+    """Whether an answer is of its form and has no member that the model does not know; told at once for most."""
+    decoder = _decoders.get(shape.name)
+    if decoder is None:
+        decoder = _decoders[shape.name] = msgspec.json.Decoder(type_of(shape, only_known=True))
+    try:
+        decoder.decode(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _type_of_output(shape: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from enum import StrEnum
 from typing import Any, Final
 
@@ -287,12 +288,19 @@ def _set_by(item: PlanItem) -> set[str]:
     return {READ_AS.get(name, name) for name in item.request}
 
 
-def changed_members(before: EventSourceMapping, now: EventSourceMapping) -> list[str]:
+def changed_members(
+    before: EventSourceMapping, now: EventSourceMapping, *, besides: AbstractSet[str] = frozenset()
+) -> list[str]:
     """The members that differ between two readings of a mapping, less what Lambda changes by itself or nobody can.
 
     What was fixed when the mapping was created may be shown by one version of the SDK only (F§0.1). An encrypted
     `FilterCriteria` is null in List and clear in Get (F§2), so null equals anything there. Elsewhere null, an empty
     list and the default are what absent is: which of them is shown depends on the source, and on who read it (F§0.2).
+
+    Args:
+        before: the earlier one.
+        now: the later one.
+        besides: members that are not asked about.
     """
     was, found = before.configuration, now.configuration
 
@@ -300,9 +308,10 @@ def changed_members(before: EventSourceMapping, now: EventSourceMapping) -> list
         value = changeable(name, reading.get(name))
         return None if value == [] else value
 
-    of_either = (was.keys() | found.keys()) - _VOLATILE
     # Most are the same as they stand, and cost no more than that: this is asked of each update's answer.
-    names = sorted(name for name in of_either if was.get(name) != found.get(name))
+    differ = [name for name, value in found.items() if was.get(name) != value]
+    differ += [name for name, value in was.items() if value is not None and name not in found]
+    names = sorted(name for name in differ if name not in _VOLATILE and name not in besides)
     encrypted = bool(was.get("KMSKeyArn") and found.get("KMSKeyArn"))
     return [
         name

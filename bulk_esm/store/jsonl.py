@@ -12,7 +12,7 @@ from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
-from bulk_esm.errors import RecordingError, RunFolderError, UsageError
+from bulk_esm.errors import RunFolderError, UsageError
 from bulk_esm.model.api_types import check_mapping, check_request
 from bulk_esm.model.plan import PlanItem
 from bulk_esm.model.records import FileDigest, RunRecord
@@ -79,26 +79,6 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise RunFolderError(f"{path} cannot be written: {error.strerror}") from error
-
-
-def refuse_lost(path: Path, descriptor: int) -> None:
-    """Refuse to go on with an open file that nobody would find again: it was removed, moved or replaced meanwhile.
-
-    Args:
-        path: where it was opened.
-        descriptor: the open file.
-
-    Raises:
-        RecordingError: it is no longer there.
-    """
-    try:
-        is_there = os.path.samestat(os.fstat(descriptor), path.stat())
-    except OSError:
-        is_there = False
-    if not is_there:
-        raise RecordingError(
-            f"{path} was removed, moved or replaced, so nothing more is sent; what was written since is not kept there"
-        )
 
 
 def cut_torn_end(path: Path) -> None:
