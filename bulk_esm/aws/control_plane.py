@@ -17,7 +17,7 @@ from bulk_esm.aws.errors import translated
 from bulk_esm.aws.listing import Listing, checked
 from bulk_esm.aws.pacing import Pacer
 from bulk_esm.aws.permission import GetPermission
-from bulk_esm.aws.requests import name_host, send_as_given
+from bulk_esm.aws.requests import leave_retries_to_us, name_host, send_as_given
 from bulk_esm.aws.retrying import Treatment, backoff_s, retrying, treatment_of
 from bulk_esm.clock import Clock
 from bulk_esm.errors import DeniedError, ServiceError
@@ -91,6 +91,7 @@ class ControlPlane:
             client.meta.events.register(f"before-parse.lambda.{operation}", keep_as_sent)
         send_as_given(client)
         name_host(client)
+        leave_retries_to_us(client)
 
     @property
     def endpoint_url(self) -> str:
@@ -231,6 +232,24 @@ class ControlPlane:
         may_repeat: Callable[[ServiceError], bool] = lambda _: True,
         granted_at: float | None = None,
     ) -> dict[str, Any]:
+        failed: list[ServiceError] = []
+
+        async def send_once() -> dict[str, Any]:
+            nonlocal granted_at
+            if failed:
+                raise failed.pop()
+            grant, granted_at = granted_at, None
+            if grant is None:
+                grant = await self.pacer.acquire()
+            before_sending()
+            return await self._attempt(kind, send, grant)
+
+        try:
+            return await send_once()
+        except ServiceError as error:
+            failed.append(error)
+        # The policy begins with the failure that it is for: to make one for each request would cost more than the rest
+        # of this.
         policy = retrying(
             may_repeat=may_repeat,
             base_s=self._backoff_base_s,
@@ -238,14 +257,7 @@ class ControlPlane:
             out_of_time=(lambda: self._clock.monotonic() >= deadline) if math.isfinite(deadline) else None,
             sleep=self._clock.sleep,
         )
-        async for attempt in policy:
-            with attempt:
-                grant, granted_at = granted_at, None
-                if grant is None:
-                    grant = await self.pacer.acquire()
-                before_sending()
-                return await self._attempt(kind, send, grant)
-        raise AssertionError("tenacity either returns or raises")  # pragma: no cover
+        return await policy(send_once)
 
     async def _attempt(self, kind: Kind, send: Callable[[], Awaitable[Any]], granted_at: float) -> dict[str, Any]:
         outcome = "cancelled"  # as a look is that another has overtaken

@@ -34,6 +34,16 @@ def name_host(client: Any) -> None:
     client.meta.events.register(f"before-call.{client.meta.service_model.service_id.hyphenize()}", _name_host)
 
 
+def leave_retries_to_us(client: Any) -> None:
+    """Have botocore ask nobody whether to send again, of a client whose own retries are off.
+
+    Args:
+        client: an aiobotocore client.
+    """
+    service = client.meta.service_model.service_id.hyphenize()
+    client.meta.events.unregister(f"needs-retry.{service}", unique_id=f"retry-config-{service}")
+
+
 def _name_host(params: dict[str, Any], **_: Any) -> None:
     url: str = params["url"]
     params["headers"]["Host"] = _host_of(url[: url.index("/", len("https://"))])
