@@ -42,7 +42,7 @@ async def reread(control_plane: ControlPlane, updates: Mapping[str, PlanItem], *
     for uuid, seen in (await _swept(control_plane, updates)).items():
         item = updates[uuid]
         ending = before_sending(item, seen, in_doubt=in_doubt)
-        if ending is not None and not is_newer(seen.last_modified, than=item.before.last_modified):
+        if ending is not None and not is_newer(seen.last_modified, than=item.last_modified):
             unsure[uuid] = item
         elif ending is not None:
             endings[uuid] = ending

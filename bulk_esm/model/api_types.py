@@ -68,17 +68,18 @@ def check_answer(answer: dict[str, Any], shape: Any, *, text: bytes = b"") -> No
         _refuse_deep(answer)
 
 
-def check_mapping(configuration: Any, *, text: bytes = b"") -> None:
+def check_mapping(text: bytes | msgspec.Raw) -> None:
     """Refuse what is no configuration of a mapping as Get returns it, whole or in part.
 
     Args:
-        configuration: the configuration.
-        text: see `check_answer`.
+        text: the configuration, in JSON.
 
     Raises:
         ValueError: as `check_answer`.
     """
-    check_answer(configuration, output_shape("GetEventSourceMapping"), text=text)
+    shape = output_shape("GetEventSourceMapping")
+    if not _is_of_the_model(text, shape):
+        check_answer(msgspec.json.decode(text), shape)
 
 
 def check_request(request: dict[str, Any]) -> None:
@@ -97,7 +98,7 @@ _types: Final[dict[str, Any]] = {}
 _decoders: Final[dict[str, msgspec.json.Decoder[Any]]] = {}
 
 
-def _is_of_the_model(text: bytes, shape: Any) -> bool:
+def _is_of_the_model(text: bytes | msgspec.Raw, shape: Any) -> bool:
     """Whether an answer is of its form and has no member that the model does not know; told at once for most."""
     decoder = _decoders.get(shape.name)
     if decoder is None:

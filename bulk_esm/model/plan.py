@@ -23,6 +23,15 @@ _VOLATILE: Final = frozenset({"LastModified", "LastProcessingResult", "StateTran
 _NOTHING: Final = msgspec.Raw(b"{}")
 
 
+class _Stamped(msgspec.Struct):
+    """The one member of a configuration that is asked for without the others."""
+
+    LastModified: float | None = None
+
+
+_stamps: Final = msgspec.json.Decoder(_Stamped)
+
+
 class Action(StrEnum):
     """What a plan does with a mapping."""
 
@@ -67,6 +76,11 @@ class PlanItem(msgspec.Struct, frozen=True, kw_only=True):
     def before(self) -> EventSourceMapping:
         """The mapping as it was read for the plan; without any member if it is not known."""
         return EventSourceMapping(msgspec.json.decode(self.before_json))
+
+    @property
+    def last_modified(self) -> float:
+        """`LastModified` as read, in seconds since the epoch; 0 where not given."""
+        return float(_stamps.decode(self.before_json).LastModified or 0)
 
 
 class Plan(msgspec.Struct, frozen=True):

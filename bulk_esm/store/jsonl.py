@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 import msgspec
 
@@ -60,8 +60,7 @@ class LineReader(Generic[T]):
 
 
 def _check_item(item: PlanItem) -> None:
-    before: Any = msgspec.json.decode(item.before_json)
-    check_mapping(before, text=bytes(item.before_json))
+    check_mapping(item.before_json)
     check_request(item.request)
 
 
