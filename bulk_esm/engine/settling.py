@@ -13,7 +13,7 @@ from bulk_esm.model.stamps import Age, age_of, is_newer
 from bulk_esm.model.values import current_value, holds
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
+class Asked(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What was asked of a mapping by an accepted update.
 
     Attributes:

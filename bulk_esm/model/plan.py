@@ -40,7 +40,7 @@ class Action(StrEnum):
     BLOCKED = "blocked"
 
 
-class PlanItem(msgspec.Struct, frozen=True, kw_only=True):
+class PlanItem(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One line of `plan.jsonl`.
 
     Attributes:
