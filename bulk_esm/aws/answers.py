@@ -45,7 +45,7 @@ def keep_as_sent(
     if response_dict["status_code"] < 300:  # noqa: PLR2004 - HTTP's success
         try:
             answer = _objects.decode(response_dict["body"] or b"{}")
-            check_answer(answer, operation_model.output_shape, text=response_dict["body"])
+            check_answer(answer, operation_model.output_shape)
         except (ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors too
             raise _damaged(operation_model.name, error) from error
         customized_response_dict.update(answer)

@@ -60,7 +60,7 @@ class LineReader(Generic[T]):
 
 
 def _check_item(item: PlanItem) -> None:
-    check_mapping(item.before_json)
+    check_mapping(msgspec.json.decode(item.before_json))
     check_request(item.request)
 
 
