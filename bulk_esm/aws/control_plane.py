@@ -16,7 +16,7 @@ from bulk_esm.aws.errors import translated
 from bulk_esm.aws.listing import Listing, checked
 from bulk_esm.aws.pacing import Pacer
 from bulk_esm.aws.permission import GetPermission
-from bulk_esm.aws.requests import leave_retries_to_us, name_host, send_as_given
+from bulk_esm.aws.requests import leave_retries_to_us, name_host, resolve_once, send_as_given
 from bulk_esm.aws.retrying import Treatment, backoff_s, retrying, treatment_of
 from bulk_esm.clock import Clock
 from bulk_esm.errors import DeniedError, ServiceError
@@ -91,6 +91,7 @@ class ControlPlane:
         send_as_given(client)
         name_host(client)
         leave_retries_to_us(client)
+        resolve_once(client)
 
     @property
     def endpoint_url(self) -> str:
