@@ -12,6 +12,8 @@ from bulk_esm.errors import ServiceError
 from bulk_esm.model.api_types import check_answer, type_of
 
 _MOST_SHOWN: Final = 500  # bytes of an error that is not Lambda's
+_TAKEN: Final = b"{}"  # the body of an answer that was taken as it came: nothing is left to parse
+_objects: Final = msgspec.json.Decoder(dict[str, Any])
 
 
 class _Fault(msgspec.Struct):
@@ -42,12 +44,12 @@ def keep_as_sent(
     """
     if response_dict["status_code"] < 300:  # noqa: PLR2004 - HTTP's success
         try:
-            answer = msgspec.json.decode(response_dict["body"] or b"{}", type=dict[str, Any])
-            check_answer(answer, operation_model.output_shape, text=response_dict["body"])
+            answer = _objects.decode(response_dict["body"] or b"{}")
+            check_answer(answer, operation_model.output_shape)
         except (ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors too
             raise _damaged(operation_model.name, error) from error
         customized_response_dict.update(answer)
-        response_dict["body"] = b"{}"  # parsed: once is enough
+        response_dict["body"] = _TAKEN
         return
     try:
         msgspec.json.decode(response_dict["body"] or b"{}", type=_Fault)
@@ -63,14 +65,24 @@ class Parsers(AioResponseParserFactory):  # type: ignore[misc]  # aiobotocore is
     On anything else they stumble over it, each in its own way: all of these are one error here.
     """
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._made: dict[str, Any] = {}
+
     def create_parser(self, protocol_name: str) -> Any:
-        """Make the parser of a protocol."""
+        """Make the parser of a protocol, which keeps nothing of what it parses: one does for all answers."""
+        if protocol_name not in self._made:
+            self._made[protocol_name] = self._make(protocol_name)
+        return self._made[protocol_name]
+
+    def _make(self, protocol_name: str) -> Any:
         parser = super().create_parser(protocol_name)
         parse = parser.parse
 
         async def parse_or_refuse(response: dict[str, Any], shape: Any) -> Any:
             try:
-                return await parse(response, shape)
+                # Without a shape botocore looks for no members, of which it would miss each one by one.
+                return await parse(response, None if response["body"] is _TAKEN else shape)
             except ResponseParserError:
                 raise
             except Exception as error:

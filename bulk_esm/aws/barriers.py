@@ -73,11 +73,11 @@ def not_trusted(error: botocore_errors.SSLError) -> ServiceError | None:
     return ServiceError(code=UNTRUSTED, message=f"{what} ({cause.verify_message}); {advice}", sent=False)
 
 
-def refuse_page(place: str, status: int, body: bytes) -> None:
+def refuse_page(url: str, status: int, body: bytes) -> None:
     """Refuse a web page: a captive portal's, a proxy's, or that of an endpoint that is none of AWS's.
 
     Args:
-        place: where it came from.
+        url: what was asked for.
         status: the HTTP status.
         body: what came.
 
@@ -91,7 +91,7 @@ def refuse_page(place: str, status: int, body: bytes) -> None:
     passes = status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _MAY_PASS
     raise ServiceError(
         code=f"HTTP{status}" if passes else PAGE,
-        message=f"{place} answered HTTP {status} with a web page{shown}, and not as AWS does; "
+        message=f"{place_of(url)} answered HTTP {status} with a web page{shown}, and not as AWS does; "
         "check --endpoint-url, proxies, and whether this network wants a login",
         status=status,
     )

@@ -62,17 +62,16 @@ class HttpSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore is untyp
             if (refusal := not_trusted(error)) is None:
                 raise
             raise refusal from error
-        where = place_of(request.url)
         if response.status_code == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
             response.raw.close()
-            raise wants_password(where)
+            raise wants_password(place_of(request.url))
         if 300 <= response.status_code < 400 and not self.passes_redirects:  # noqa: PLR2004 - HTTP's redirects
             response.raw.close()
             there = response.headers.get("location", "nowhere")
             what = f"the answer points to {there}, which is not followed; check the network, proxies and --endpoint-url"
             raise ServiceError(code="Redirected", message=what, status=response.status_code)
         if not getattr(request, "stream_output", False):
-            refuse_page(where, response.status_code, await response.content)
+            refuse_page(request.url, response.status_code, await response.content)
         return response
 
     def _prepare(self, session: Any) -> None:

@@ -30,6 +30,8 @@ def title_of_page(body: bytes) -> str | None:
     Args:
         body: what came.
     """
+    if body.startswith(b"{"):  # as all of AWS's answers in JSON do
+        return None
     text = body[:_LOOKED_AT].decode("utf-8", "replace").lstrip("\ufeff")
     if not _BEGINS.match(text):
         return None

@@ -41,7 +41,7 @@ RICH_FINDS_PER_REQUEST: Final = 10.0
 FINDS_PER_REQUEST_BESIDE_UPDATES: Final = 33.0
 
 
-class Pending(msgspec.Struct, kw_only=True):
+class Pending(msgspec.Struct, kw_only=True, gc=False):
     """One mapping that is waited for.
 
     Attributes:

@@ -95,12 +95,12 @@ class Rereading:
         """
         for seen in page:
             item = self._waiting.get(seen.uuid)
-            if item is None or is_newer(item.before.last_modified, than=seen.last_modified):
+            if item is None or is_newer(item.last_modified, than=seen.last_modified):
                 continue  # List lags behind the plan, and tells nothing
             ending = self._ending(item, seen)
             if ending is None and seen.at_rest:
                 self._note(item.uuid, None, asked_at)
-            elif ending is not None and is_newer(seen.last_modified, than=item.before.last_modified):
+            elif ending is not None and is_newer(seen.last_modified, than=item.last_modified):
                 self._note(item.uuid, ending, asked_at)
             else:
                 self._suspects.add(item.uuid)

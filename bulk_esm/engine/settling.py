@@ -13,7 +13,7 @@ from bulk_esm.model.stamps import Age, age_of, is_newer
 from bulk_esm.model.values import current_value, holds
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
+class Asked(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What was asked of a mapping by an accepted update.
 
     Attributes:
@@ -29,7 +29,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def of(cls, item: PlanItem, *, accepted_stamp: float) -> Asked:
         """What an item asked for, whose update was accepted."""
-        planned_stamp = item.before.last_modified
+        planned_stamp = item.last_modified
         return cls(item=item, planned_stamp=planned_stamp, accepted_stamp=accepted_stamp)
 
     @property

@@ -32,8 +32,17 @@ _ADVISORY_MAXIMA: Final = frozenset({"ScalingConfig.MaximumConcurrency"})
 
 @cache
 def _lambda_model() -> Any:
-    description = botocore.loaders.Loader().load_service_model("lambda", "service-2")
-    return botocore.model.ServiceModel(description, "lambda")
+    """Lambda's model, without what is not about mappings: a client has all of it once more, in 2 MB."""
+    whole = botocore.loaders.Loader().load_service_model("lambda", "service-2")
+    operations = {name: one for name, one in whole["operations"].items() if "EventSourceMapping" in name}
+    shapes: dict[str, Any] = {}
+    names = [one[side]["shape"] for one in operations.values() for side in ("input", "output")]
+    while names:
+        if (name := names.pop()) not in shapes:
+            shape = shapes[name] = whole["shapes"][name]
+            inner = [*shape.get("members", {}).values(), *map(shape.get, ("member", "key", "value"))]
+            names += [one["shape"] for one in inner if one]
+    return botocore.model.ServiceModel({**whole, "operations": operations, "shapes": shapes}, "lambda")
 
 
 @cache

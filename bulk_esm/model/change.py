@@ -20,7 +20,7 @@ from bulk_esm.model.rules import is_irreversible, value_problems
 from bulk_esm.model.values import current_value, holds, is_empty, merged
 
 
-class Difference(msgspec.Struct, frozen=True, omit_defaults=True):
+class Difference(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One parameter that a mapping does not have as asked.
 
     Attributes:

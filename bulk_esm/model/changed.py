@@ -41,7 +41,7 @@ def others_hand(item: PlanItem, seen: EventSourceMapping) -> list[str]:
     ours = {READ_AS.get(name, name) for name in item.request} | {"State"}
     if FILTERS in item.request and is_empty(item.request[FILTERS]):
         ours.add(KEY)  # it goes with the filters (F§0.1)
-    return [name for name in changed_members(item.before, seen) if name not in ours and is_known(name)]
+    return [name for name in changed_members(item.before, seen, besides=ours) if is_known(name)]
 
 
 def is_known(name: str) -> bool:

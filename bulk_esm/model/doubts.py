@@ -91,5 +91,5 @@ def doubts_of(items: Iterable[PlanItem], results: Iterable[Result], begun: Abstr
         if result is None or (tells_of_sending(result) and result.outcome is not Outcome.UPDATED):
             by_get.add(item.uuid)
         elif result.outcome in {Outcome.UPDATED, Outcome.CONFLICT}:  # also what `continue` found, and did not send
-            stamps[item.uuid] = item.before.last_modified
+            stamps[item.uuid] = item.last_modified
     return Doubts(by_get=frozenset(by_get), stamps=stamps)

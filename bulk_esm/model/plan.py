@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from enum import StrEnum
 from typing import Any, Final
 
@@ -22,6 +23,15 @@ _VOLATILE: Final = frozenset({"LastModified", "LastProcessingResult", "StateTran
 _NOTHING: Final = msgspec.Raw(b"{}")
 
 
+class _Stamped(msgspec.Struct):
+    """The one member of a configuration that is asked for without the others."""
+
+    LastModified: float | None = None
+
+
+_stamps: Final = msgspec.json.Decoder(_Stamped)
+
+
 class Action(StrEnum):
     """What a plan does with a mapping."""
 
@@ -30,7 +40,7 @@ class Action(StrEnum):
     BLOCKED = "blocked"
 
 
-class PlanItem(msgspec.Struct, frozen=True, kw_only=True):
+class PlanItem(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One line of `plan.jsonl`.
 
     Attributes:
@@ -66,6 +76,11 @@ class PlanItem(msgspec.Struct, frozen=True, kw_only=True):
     def before(self) -> EventSourceMapping:
         """The mapping as it was read for the plan; without any member if it is not known."""
         return EventSourceMapping(msgspec.json.decode(self.before_json))
+
+    @property
+    def last_modified(self) -> float:
+        """`LastModified` as read, in seconds since the epoch; 0 where not given."""
+        return float(_stamps.decode(self.before_json).LastModified or 0)
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -287,12 +302,19 @@ def _set_by(item: PlanItem) -> set[str]:
     return {READ_AS.get(name, name) for name in item.request}
 
 
-def changed_members(before: EventSourceMapping, now: EventSourceMapping) -> list[str]:
+def changed_members(
+    before: EventSourceMapping, now: EventSourceMapping, *, besides: AbstractSet[str] = frozenset()
+) -> list[str]:
     """The members that differ between two readings of a mapping, less what Lambda changes by itself or nobody can.
 
     What was fixed when the mapping was created may be shown by one version of the SDK only (F§0.1). An encrypted
     `FilterCriteria` is null in List and clear in Get (F§2), so null equals anything there. Elsewhere null, an empty
     list and the default are what absent is: which of them is shown depends on the source, and on who read it (F§0.2).
+
+    Args:
+        before: the earlier one.
+        now: the later one.
+        besides: members that are not asked about.
     """
     was, found = before.configuration, now.configuration
 
@@ -300,9 +322,10 @@ def changed_members(before: EventSourceMapping, now: EventSourceMapping) -> list
         value = changeable(name, reading.get(name))
         return None if value == [] else value
 
-    of_either = (was.keys() | found.keys()) - _VOLATILE
     # Most are the same as they stand, and cost no more than that: this is asked of each update's answer.
-    names = sorted(name for name in of_either if was.get(name) != found.get(name))
+    differ = [name for name, value in found.items() if was.get(name) != value]
+    differ += [name for name, value in was.items() if value is not None and name not in found]
+    names = sorted(name for name in differ if name not in _VOLATILE and name not in besides)
     encrypted = bool(was.get("KMSKeyArn") and found.get("KMSKeyArn"))
     return [
         name

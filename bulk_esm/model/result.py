@@ -40,7 +40,7 @@ class ErrorRecord(msgspec.Struct, frozen=True, kw_only=True):
     request_id: str | None = None
 
 
-class Result(msgspec.Struct, frozen=True, kw_only=True):
+class Result(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One line of `results.jsonl`.
 
     Attributes:

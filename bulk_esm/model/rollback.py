@@ -92,7 +92,7 @@ def inverse_of(item: PlanItem) -> Inverse:
         if value is None or is_irreversible(before, name):
             reason = row(name).why_not or "what it was before is not known"
             problems[name] = f"{name} cannot be put back: {reason}"
-    problems |= {path: f"{path} may be lost: {_UNKNOWN}" for path in _left_behind(item)}
+    problems |= {path: f"{path} may be lost: {_UNKNOWN}" for path in _left_behind(item, before)}
     if FILTERS in request and before.configuration.get(KEY):
         # It went with filters that were cleared, and without it they would be stored in clear (F§0.1).
         request[KEY] = before.configuration[KEY]
@@ -147,10 +147,10 @@ def rollback_item(
     return Reversal(planned, "; ".join(theirs) or None)
 
 
-def _left_behind(item: PlanItem) -> list[str]:
+def _left_behind(item: PlanItem, before: EventSourceMapping) -> list[str]:
     """What a request takes away, perhaps, and nothing can put back, as this version does not know it; each once."""
-    before = item.before.configuration
-    paths = (path for name, asked in item.request.items() for path in left_behind(name, before.get(name), asked))
+    was = before.configuration
+    paths = (path for name, asked in item.request.items() for path in left_behind(name, was.get(name), asked))
     return list(dict.fromkeys(paths))
 
 

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 import msgspec
 
-from bulk_esm.errors import RecordingError, RunFolderError, UsageError
+from bulk_esm.errors import RunFolderError, UsageError
 from bulk_esm.model.api_types import check_mapping, check_request
 from bulk_esm.model.plan import PlanItem
 from bulk_esm.model.records import FileDigest, RunRecord
@@ -60,8 +60,7 @@ class LineReader(Generic[T]):
 
 
 def _check_item(item: PlanItem) -> None:
-    before: Any = msgspec.json.decode(item.before_json)
-    check_mapping(before, text=bytes(item.before_json))
+    check_mapping(msgspec.json.decode(item.before_json))
     check_request(item.request)
 
 
@@ -79,26 +78,6 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise RunFolderError(f"{path} cannot be written: {error.strerror}") from error
-
-
-def refuse_lost(path: Path, descriptor: int) -> None:
-    """Refuse to go on with an open file that nobody would find again: it was removed, moved or replaced meanwhile.
-
-    Args:
-        path: where it was opened.
-        descriptor: the open file.
-
-    Raises:
-        RecordingError: it is no longer there.
-    """
-    try:
-        is_there = os.path.samestat(os.fstat(descriptor), path.stat())
-    except OSError:
-        is_there = False
-    if not is_there:
-        raise RecordingError(
-            f"{path} was removed, moved or replaced, so nothing more is sent; what was written since is not kept there"
-        )
 
 
 def cut_torn_end(path: Path) -> None:

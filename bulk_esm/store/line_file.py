@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bulk_esm.errors import RecordingError
 from bulk_esm.store import disk
-from bulk_esm.store.jsonl import cut_torn_end, refuse_lost, writing
+from bulk_esm.store.jsonl import cut_torn_end, writing
 
 
 class LineFile:
@@ -26,6 +26,8 @@ class LineFile:
         with writing(path):
             cut_torn_end(path)
             self._file: io.FileIO = path.open("ab", buffering=0)
+            self._opened = os.fstat(self.descriptor)  # which file this is, as long as it is open
+        self._where = os.fspath(path)  # asked for with each line, and a text is looked up sooner than a Path
 
     @property
     def descriptor(self) -> int:
@@ -54,12 +56,20 @@ class LineFile:
         self.refuse_lost()  # after it, so that what was there until then counts
 
     def refuse_lost(self) -> None:
-        """Refuse to go on with a file that nobody would find again; see `bulk_esm.store.jsonl.refuse_lost`.
+        """Refuse to go on with a file that nobody would find again.
 
         Raises:
             RecordingError: it was removed, moved or replaced meanwhile.
         """
-        refuse_lost(self._path, self.descriptor)
+        try:
+            is_there = os.path.samestat(self._opened, os.stat(self._where))  # noqa: PTH116 - see `_where`
+        except OSError:
+            is_there = False
+        if not is_there:
+            raise RecordingError(
+                f"{self._path} was removed, moved or replaced, so nothing more is sent; what was written since is not "
+                "kept there"
+            )
 
     def overwrite(self, start: bytes) -> None:
         """Write over the first bytes, which another file system may lose; what stood there before is as good.

@@ -44,14 +44,13 @@ class ResultWriter:
         Raises:
             RecordingError: there is no room for them, or the file is gone.
         """
-        there = os.fstat(self._file.descriptor)
         self._file.refuse_lost()
         needed = results * self._longest + _FOR_THE_RECORD
         disk = os.fstatvfs(self._file.descriptor)
         limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
         if disk.f_bavail * disk.f_frsize < needed:
             raise RecordingError(f"{self._path}: the disk is full, so nothing more was sent; {_WHAT_NOW}")
-        if limit != resource.RLIM_INFINITY and there.st_size + needed > limit:
+        if limit != resource.RLIM_INFINITY and os.fstat(self._file.descriptor).st_size + needed > limit:
             raise RecordingError(f"{self._path}: the limit of a file's size is reached (ulimit -f); {_WHAT_NOW}")
 
     def __enter__(self) -> Self:

@@ -129,7 +129,7 @@ def test_s3_that_refuses_ends_a_run_before_what_could_not_be_recorded(
     """What was accepted by then settles, and is on the disk of the machine; another one finds it by looking."""
     impatient(monkeypatch)
     before = world.simulated.states()
-    assert list(before.values()).count("Enabled") > 200  # noqa: PLR2004 - as they are begun by the hundred
+    assert list(before.values()).count("Enabled") > 200
     with s3_proxy(world.s3.endpoint_url) as proxy:
         proxy.choose = refuses_after(2, "begun.jsonl")
         machine = world.machine("first", s3=proxy.url)

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from cyclopts.help import format_usage
@@ -87,3 +88,27 @@ def test_the_first_request_waits_for_neither_log_nor_documents() -> None:
     modules = set(told.split())
     assert modules >= AWS
     assert not modules & {"structlog", "pygments", "yaml"}
+
+
+LOG_TO_A_FILE = """
+import sys
+from pathlib import Path
+from bulk_esm.logs import get_logger, log_to_stderr, logging_to_file
+log_to_stderr("warning", as_json=False)
+log = get_logger("tests")
+with logging_to_file(Path(sys.argv[1])):
+    log.info("only_to_the_file")
+    print(*sys.modules)
+    log.warning("to_stderr_too")
+    print(*sys.modules)
+"""
+
+
+def test_a_run_whose_log_nobody_is_shown_waits_for_no_renderer(tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    ended = subprocess.run([sys.executable, "-c", LOG_TO_A_FILE, str(log)], capture_output=True, text=True, check=True)
+    assert log.read_text().count("\n") == 2
+    before, after = (set(line.split()) for line in ended.stdout.splitlines())
+    assert not before & {"structlog", "rich", "pygments"}
+    assert "structlog" in after
+    assert "to_stderr_too" in ended.stderr

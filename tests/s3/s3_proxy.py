@@ -180,7 +180,9 @@ class _Server:
             await asyncio.sleep(fault.seconds)
         left_out = _HOP_BY_HOP | (_CONDITIONS if kind is Kind.UNCONDITIONAL else frozenset())
         headers = {name: value for name, value in request.headers.items() if name.lower() not in left_out}
-        async with self._session.request(request.method, request.raw_path, data=io.BytesIO(body), headers=headers) as answer:
+        async with self._session.request(
+            request.method, request.raw_path, data=io.BytesIO(body), headers=headers
+        ) as answer:
             if kind in _APPLIED:
                 await answer.read()
                 return await self._instead(request, kind)
