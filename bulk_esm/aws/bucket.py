@@ -37,6 +37,7 @@ _MOST_KEYS: Final = 1_000  # of one DeleteObjects
 _MISSING: Final = 404
 _CONDITION_FAILED: Final = 412
 _IN_CONFLICT: Final = 409  # of two conditional writes at the same moment one is told so, and may try again
+_NO_BUCKET: Final = "NoSuchBucket"
 _SOON_S: Final = 0.3
 _MOST_WAIT_S: Final = 5.0
 _PASSING: Final = frozenset({Treatment.TRANSIENT, Treatment.UNCONNECTED, Treatment.THROTTLED})
@@ -397,9 +398,14 @@ class Bucket:
 
     async def _send(self, call: str, action: str, **request: Any) -> dict[str, Any]:
         """Call once."""
-        async with self._places:
-            with translated(action, whose=self._whose), anyio.fail_after(_AN_ATTEMPT_S):
-                answer: dict[str, Any] = await getattr(self._client, call)(Bucket=self.settings.bucket, **request)
+        try:
+            async with self._places:
+                with translated(action, whose=self._whose), anyio.fail_after(_AN_ATTEMPT_S):
+                    answer: dict[str, Any] = await getattr(self._client, call)(Bucket=self.settings.bucket, **request)
+        except ServiceError as error:
+            if error.code == _NO_BUCKET:
+                raise UsageError(f"there is no bucket {self.settings.bucket!r}: see --runs-dir") from error
+            raise
         return answer
 
 
@@ -473,7 +479,7 @@ def _if(expected: str | None) -> dict[str, str]:
 
 
 def _is_missing(error: ServiceError) -> bool:
-    return error.status == _MISSING and error.code != "NoSuchBucket"
+    return error.status == _MISSING and error.code != _NO_BUCKET
 
 
 def _found(answer: Mapping[str, Any], body: bytes) -> Found:

@@ -99,6 +99,7 @@ class Run:
             self._tasks.progress[name].outcomes.update(of_shard.values())
         self._rollout: Rollout | None = None
         self._unwritten: RunFolderError | None = None
+        self._left_behind: RunFolderError | None = None
 
     @property
     def path(self) -> Path:
@@ -228,6 +229,7 @@ class Run:
             with anyio.CancelScope(shield=True):  # who leaves at once leaves nothing behind that is not there
                 await self.files.replica.close()
         except RunFolderError as error:
+            self._left_behind = error
             self._note_unwritten(error)
 
     def _raise_problem_of_only_shard(self) -> None:
@@ -300,6 +302,8 @@ class Run:
 
     def on_disk(self) -> str | None:
         """What is on disk of it, as far as that can be read; None if all is."""
+        if self._left_behind is not None:
+            return str(self._left_behind)
         if self._unwritten is None:
             return None
         if not self.path.is_dir():

@@ -9,7 +9,7 @@ from s3_proxy import Kind, S3Proxy, at_random, either, every, nth
 from s3_server import BUCKET, S3Server
 
 from bulk_esm.aws.bucket import Bucket, BucketSettings, open_bucket
-from bulk_esm.errors import NotAsExpectedError, ServiceError, UsageError
+from bulk_esm.errors import NotAsExpectedError, UsageError
 
 pytest_plugins = ("s3_fixtures",)
 
@@ -113,9 +113,9 @@ async def test_a_store_that_ignores_conditions_is_refused(bucket: Bucket, proxy:
 
 async def test_a_bucket_that_is_not_there_is_none(proxy: S3Proxy) -> None:
     async with open_bucket(BucketSettings(bucket="no-such-bucket", prefix=""), sleep=soon) as bucket:
-        with pytest.raises(ServiceError, match="NoSuchBucket"):
+        with pytest.raises(UsageError, match="there is no bucket 'no-such-bucket'"):
             await bucket.put("a", b"")
-        with pytest.raises(ServiceError, match="NoSuchBucket"):
+        with pytest.raises(UsageError, match="there is no bucket 'no-such-bucket'"):
             await bucket.get("a")
 
 
