@@ -13,8 +13,17 @@ import msgspec
 
 from bulk_esm.aws.bucket import Bucket, Entry, Found
 from bulk_esm.errors import RunFolderError
-from bulk_esm.store.begun import BEGUN, BegunTally
-from bulk_esm.store.s3.names import FIRST_GENERATION, GENERATION, file_of, is_appended, is_file, is_segment, segments_of
+from bulk_esm.store.begun import BegunTally
+from bulk_esm.store.s3.names import (
+    FIRST_GENERATION,
+    GENERATION,
+    WITH_HEAD,
+    file_of,
+    is_appended,
+    is_file,
+    is_segment,
+    segments_of,
+)
 from bulk_esm.store.shard_files import RECORD
 
 _TRIES = 3
@@ -27,11 +36,13 @@ class Segment(msgspec.Struct, frozen=True, kw_only=True):
         name: its own.
         body: its content.
         size: how much of the file it is, in bytes.
+        has_head: whether it begins with what the file's first line is with it.
     """
 
     name: str
     body: bytes
     size: int
+    has_head: bool = False
 
 
 class Kept(msgspec.Struct, kw_only=True):
@@ -155,7 +166,7 @@ class _Fetch:
                 raise _ChangedError(name)
             kept = Kept(etag=found.etag, generation=found.metadata.get(GENERATION, FIRST_GENERATION))
         segments = segments_of(name, kept.generation, self._entries) if is_appended(name) else []
-        await self._add(unfinished, segments, has_head=name.rpartition("/")[2] == BEGUN)
+        await self._add(unfinished, segments)
         unfinished.replace(path)
         ages = [self._entries[each].age_s for each in (name, *segments) if each in self._entries]
         _date(path, min(ages))
@@ -163,30 +174,22 @@ class _Fetch:
         kept.size = path.stat().st_size if is_appended(name) else 0
         self._kept[name] = kept
 
-    async def _add(self, path: Path, segments: Iterable[str], *, has_head: bool) -> None:
+    async def _add(self, path: Path, segments: Iterable[str]) -> None:
         for segment in segments:
             found = await self._bucket.get(f"{self._run_id}/{segment}")
             if found is None:
                 raise _ChangedError(segment)
-            _add_segment(path, found.body, has_head=has_head)
+            _add_segment(path, found.body, has_head=WITH_HEAD in found.metadata)
 
 
 def _add_segment(path: Path, body: bytes, *, has_head: bool) -> None:
-    if has_head and path.exists():
-        body = _with_new_head(path, body)
-    with path.open("ab") as file:
-        file.write(body)
-
-
-def _with_new_head(path: Path, segment: bytes) -> bytes:
-    """Write the first line of a segment over that of the file, where it has the same length; the rest is appended."""
-    head, _, lines = segment.partition(b"\n")
-    with path.open("r+b") as file:
-        if len(file.readline()) != len(head) + 1:
-            return segment  # of an older version, which wrote no such line
-        file.seek(0)
-        file.write(head + b"\n")
-    return lines
+    """Append a segment; what it has of the file's first line is written over that, which has the same length."""
+    head, _, lines = body.partition(b"\n") if has_head and path.exists() else (b"", b"", body)
+    with path.open("r+b" if head else "ab") as file:
+        if head:
+            file.write(head + b"\n")
+            file.seek(0, os.SEEK_END)
+        file.write(lines)
 
 
 def stamp_of(path: Path) -> tuple[int, int, int]:

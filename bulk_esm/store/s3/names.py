@@ -24,6 +24,7 @@ APPENDED: Final = (BEGUN, RESULTS, LOG)
 # In this order they are written: what a later file tells of is there by then. The record is what makes it a run.
 _IN_ORDER: Final = (BEGUN, OLD_RESULTS, RESULTS, LOG, TASK, PLAN, RECORD, FLEET)
 GENERATION: Final = "generation"
+WITH_HEAD: Final = "with-head"  # of a segment of `begun.jsonl` that begins with what its first line is by then
 FIRST_GENERATION: Final = "first"  # of segments before which no whole file was written
 
 _A_SHARD: Final = rf"{SHARDS}/[A-Za-z0-9-]+/"

@@ -25,10 +25,11 @@ from bulk_esm.aws.bucket import Bucket
 from bulk_esm.errors import AccessError, BulkEsmError, NotAsExpectedError, RecordingError, RunFolderError
 from bulk_esm.logs import get_logger
 from bulk_esm.model.records import RunStatus
-from bulk_esm.store.begun import BEGUN, BegunTally
+from bulk_esm.store.begun import BEGUN
 from bulk_esm.store.run_files import FLEET, SHARDS
 from bulk_esm.store.s3.fetching import Kept, Segment, fetch_record, fetch_run, stamp_of
-from bulk_esm.store.s3.names import FIRST_GENERATION, GENERATION, is_appended, is_file, rank, segment_name
+from bulk_esm.store.s3.names import FIRST_GENERATION, GENERATION, WITH_HEAD, is_appended, is_file, rank, segment_name
+from bulk_esm.store.s3.parts import lines_after, tally_of, whole_size, with_head
 from bulk_esm.store.s3.thread import BucketThread
 from bulk_esm.store.sealed import sealed_without_plan
 from bulk_esm.store.shard_files import RECORD
@@ -36,7 +37,6 @@ from bulk_esm.store.shard_files import RECORD
 log: Final = get_logger("store")
 
 SEGMENT_EVERY_S: Final = 5.0
-_SEGMENT: Final = 8 * 2**20  # bytes, at most
 
 
 class S3Replica:
@@ -184,7 +184,7 @@ class S3Replica:
     async def _write_whole(self, bucket: Bucket, name: str, *, anew: bool) -> None:
         async with self._lock(name):
             kept, path = self._kept.get(name), self._folder / name
-            stamp, size = stamp_of(path), _whole_size(path) if is_appended(name) else None
+            stamp, size = stamp_of(path), whole_size(path) if is_appended(name) else None
             is_there = kept is not None and kept.stamp == stamp and not kept.segments and size in (None, kept.size)
             if is_there and not anew:
                 return
@@ -198,7 +198,7 @@ class S3Replica:
             )
             self._kept[name] = Kept(etag=etag, stamp=stamp, size=size or 0, generation=generation)
             if name.rpartition("/")[2] == BEGUN:
-                self._kept[name].tally = _tally(path, size or 0)
+                self._kept[name].tally = tally_of(path, size or 0)
 
     async def _write_record_without_plan(self, bucket: Bucket) -> None:
         """A record with the digest of another list of shards would be taken for a damaged one."""
@@ -229,26 +229,30 @@ class S3Replica:
             path = self._folder / name
             while True:
                 kept = self._kept.setdefault(name, Kept(etag="", generation=FIRST_GENERATION))
-                lines = _lines_after(path, kept.size)
+                lines = lines_after(path, kept.size)
                 if not lines:
                     return
                 if kept.pending is None:
-                    body = lines
-                    if name.rpartition("/")[2] == BEGUN:
-                        kept.tally = kept.tally or _tally(path, kept.size)
-                        body = _with_head(kept.tally, lines, is_first=kept.size == 0)
-                    segment = segment_name(name, kept.generation, len(kept.segments) + 1)
-                    kept.pending = Segment(name=segment, body=body, size=len(lines))
+                    kept.pending = self._next_segment(name, kept, lines)
                 await self._put_segment(bucket, kept.pending)
                 kept.segments.append(kept.pending.name)
                 kept.size += kept.pending.size
                 kept.pending = None
 
+    def _next_segment(self, name: str, kept: Kept, lines: bytes) -> Segment:
+        segment = segment_name(name, kept.generation, len(kept.segments) + 1)
+        if name.rpartition("/")[2] != BEGUN:
+            return Segment(name=segment, body=lines, size=len(lines))
+        kept.tally = kept.tally or tally_of(self._folder / name, kept.size)
+        body, has_head = with_head(kept.tally, lines, is_first=kept.size == 0)
+        return Segment(name=segment, body=body, size=len(lines), has_head=has_head)
+
     async def _put_segment(self, bucket: Bucket, segment: Segment) -> None:
         """Write one; if an earlier attempt did so although its answer was lost, it is there as it is."""
         key = f"{self._run_id}/{segment.name}"
         try:
-            await bucket.put(key, segment.body, expected="")
+            metadata = {WITH_HEAD: "yes"} if segment.has_head else None
+            await bucket.put(key, segment.body, expected="", metadata=metadata)
         except NotAsExpectedError:
             found = await bucket.get(key)
             if found is None or found.body != segment.body:
@@ -267,47 +271,6 @@ class S3Replica:
     def _names(self) -> list[str]:
         paths = [*self._folder.iterdir(), *self._folder.glob(f"{SHARDS}/*/*")]
         return [name for path in paths if is_file(name := self._name(path))]
-
-
-def _whole_size(path: Path) -> int:
-    """How much of a file that grows is whole lines."""
-    with path.open("rb") as file:
-        size = file.seek(0, 2)
-        while size:
-            start = max(0, size - 65_536)
-            file.seek(start)
-            found = file.read(size - start).rfind(b"\n")
-            if found >= 0:
-                return start + found + 1
-            size = start
-    return 0
-
-
-def _lines_after(path: Path, start: int) -> bytes:
-    try:
-        with path.open("rb") as file:
-            file.seek(start)
-            found = file.read(_SEGMENT)
-    except FileNotFoundError:
-        return b""
-    return found[: found.rfind(b"\n") + 1]
-
-
-def _tally(path: Path, size: int) -> BegunTally:
-    """The tally of a file's first bytes."""
-    with path.open("rb") as file:
-        first = file.readline()
-        tally = BegunTally(first)
-        tally.add(file.read(max(0, size - len(first))) if tally.begins_with_head else first)
-    return tally
-
-
-def _with_head(tally: BegunTally, lines: bytes, *, is_first: bool) -> bytes:
-    """Lines with what the first one of the file is with them: that is written over in place, and not appended."""
-    if not tally.begins_with_head:
-        return lines
-    tally.add(lines.partition(b"\n")[2] if is_first else lines)
-    return tally.head() + (lines.partition(b"\n")[2] if is_first else lines)
 
 
 class _as_ours:  # noqa: N801 - a context manager
