@@ -122,6 +122,23 @@ async def test_a_page_that_lags_behind_the_plan_tells_nothing() -> None:
         assert simulator.report().count("get") == asked
 
 
+@in_virtual_time
+async def test_what_was_seen_changed_is_not_taken_back_by_a_picture_from_before() -> None:
+    async with world(fleet=queues(250)) as (simulator, home):
+        plan = await home.plan(Selection(all=True), CHANGE)
+        pages = [page async for page in home.control_plane.list()]
+        changed, moving = plan.items[100].uuid, plan.items[150].uuid
+        rereading = rereading_of(home, plan)
+        simulator.change_behind(changed, BatchSize=5)
+        simulator.change_behind(moving, State="Updating", BatchSize=5)
+        async for page in home.control_plane.list():
+            rereading.heed(page, home.clock.monotonic())
+        simulator.change_behind(moving, State="Enabled", BatchSize=5)
+        for page in pages:  # as they were
+            rereading.heed(page, home.clock.monotonic())
+        assert await found(rereading, plan) == dict.fromkeys((changed, moving), Outcome.CONFLICT)
+
+
 def when_ended(count: int, do: Callable[[], None]) -> tuple[list[Result], Callable[[Result], None]]:
     results: list[Result] = []
 
