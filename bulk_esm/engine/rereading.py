@@ -142,7 +142,9 @@ class Rereading:
         if uuid in self._endings:
             return False
         longest_s = longest_age_s(self._pages, self._control_plane.pacer.max_per_second)
-        return uuid in self._suspects or self._clock.monotonic() - self._read_at[uuid] > longest_s
+        # What was asked about once, and has had to wait for something else since, is not asked about again.
+        read_at = self._read_at.get(uuid, math.inf)
+        return uuid in self._suspects or self._clock.monotonic() - read_at > longest_s
 
     async def _sweep(self) -> None:
         left = set(self._waiting)

@@ -77,6 +77,16 @@ async def test_without_list_each_is_read_by_get_just_before_its_turn() -> None:
 
 
 @in_virtual_time
+async def test_what_has_had_its_turn_may_have_it_again() -> None:
+    """As where something else keeps it from being sent for a while."""
+    async with world(fleet=queues(3)) as (simulator, home):
+        plan = await home.plan(Selection(all=True), CHANGE)
+        rereading, waiting = rereading_of(home, plan), list(plan.updates)
+        assert [await rereading.next(waiting) for _ in range(3)] == [None] * 3
+        assert simulator.report().count("list") == 2  # for the plan, and once more
+
+
+@in_virtual_time
 async def test_any_page_is_news_of_what_waits() -> None:
     async with world(fleet=queues(250)) as (simulator, home):
         plan = await home.plan(Selection(all=True), CHANGE)
