@@ -94,13 +94,18 @@ class Rereading:
             asked_at: when it was asked for, on the clock.
         """
         for seen in page:
-            item = self._waiting.get(seen.uuid)
-            if item is None or is_newer(item.last_modified, than=seen.last_modified):
+            if (item := self._waiting.get(seen.uuid)) is None:
+                continue
+            before = item.before
+            is_same = seen.configuration == before.configuration  # as most are, and that costs least to see
+            if not is_same and is_newer(before.last_modified, than=seen.last_modified):
                 continue  # List lags behind the plan, and tells nothing
-            ending = self._ending(item, seen)
+            ending = None if is_same else self._ending(item, seen)
             if ending is None and seen.at_rest:
-                self._note(item.uuid, None, asked_at)
-            elif ending is not None and is_newer(seen.last_modified, than=item.last_modified):
+                # Where another page showed it otherwise, this may be a picture from before: Get tells.
+                if item.uuid not in self._endings and item.uuid not in self._suspects:
+                    self._note(item.uuid, None, asked_at)
+            elif ending is not None and is_newer(seen.last_modified, than=before.last_modified):
                 self._note(item.uuid, ending, asked_at)
             else:
                 self._suspects.add(item.uuid)
@@ -137,7 +142,9 @@ class Rereading:
         if uuid in self._endings:
             return False
         longest_s = longest_age_s(self._pages, self._control_plane.pacer.max_per_second)
-        return uuid in self._suspects or self._clock.monotonic() - self._read_at[uuid] > longest_s
+        # What was asked about once, and has had to wait for something else since, is not asked about again.
+        read_at = self._read_at.get(uuid, math.inf)
+        return uuid in self._suspects or self._clock.monotonic() - read_at > longest_s
 
     async def _sweep(self) -> None:
         left = set(self._waiting)

@@ -77,6 +77,16 @@ async def test_without_list_each_is_read_by_get_just_before_its_turn() -> None:
 
 
 @in_virtual_time
+async def test_what_has_had_its_turn_may_have_it_again() -> None:
+    """As where something else keeps it from being sent for a while."""
+    async with world(fleet=queues(3)) as (simulator, home):
+        plan = await home.plan(Selection(all=True), CHANGE)
+        rereading, waiting = rereading_of(home, plan), list(plan.updates)
+        assert [await rereading.next(waiting) for _ in range(3)] == [None] * 3
+        assert simulator.report().count("list") == 2  # for the plan, and once more
+
+
+@in_virtual_time
 async def test_any_page_is_news_of_what_waits() -> None:
     async with world(fleet=queues(250)) as (simulator, home):
         plan = await home.plan(Selection(all=True), CHANGE)
@@ -120,6 +130,23 @@ async def test_a_page_that_lags_behind_the_plan_tells_nothing() -> None:
         asked = simulator.report().count("get")
         assert await found(rereading, plan) == {}
         assert simulator.report().count("get") == asked
+
+
+@in_virtual_time
+async def test_what_was_seen_changed_is_not_taken_back_by_a_picture_from_before() -> None:
+    async with world(fleet=queues(250)) as (simulator, home):
+        plan = await home.plan(Selection(all=True), CHANGE)
+        pages = [page async for page in home.control_plane.list()]
+        changed, moving = plan.items[100].uuid, plan.items[150].uuid
+        rereading = rereading_of(home, plan)
+        simulator.change_behind(changed, BatchSize=5)
+        simulator.change_behind(moving, State="Updating", BatchSize=5)
+        async for page in home.control_plane.list():
+            rereading.heed(page, home.clock.monotonic())
+        simulator.change_behind(moving, State="Enabled", BatchSize=5)
+        for page in pages:  # as they were
+            rereading.heed(page, home.clock.monotonic())
+        assert await found(rereading, plan) == dict.fromkeys((changed, moving), Outcome.CONFLICT)
 
 
 def when_ended(count: int, do: Callable[[], None]) -> tuple[list[Result], Callable[[Result], None]]:
