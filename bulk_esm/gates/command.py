@@ -34,8 +34,9 @@ class CommandGate:
         """Prepare a command.
 
         Args:
-            command: for the shell. Its environment has `BULK_ESM_RUN_ID`, `BULK_ESM_RUN_FOLDER`, `BULK_ESM_WAVE`,
-                `BULK_ESM_WAVES` and a count for each outcome, such as `BULK_ESM_UPDATED`.
+            command: for the shell. Its environment has `BULK_ESM_GATE_RUN_ID`, `BULK_ESM_GATE_RUN_FOLDER`,
+                `BULK_ESM_GATE_WAVE`, `BULK_ESM_GATE_WAVES` and a count for each outcome, such as
+                `BULK_ESM_GATE_UPDATED`: a `bulk-esm` inside would take `BULK_ESM_WAVES` for its own flag.
             run_id: the run.
             folder: its folder.
             stderr: the file descriptor for its output; stdout carries results only.
@@ -49,9 +50,9 @@ class CommandGate:
         """Run it to its end; before the first wave there is nothing that it could tell."""
         if end is None:
             return None
-        counts = {f"BULK_ESM_{outcome.value.upper()}": str(end.outcomes.get(outcome, 0)) for outcome in Outcome}
-        names = {"BULK_ESM_RUN_ID": self._run_id, "BULK_ESM_RUN_FOLDER": str(self._folder.absolute())}
-        waves = {"BULK_ESM_WAVE": str(end.wave), "BULK_ESM_WAVES": str(end.waves)}
+        counts = {f"BULK_ESM_GATE_{outcome.value.upper()}": str(end.outcomes.get(outcome, 0)) for outcome in Outcome}
+        names = {"BULK_ESM_GATE_RUN_ID": self._run_id, "BULK_ESM_GATE_RUN_FOLDER": str(self._folder.absolute())}
+        waves = {"BULK_ESM_GATE_WAVE": str(end.wave), "BULK_ESM_GATE_WAVES": str(end.waves)}
         process = await anyio.open_process(
             ["/bin/sh", "-c", _GATE, "sh", self._command],
             stdin=subprocess.PIPE,

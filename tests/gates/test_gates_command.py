@@ -57,19 +57,19 @@ async def test_the_exit_code_decides(command: str, reason: str | None) -> None:
 
 async def test_what_a_command_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OF_THE_USER", "stays")
-    monkeypatch.setenv("BULK_ESM_UPDATED", "of an outer run")
+    monkeypatch.setenv("BULK_ESM_GATE_UPDATED", "of an outer run")
     monkeypatch.chdir(tmp_path)
     assert await gate("env > told", folder=Path("runs/one")).check(END) is None
     told = dict(line.split("=", 1) for line in (tmp_path / "told").read_text().splitlines() if "=" in line)
-    counts = {f"BULK_ESM_{outcome.value.upper()}": "0" for outcome in Outcome}
+    counts = {f"BULK_ESM_GATE_{outcome.value.upper()}": "0" for outcome in Outcome}
     expected = {
         **counts,
-        "BULK_ESM_RUN_ID": RUN_ID,
-        "BULK_ESM_RUN_FOLDER": str(tmp_path / "runs" / "one"),
-        "BULK_ESM_WAVE": "2",
-        "BULK_ESM_WAVES": "5",
-        "BULK_ESM_UPDATED": "150",
-        "BULK_ESM_FAILED": "3",
+        "BULK_ESM_GATE_RUN_ID": RUN_ID,
+        "BULK_ESM_GATE_RUN_FOLDER": str(tmp_path / "runs" / "one"),
+        "BULK_ESM_GATE_WAVE": "2",
+        "BULK_ESM_GATE_WAVES": "5",
+        "BULK_ESM_GATE_UPDATED": "150",
+        "BULK_ESM_GATE_FAILED": "3",
         "OF_THE_USER": "stays",
     }
     assert {name: told.get(name) for name in expected} == expected
