@@ -7,12 +7,14 @@ from typing import Any, Final
 from cyclopts import App, CycloptsError, Parameter
 
 from bulk_esm._version import __version__
+from bulk_esm.cli.configuration import Configuration
+from bulk_esm.cli.configured import with_places
 from bulk_esm.cli.selection_text import expanded_hint
 from bulk_esm.cli.signals import INTERRUPTED
 from bulk_esm.cli.streams import say
 from bulk_esm.errors import BulkEsmError, UsageError
 
-_COMMANDS: Final = {
+COMMANDS: Final = {
     "list": "Show the mappings that are there.",
     "plan": "Show what a change would do; changes nothing.",
     "apply": "Change mappings.",
@@ -23,6 +25,7 @@ _COMMANDS: Final = {
     "verify": "Tell whether the mappings still have what a run set.",
     "runs": "List what was done before.",
     "show": "Show what became of each mapping of a run.",
+    "config": "Show what is configured, and where.",
     "simulate": "Run a Lambda control plane on loopback.",
     "demo": "Pause and resume a simulated fleet, start to end.",
 }
@@ -42,10 +45,11 @@ def make_app(used: str | None = None) -> App:
         if used
         else "Start with: bulk-esm demo. Then: bulk-esm list, bulk-esm pause --function 'orders-*' --dry-run",
     )
-    for name, summary in _COMMANDS.items():
+    for name, summary in COMMANDS.items():
         settings = {"usage": _usage(name)} if name == used else {"help": summary}
         module = "continue_" if name == "continue" else name  # a word of the language
         app.command(f"bulk_esm.cli.{module}:{name}_command", name=name, **settings)
+    app.config = (Configuration(app, COMMANDS),)
     app.register_install_completion_command(help="Install shell completion for bash, zsh or fish.")
     return app
 
@@ -56,7 +60,7 @@ def run(arguments: list[str]) -> int:
     Returns:
         The exit code; see the README.
     """
-    used = next((word for word in arguments[:1] if word in _COMMANDS), None)
+    used = next((word for word in arguments[:1] if word in COMMANDS), None)
     for argument in arguments:
         if any("\ud800" <= each <= "\udfff" for each in argument):  # how Python passes on bytes that are no UTF-8
             return _complain(UsageError(f"{argument!r} is not text in UTF-8; give it another name"))
@@ -71,7 +75,8 @@ def run(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - no traceback reaches a user
-        return _complain(_cause(error))
+        cause = _cause(error)
+        return _complain(cause, with_places(str(cause)))
     return int(code or 0)
 
 
@@ -96,19 +101,20 @@ def _cause(error: Exception) -> BulkEsmError:
 
 def _usage(name: str) -> str:
     """As cyclopts writes it, who reads all flags for that: a tenth of the time that help takes."""
-    return f"Usage: bulk-esm {name} [OPTIONS]{' RUN' if name in _TAKE_A_RUN else ''}"
+    arguments = " RUN" if name in _TAKE_A_RUN else " [ARGS]" if name == "config" else ""
+    return f"Usage: bulk-esm {name} [OPTIONS]{arguments}"
 
 
 def _shown_default(value: Any) -> str | None:
     return None if value is None or value is False or value == () else str(value)
 
 
-def _complain(error: BulkEsmError) -> int:
+def _complain(error: BulkEsmError, text: str | None = None) -> int:
     from bulk_esm.logs import get_logger, shown_on_stderr
 
     shown = shown_on_stderr()
     if shown is not None and shown.as_json:
-        get_logger("cli").error(str(error), exit_code=error.exit_code)
+        get_logger("cli").error(text or str(error), exit_code=error.exit_code)
     else:
-        say(f"bulk-esm: {error}")
+        say(f"bulk-esm: {text or error}")
     return error.exit_code

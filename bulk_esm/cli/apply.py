@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from bulk_esm.cli.configured import is_configured
 from bulk_esm.cli.fleet_options import FleetOptions
 from bulk_esm.cli.options import (
     GUARDS,
@@ -68,6 +69,7 @@ def apply_command(
     set_up_logs(output)
     stdin_is_data = reads_stdin(select, change.requests)
     as_given = order == "given"
+    fleet = fleet.checked(aws)
     job = Job(
         command="apply",
         run=run,
@@ -78,12 +80,11 @@ def apply_command(
         as_given=as_given,
         goes_in_groups=fleet.shard_order is not None,
     )
-    fleet.check(aws)
     if plan is not None:
         if select != SelectOptions() or change != ChangeOptions():
             raise UsageError("--plan says which mappings and which change; it goes without those flags")
         return _apply_saved(plan, job, aws, fleet, only_its_parameters=only_my_parameters)
-    if only_my_parameters:
+    if only_my_parameters and not is_configured("--only-my-parameters"):
         raise UsageError("--only-my-parameters is about a plan that was saved; it goes with --plan")
     wanted = read_change(change)
     if as_given and isinstance(wanted, Change):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from bulk_esm.cli.configured import is_configured, own_unless_typed, typed
 from bulk_esm.cli.fleet_options import FleetOptions
 from bulk_esm.cli.options import ROLLOUT, RUN, AwsOptions, GuardOptions, OutputOptions, RunName, RunOptions, RunsOptions
 from bulk_esm.cli.streams import say
@@ -61,11 +62,15 @@ def continue_command(
     if files.only is not None:
         raise UsageError(f"that is one shard of a run; continue the whole of it: bulk-esm continue {files.path}")
     record = files.record()
-    hours = Hours.read(guards.deadline, guards.window or record.rollout.window)
-    budget = None if max_failures is None else Amount.parse(max_failures, "--max-failures")
+    window = own_unless_typed("--window", guards.window, record.rollout.window)
+    hours = Hours.read(guards.deadline, window)
+    budget = (
+        None
+        if max_failures is None or is_configured("--max-failures")
+        else Amount.parse(max_failures, "--max-failures")
+    )
     _refuse_what_makes_no_sense(files, record, guards, yes=yes, dry_run=dry_run)
-    fleet.check_for_run(aws, record.run_id, has_shards=files.has_shards)
-    fleet.refuse_groups()
+    fleet = fleet.of_run(record.run_id, has_shards=files.has_shards).continued()
 
     pace = aws.with_pace_of(record.rollout)
     tell_of_looks = partial(_tell_of_looks, pace.reach.max_per_second)
@@ -96,7 +101,7 @@ def continue_command(
             if rest.to_send and not yes and not await ask(_question(bulk, record, rest)):
                 say("nothing was changed")
                 return 0
-            run = rest.begin(deadline=hours.ends_at, most_failures=most_failures, window=guards.window)
+            run = rest.begin(deadline=hours.ends_at, most_failures=most_failures, window=window)
             return await run_and_report(bulk, run, output)
 
     return with_bulk(pace, fleet, work, runs_dir=runs.runs_dir, files=files)
@@ -110,8 +115,9 @@ def _refuse_what_makes_no_sense(
     from bulk_esm.store.finding import readable_runs
 
     refuse_no_account(guards)
-    for flag, given in (("--max-targets", guards.max_targets), ("--min-targets", guards.min_targets)):
-        if given is not None:
+    targets = {"--max-targets": guards.max_targets is not None, "--min-targets": guards.min_targets is not None}
+    for flag, given in typed(targets).items():
+        if given:
             raise UsageError(f"{flag}: a run that is continued has its targets; leave it out")
     beside = [other for _, other in readable_runs(files.path.absolute().parent)]
     if (other := put_back_since(record, beside)) is not None:

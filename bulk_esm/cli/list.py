@@ -55,7 +55,7 @@ def list_command(
     set_up_logs(output)
     reads_stdin(select)
     selection = read_selection(select)
-    fleet.check(aws)
+    fleet = fleet.checked(aws)
 
     async def work(bulk: BulkEsm) -> int:
         columns = with_place(_COLUMNS, _row) if bulk.fleet.is_named else (_COLUMNS, _row)

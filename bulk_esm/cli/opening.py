@@ -18,6 +18,7 @@ from bulk_esm.aws.logins import Logins
 from bulk_esm.aws.regions import unknown_region
 from bulk_esm.bulk import DEFAULT_RUNS_DIR, BulkEsm
 from bulk_esm.cli import collect_garbage
+from bulk_esm.cli.configured import is_configured, told_once
 from bulk_esm.cli.fleet_options import FleetOptions
 from bulk_esm.cli.options import AwsOptions, GuardOptions, OutputOptions
 from bulk_esm.cli.signals import INTERRUPTED, heard, leave
@@ -33,8 +34,13 @@ QUOTA_PER_SECOND: Final = 15
 
 
 def set_up_logs(options: OutputOptions) -> None:
-    """Show the log on stderr as the flags say."""
+    """Show the log on stderr as the flags say; and what there is to know of flags that were not typed."""
     log_to_stderr(options.log_level, as_json=options.log_format == "json")
+    notes, warnings = told_once()
+    for note in notes:
+        say(note, quiet=options.quiet)
+    for warning in warnings:
+        say(warning)
 
 
 def with_bulk(
@@ -116,7 +122,9 @@ def _region(aws: AwsOptions, fleet: FleetOptions, region: str | None, files: Run
     """The Region that all starts from: of an earlier run of the home shard, its own."""
     if files is not None and not files.has_shards:
         region = files.record().region
-    if aws.region:
+    if aws.region and (
+        region is None or not is_configured("--region")
+    ):  # where a plan or run was is no default's matter
         return aws.region
     if files is not None and files.has_shards:
         return Logins().home_region(aws.profile) or next((shard.region for shard in files.planned()), None)

@@ -72,6 +72,7 @@ def pause_command(
             raise UsageError(f"{flag} says that --for may be too long; say how long: --for 4h")
     if accept_data_loss and skip_data_loss:
         raise UsageError("--accept-data-loss pauses what --skip-data-loss leaves out; give one of them")
+    fleet = fleet.checked(aws)
     job = Job(
         command="pause",
         run=run,
@@ -84,7 +85,6 @@ def pause_command(
         goes_in_groups=fleet.shard_order is not None,
     )
     job.check(stdin_is_data=stdin_is_data)
-    fleet.check(aws)
 
     def plan_of(bulk: BulkEsm, context: PlanContext) -> Awaitable[RunPlan]:
         skips_s = for_ if skip_data_loss else 0.0

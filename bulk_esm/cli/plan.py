@@ -50,7 +50,7 @@ def plan_command(
     require_selection(selection)
     if save and not save.parent.is_dir():
         raise UsageError(f"--save {save}: there is no folder {save.parent}; make it first")
-    fleet.check(aws)
+    fleet = fleet.checked(aws)
 
     async def work(bulk: BulkEsm) -> int:
         groups = parse_shard_order(fleet.shard_order, bulk.shards)

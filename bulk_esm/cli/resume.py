@@ -86,7 +86,6 @@ def resume_command(
         runs=runs,
         output=output,
         ramp_s=ramp,
-        goes_in_groups=fleet.shard_order is not None,
     )
     if all_paused_:
         every = [run for run, _ in readable_runs(runs.runs_dir, salvage=runs.salvage)]
@@ -96,8 +95,9 @@ def resume_command(
         return _resume_runs(paused_by_runs(files), job, fleet, aws)
     selection = read_selection(select)
     require_selection(selection)
+    fleet = fleet.checked(aws)
+    job = replace(job, goes_in_groups=fleet.shard_order is not None)
     job.check(stdin_is_data=stdin_is_data)
-    fleet.check(aws)
 
     def plan_of(bulk: BulkEsm, context: PlanContext) -> Awaitable[RunPlan]:
         return bulk.plan(selection, Change({"Enabled": True}), context=context)
@@ -120,7 +120,8 @@ def _resume_runs(paused: PausedShards, job: Job, fleet: FleetOptions, aws: AwsOp
     files = paused.runs
     job = replace(job, undoes=",".join(one.record().run_id for one in files))
     for one in files:
-        fleet.check_for_run(aws, one.record().run_id, has_shards=one.has_shards)
+        fleet = fleet.of_run(one.record().run_id, has_shards=one.has_shards)
+    job = replace(job, goes_in_groups=fleet.shard_order is not None)
     job.check()
 
     def plan_of(bulk: BulkEsm, context: PlanContext) -> Awaitable[RunPlan]:

@@ -53,6 +53,7 @@ def rollback_command(
     set_up_logs(output)
     files = find_run(runs.runs_dir, name, salvage=runs.salvage)
     record = files.record()
+    fleet = fleet.of_run(record.run_id, has_shards=files.has_shards)
     job = Job(
         command="rollback",
         run=run,
@@ -64,7 +65,6 @@ def rollback_command(
         goes_in_groups=fleet.shard_order is not None,
     )
     job.check()
-    fleet.check_for_run(aws, record.run_id, has_shards=files.has_shards)
 
     def plan_of(bulk: BulkEsm, context: PlanContext) -> Awaitable[RunPlan]:
         return bulk.plan_rollback(files, force=force, context=context)

@@ -30,10 +30,12 @@ def runs_command(*, runs: RunsOptions = RunsOptions(), output: OutputOptions = O
 
     Example: bulk-esm runs
     """
+    from bulk_esm.cli.opening import set_up_logs
     from bulk_esm.cli.output import Results, form_for
     from bulk_esm.model.records import RunRecord
     from bulk_esm.store.finding import all_runs, records_of
 
+    set_up_logs(output)
     results = Results(form_for(output.output), _COLUMNS, _row)
     folders = all_runs(runs.runs_dir)
     for run, found in records_of(folders):

@@ -29,12 +29,14 @@ def show_command(
 
     Example: bulk-esm show last
     """
+    from bulk_esm.cli.opening import set_up_logs
     from bulk_esm.cli.output import Results, form_for, with_place
     from bulk_esm.cli.run_text import run_summary
     from bulk_esm.cli.summary import RESULT_COLUMNS, result_row
     from bulk_esm.model.records import RunStatus
     from bulk_esm.store.finding import find_run
 
+    set_up_logs(output)
     files = find_run(runs.runs_dir, name, salvage=runs.salvage)
     columns = with_place(RESULT_COLUMNS, result_row) if files.has_shards else (RESULT_COLUMNS, result_row)
     results = Results(form_for(output.output), *columns)

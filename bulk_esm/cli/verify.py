@@ -45,7 +45,7 @@ def verify_command(
     set_up_logs(output)
     files = find_run(runs.runs_dir, name, salvage=runs.salvage)
     record = files.record()
-    fleet.check_for_run(aws, record.run_id, has_shards=files.has_shards)
+    fleet = fleet.of_run(record.run_id, has_shards=files.has_shards)
     not_known = _not_known(files) if record.status is RunStatus.RUNNING else 0
     if not_known:
         say(
