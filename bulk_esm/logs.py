@@ -97,10 +97,12 @@ class StderrLog(NamedTuple):
     Attributes:
         level: the lowest level to show, such as `warning`. Tracebacks are shown at `debug` only.
         as_json: JSON-lines rather than text.
+        in_color: text in color.
     """
 
     level: str
     as_json: bool
+    in_color: bool = False
 
 
 _on_stderr: list[StderrLog] = []  # the last is what holds
@@ -111,7 +113,7 @@ def shown_on_stderr() -> StderrLog | None:
     return _on_stderr[-1] if _on_stderr else None
 
 
-def log_to_stderr(level: str, *, as_json: bool) -> None:
+def log_to_stderr(level: str, *, as_json: bool, in_color: bool = False) -> None:
     """Show events on stderr; for the command line, and the processes that work for it.
 
     What libraries log, and what Python warns of, is shown likewise, from `info` on: what of it matters to a user is an
@@ -120,12 +122,13 @@ def log_to_stderr(level: str, *, as_json: bool) -> None:
     Args:
         level: see `StderrLog`.
         as_json: see there.
+        in_color: see there.
     """
-    _on_stderr[:] = [StderrLog(level, as_json)]
+    _on_stderr[:] = [StderrLog(level, as_json, in_color)]
     ours, all_ = logging.getLogger(_ROOT), logging.getLogger()
     handler = logging.StreamHandler(sys.stderr)
     handler.setLevel(level.upper())
-    handler.setFormatter(_Formatter(as_json=as_json, tracebacks=level == "debug"))
+    handler.setFormatter(_Formatter(as_json=as_json, tracebacks=level == "debug", in_color=in_color))
     ours.addHandler(handler)
     ours.setLevel(level.upper())
     ours.propagate = False
@@ -163,11 +166,12 @@ class _Formatter(logging.Formatter):
     Args:
         as_json: JSON-lines rather than text for a terminal.
         tracebacks: whether to show them.
+        in_color: text in color.
     """
 
-    def __init__(self, *, as_json: bool, tracebacks: bool) -> None:
+    def __init__(self, *, as_json: bool, tracebacks: bool, in_color: bool = False) -> None:
         super().__init__()
-        self._as_json, self._tracebacks = as_json, tracebacks
+        self._as_json, self._tracebacks, self._in_color = as_json, tracebacks, in_color
 
     def format(self, record: logging.LogRecord) -> str:
         """Render one event."""
@@ -182,7 +186,7 @@ class _Formatter(logging.Formatter):
         if self._as_json:
             processors.append(structlog.processors.JSONRenderer())
         else:  # JSON escapes by itself
-            processors += [_escape, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+            processors += [_escape, structlog.dev.ConsoleRenderer(colors=self._in_color)]
         return structlog.stdlib.ProcessorFormatter(processors=processors, foreign_pre_chain=_shared())
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from cyclopts import App, CycloptsError, Parameter
 
 from bulk_esm._version import __version__
 from bulk_esm.cli.configuration import Configuration
-from bulk_esm.cli.configured import with_places
+from bulk_esm.cli.configured import configured, with_places
+from bulk_esm.cli.early import wants_detailed_exit_code, wants_json
 from bulk_esm.cli.selection_text import expanded_hint
 from bulk_esm.cli.signals import INTERRUPTED
-from bulk_esm.cli.streams import say
+from bulk_esm.cli.streams import manner, say, speaks_json, tell
 from bulk_esm.errors import BulkEsmError, UsageError
 
 COMMANDS: Final = {
@@ -60,23 +62,30 @@ def run(arguments: list[str]) -> int:
     Returns:
         The exit code; see the README.
     """
+    configured({}, {})
+    manner(as_json=wants_json(arguments))
     used = next((word for word in arguments[:1] if word in COMMANDS), None)
-    for argument in arguments:
-        if any("\ud800" <= each <= "\udfff" for each in argument):  # how Python passes on bytes that are no UTF-8
-            return _complain(UsageError(f"{argument!r} is not text in UTF-8; give it another name"))
     try:
-        if used and arguments[1:] == ["--help"]:
-            make_app(used).help_print([used])  # without reading the flags first, for all of which there is help
-            return 0
-        code = make_app(used)(arguments, result_action="return_value", exit_on_error=False, print_error=False)
+        return _run(used, arguments)
     except CycloptsError as error:
         unused = expanded_hint(getattr(error, "unused_tokens", None) or ())
-        return _complain(UsageError(f"{error}{unused} See: bulk-esm {f'{used} ' if used else ''}--help"))
+        found: BulkEsmError = UsageError(f"{error}{unused} See: bulk-esm {f'{used} ' if used else ''}--help")
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - no traceback reaches a user
-        cause = _cause(error)
-        return _complain(cause, with_places(str(cause)))
+        found = _cause(error)
+        found.args = (with_places(str(found)), *found.args[1:])
+    return _complain(found, used, arguments)
+
+
+def _run(used: str | None, arguments: list[str]) -> int:
+    for argument in arguments:
+        if any("\ud800" <= each <= "\udfff" for each in argument):  # how Python passes on bytes that are no UTF-8
+            raise UsageError(f"{argument!r} is not text in UTF-8; give it another name")
+    if used and arguments[1:] == ["--help"]:
+        make_app(used).help_print([used])  # without reading the flags first, for all of which there is help
+        return 0
+    code = make_app(used)(arguments, result_action="return_value", exit_on_error=False, print_error=False)
     return int(code or 0)
 
 
@@ -109,12 +118,11 @@ def _shown_default(value: Any) -> str | None:
     return None if value is None or value is False or value == () else str(value)
 
 
-def _complain(error: BulkEsmError, text: str | None = None) -> int:
-    from bulk_esm.logs import get_logger, shown_on_stderr
-
-    shown = shown_on_stderr()
-    if shown is not None and shown.as_json:
-        get_logger("cli").error(text or str(error), exit_code=error.exit_code)
+def _complain(error: BulkEsmError, used: str | None = None, arguments: Sequence[str] = ()) -> int:
+    # Where 2 is to mean changes, nothing else may.
+    code = 1 if used == "plan" and wants_detailed_exit_code(arguments) else error.exit_code
+    if speaks_json() or wants_json(arguments):
+        tell(str(error), level="error", more={"exit_code": code})
     else:
-        say(f"bulk-esm: {text or error}")
-    return error.exit_code
+        say(f"bulk-esm: {error}")
+    return code

@@ -58,8 +58,9 @@ class Configuration:
             if setting.rank != TYPED:
                 _append(named[flag], setting)
         places = {f"--{flag}": setting.where for flag, setting in found.items() if setting.rank != TYPED}
+        values = {f"--{flag}": str(setting.value) for flag, setting in found.items() if setting.rank != TYPED}
         told = [f"note: --{flag} is set by {found[flag].where}" for flag in found if _is_told(found[flag])]
-        configured(places, notes=told, warnings=self.unknown_variables(frozenset(named)))
+        configured(places, values, notes=told, warnings=self.unknown_variables(frozenset(named)))
 
     def held(self, command: str, arguments: dict[str, Argument]) -> dict[str, Setting]:
         """What holds for a command, by flag: what was typed, and what was not.

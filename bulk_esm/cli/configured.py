@@ -9,21 +9,32 @@ from typing import Final, TypeVar
 T = TypeVar("T")
 
 _FLAG: Final = re.compile(r"--[a-z][a-z-]*")
-_where: dict[str, str] = {}  # of this process: it carries out one command line
+# Of this process: it carries out one command line.
+_where: dict[str, str] = {}
+_values: dict[str, str] = {}
 _notes: list[str] = []
 _warnings: list[str] = []
 
 
-def configured(where: Mapping[str, str], *, notes: Iterable[str] = (), warnings: Iterable[str] = ()) -> None:
+def configured(
+    where: Mapping[str, str],
+    values: Mapping[str, str],
+    *,
+    notes: Iterable[str] = (),
+    warnings: Iterable[str] = (),
+) -> None:
     """Take note of what was not typed.
 
     Args:
         where: the place that sets each flag, such as `BULK_ESM_RATE` or `bulk-esm.toml, line 3`.
+        values: what each is set to.
         notes: what the user should know.
         warnings: what is likely to be a mistake.
     """
     _where.clear()
     _where.update(where)
+    _values.clear()
+    _values.update(values)
     _notes[:] = notes
     _warnings[:] = warnings
 
@@ -35,6 +46,15 @@ def is_configured(flag: str) -> bool:
         flag: such as `--rate`.
     """
     return flag in _where
+
+
+def configured_value(flag: str) -> str:
+    """What a flag that was not typed is set to; empty if it is not.
+
+    Args:
+        flag: such as `--rate`.
+    """
+    return _values.get(flag, "")
 
 
 def typed(flags: Mapping[str, bool]) -> dict[str, bool]:

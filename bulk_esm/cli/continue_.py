@@ -44,6 +44,7 @@ def continue_command(
 
     Example: bulk-esm continue last
     """
+    from bulk_esm.cli.asking import require_consent
     from bulk_esm.cli.change import outwait, tell_of_transition
     from bulk_esm.cli.damages import tell_of_damages
     from bulk_esm.cli.exit_codes import exit_code
@@ -51,7 +52,7 @@ def continue_command(
     from bulk_esm.cli.hours import Hours
     from bulk_esm.cli.looking import looking
     from bulk_esm.cli.opening import locked, set_up_logs, with_bulk
-    from bulk_esm.cli.running import ask, run_and_report
+    from bulk_esm.cli.running import run_and_report
     from bulk_esm.cli.shards_text import shard_problem_lines
     from bulk_esm.model.amounts import Amount
     from bulk_esm.model.records import RunStatus
@@ -98,11 +99,11 @@ def continue_command(
             most_failures = None if budget is None else budget.of(rest.updates)
             rest.rollout(most_failures)  # refused before one is asked
             await check_alarms(bulk, record.rollout.alarms)
-            if rest.to_send and not yes and not await ask(_question(bulk, record, rest)):
-                say("nothing was changed")
-                return 0
+            if rest.to_send and not yes:
+                question = _question(bulk, record, rest)
+                await require_consent(question, updates=rest.to_send, accounts=rest.accounts_left)
             run = rest.begin(deadline=hours.ends_at, most_failures=most_failures, window=window)
-            return await run_and_report(bulk, run, output)
+            return await run_and_report(bulk, run, output, grace_s=guards.grace)
 
     return with_bulk(pace, fleet, work, runs_dir=runs.runs_dir, files=files)
 

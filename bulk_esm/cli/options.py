@@ -141,9 +141,13 @@ class OutputOptions:
     """What is shown."""
 
     output: Annotated[
-        Literal["table", "jsonl", "csv"] | None,
-        Parameter(help="Form of the results: by default a table on a terminal, else jsonl."),
+        Literal["table", "json", "jsonl", "csv"] | None,
+        Parameter(help="Form of the results: by default a table on a terminal, else jsonl. json is one array."),
     ] = None
+    color: Annotated[
+        Literal["auto", "always", "never"],
+        Parameter(help="Color, in the log too: auto is on a terminal, unless NO_COLOR is set."),
+    ] = "auto"
     quiet: Annotated[bool, Parameter(help="No progress and no summary.")] = False
     config_profile: Annotated[
         str | None, Parameter(help="NAME of a table [config-profile.NAME] of bulk-esm.toml that holds too.")
@@ -151,7 +155,9 @@ class OutputOptions:
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Parameter(help="Lowest level of the log on stderr.")
     ] = "warning"
-    log_format: Annotated[Literal["console", "json"], Parameter(help="Form of the log on stderr.")] = "console"
+    log_format: Annotated[
+        Literal["console", "json"], Parameter(help="Form of stderr; with json each line of it is an event.")
+    ] = "console"
 
 
 @Parameter(name="*", group=COMMON)
@@ -231,6 +237,13 @@ class GuardOptions:
             "could not settle before the closing."
         ),
     ] = None
+    grace: Annotated[
+        Duration,
+        Parameter(
+            show_default="25s",
+            help="How long SIGTERM or Ctrl-C waits for what was accepted; less than what kills this process gives it.",
+        ),
+    ] = 25.0
     no_lock: Annotated[
         bool, Parameter(help="Run beside another run on this machine for the same account and Region.")
     ] = False

@@ -32,6 +32,7 @@ def show_command(
     from bulk_esm.cli.opening import set_up_logs
     from bulk_esm.cli.output import Results, form_for, with_place
     from bulk_esm.cli.run_text import run_summary
+    from bulk_esm.cli.running import show_summary
     from bulk_esm.cli.summary import RESULT_COLUMNS, result_row
     from bulk_esm.model.records import RunStatus
     from bulk_esm.store.finding import find_run
@@ -43,8 +44,8 @@ def show_command(
     results.add_all(files.results())
     results.finish()
     record = _counted(files.record(), files.results())
-    for line in run_summary(record, files):
-        say(line, quiet=output.quiet)
+    if not output.quiet:
+        show_summary(record, run_summary(record, files))
     if record.status is RunStatus.RUNNING:
         total = sum(entry.items for entry in files.fleet().shards)
         without = total - sum(record.counts.values())

@@ -78,6 +78,12 @@ class RunRest:
         return sum(count > 0 for count in self._updates.values())
 
     @property
+    def accounts_left(self) -> int:
+        """In how many accounts these shards are."""
+        shards = (entry.shard for entry in self._shards.shards)
+        return len({shard.account_id for shard in shards if self._updates[shard.name] > 0})
+
+    @property
     def to_send(self) -> int:
         """For how many mappings an update is still to be sent, as far as it was looked."""
         return self._updates.total() - sum(map(len, self._known.values()))
