@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
@@ -102,7 +103,9 @@ def continue_command(
             if rest.to_send and not yes:
                 question = _question(bulk, record, rest)
                 await require_consent(question, updates=rest.to_send, accounts=rest.accounts_left)
-            run = rest.begin(deadline=hours.ends_at, most_failures=most_failures, window=window)
+            run = rest.begin(
+                deadline=hours.ends_at, most_failures=most_failures, window=window, argv=tuple(sys.argv[1:])
+            )
             return await run_and_report(bulk, run, output, grace_s=guards.grace)
 
     return with_bulk(pace, fleet, work, runs_dir=runs.runs_dir, files=files)

@@ -31,6 +31,7 @@ from bulk_esm.model.events import MappingEnded, RunEvent
 from bulk_esm.model.records import Intent, RunRecord, RunStatus
 from bulk_esm.model.result import Outcome
 from bulk_esm.observers.observer import Observer
+from bulk_esm.runs.invoking import started_earlier
 from bulk_esm.runs.run import Run
 
 GRACE_S: Final = 25.0  # ECS and Kubernetes kill 30 s after they asked
@@ -163,7 +164,14 @@ async def _carried_out(
     """Carry it out, and hand over what ended it: carried past the task groups, which would wrap it."""
     failure: BulkEsmError | None = None
     record = run.record
-    context = GateContext(run_id=record.run_id, folder=run.path, read_alarms=bulk.alarms, tell=say, pass_on=pass_on)
+    context = GateContext(
+        run_id=record.run_id,
+        folder=run.path,
+        read_alarms=bulk.alarms,
+        tell=say,
+        pass_on=pass_on,
+        also_old_names=started_earlier(record),
+    )
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_stop_on_signal, run, tasks.cancel_scope, signals, grace_s)
         async with run_progress(run, clock=time.monotonic, console=console) as display:

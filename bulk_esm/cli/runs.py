@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from bulk_esm.model.records import RunRecord
     from bulk_esm.store.run_files import RunFiles
 
-_COLUMNS = ("run", "command", "region", "started", "status", "counts")
+_COLUMNS = ("run", "command", "region", "started", "by", "status", "counts")
 
 
 class _Unreadable(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,7 +67,10 @@ def _status(record: RunRecord) -> str:
 
 
 def _row(record: RunRecord | _Unreadable) -> Row:
+    from bulk_esm.cli.run_text import who_text
+
     if isinstance(record, _Unreadable):
-        return (record.run_id, "-", "-", "-", record.status, record.reason)
+        return (record.run_id, "-", "-", "-", "-", record.status, record.reason)
     counts = ", ".join(f"{count:,} {outcome}" for outcome, count in record.counts.items())
-    return (record.run_id, record.command, record.region, record.started_at, _status(record), counts)
+    by = who_text(record.user, record.host) or "-"
+    return (record.run_id, record.command, record.region, record.started_at, by, _status(record), counts)

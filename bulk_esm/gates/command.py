@@ -34,7 +34,15 @@ _WATCH: Final = 'read -r _ || kill -s KILL -- "-$1"'
 class CommandGate:
     """Halts when a command exits with anything but 0. Its output is passed on, its last lines go to the run's log."""
 
-    def __init__(self, command: str, *, run_id: str, folder: Path, told: Callable[[str], None] = to_stderr) -> None:
+    def __init__(
+        self,
+        command: str,
+        *,
+        run_id: str,
+        folder: Path,
+        told: Callable[[str], None] = to_stderr,
+        also_old_names: bool = False,
+    ) -> None:
         """Prepare a command.
 
         Args:
@@ -44,11 +52,13 @@ class CommandGate:
             run_id: the run.
             folder: its folder.
             told: called with each line that it writes, to stdout or stderr.
+            also_old_names: whether the names are there without `GATE_` too, for a command of an earlier version's run.
         """
         self._command = taken("command", command, str)
         self._run_id = run_id
         self._folder = folder
         self._told = told
+        self._also_old_names = also_old_names
 
     async def check(self, end: WaveEnd | None) -> str | None:
         """Run it to its end; before the first wave there is nothing that it could tell."""
@@ -57,9 +67,11 @@ class CommandGate:
         counts = {f"BULK_ESM_GATE_{outcome.value.upper()}": str(end.outcomes.get(outcome, 0)) for outcome in Outcome}
         names = {"BULK_ESM_GATE_RUN_ID": self._run_id, "BULK_ESM_GATE_RUN_FOLDER": str(self._folder.absolute())}
         waves = {"BULK_ESM_GATE_WAVE": str(end.wave), "BULK_ESM_GATE_WAVES": str(end.waves)}
+        told = {**names, **waves, **counts}
+        old = {name.replace("_GATE_", "_", 1): value for name, value in told.items()} if self._also_old_names else {}
         try:
             with capturing(self._told) as output:
-                code = await self._run(output, {**os.environ, **names, **waves, **counts})
+                code = await self._run(output, {**os.environ, **old, **told})
                 log.info("gate_ended", command=self._command, exit_code=code, last_lines=output.last_lines)
         except OSError as error:
             return f"gate {self._command!r} cannot be run: {error.strerror}"

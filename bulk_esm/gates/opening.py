@@ -24,6 +24,7 @@ class GateContext(msgspec.Struct, frozen=True, kw_only=True):
         read_alarms: reads the states of alarms, where the credentials are at home.
         tell: tells the user something.
         pass_on: called with each line that a command writes.
+        also_old_names: see `CommandGate`.
     """
 
     run_id: str
@@ -31,6 +32,7 @@ class GateContext(msgspec.Struct, frozen=True, kw_only=True):
     read_alarms: Callable[[tuple[str, ...]], Awaitable[Sequence[AlarmState]]]
     tell: Callable[[str], None]
     pass_on: Callable[[str], None] = to_stderr
+    also_old_names: bool = False
 
 
 def open_gates(settings: RolloutSettings, context: GateContext) -> list[Gate]:
@@ -44,7 +46,13 @@ def open_gates(settings: RolloutSettings, context: GateContext) -> list[Gate]:
     if settings.alarms:
         gates.append(AlarmGate(settings.alarms, context.read_alarms, context.tell))
     gates += [
-        CommandGate(command, run_id=context.run_id, folder=context.folder, told=context.pass_on)
+        CommandGate(
+            command,
+            run_id=context.run_id,
+            folder=context.folder,
+            told=context.pass_on,
+            also_old_names=context.also_old_names,
+        )
         for command in settings.gates
     ]
     return gates

@@ -1,7 +1,7 @@
 """What a command writes while it runs: passed on line by line, and its last lines kept.
 
-It is written to a file without a name and read from there. A pipe would end whatever the command leaves running, such as
-a server, as soon as nobody reads it any more.
+It is written to a file without a name and read from there. A pipe would end whatever the command leaves running, such
+as a server, as soon as nobody reads it any more.
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ from bulk_esm.model.rollout import RolloutSettings
 from bulk_esm.model.shard import Problem, Shard
 from bulk_esm.runs.each_shard import nobody
 from bulk_esm.runs.fleet import Fleet
+from bulk_esm.runs.invoking import caller, continued
 from bulk_esm.runs.locking import release
 from bulk_esm.runs.read_tasks import ReadTasks
 from bulk_esm.runs.run import Run, sum_counts
@@ -44,6 +45,7 @@ class RunRest:
         updates: how many the run's plan updates.
         perhaps_sent: how many have not, and may have been sent something: each is looked at with Get, as List lags.
         lock: takes the locks that the run is to hold.
+        principal_arn: who goes on with it, where that is known.
     """
 
     def __init__(self, fleet: Fleet, files: RunFiles, doubts_about: Callable[[Shard], Doubts]) -> None:
@@ -53,6 +55,7 @@ class RunRest:
         self.problems: dict[str, Problem] = {}
         self.total = self.ended = self.failures = self.updates = self.perhaps_sent = 0
         self.lock: Callable[[], Sequence[RunLock]] = tuple
+        self.principal_arn: str | None = None
         self._fleet = fleet
         self._files = files
         # The files of a run of the home shard do not say by which profile it was reached: this command line does.
@@ -187,7 +190,12 @@ class RunRest:
         return rollout
 
     def begin(
-        self, *, deadline: datetime | None = None, most_failures: int | None = None, window: str | None = None
+        self,
+        *,
+        deadline: datetime | None = None,
+        most_failures: int | None = None,
+        window: str | None = None,
+        argv: tuple[str, ...] = (),
     ) -> Run:
         """Open the run again: what has no final result loses the one that it has, so that each has one at its end.
 
@@ -195,6 +203,7 @@ class RunRest:
             deadline: when all should have ended now.
             most_failures: how many mappings may fail in all of the run; as many as it said if left out.
             window: when it may work from now on; as it said if left out.
+            argv: the command line that goes on with it.
 
         Raises:
             RefusedError: more have failed already, or another run is at work there.
@@ -202,12 +211,14 @@ class RunRest:
         rollout = self.rollout(most_failures, window)
         locks = self.lock()
         try:
-            return self._begun(rollout, deadline, locks)
+            return self._begun(rollout, deadline, locks, argv)
         except BaseException:
             release(locks)
             raise
 
-    def _begun(self, rollout: RolloutSettings, deadline: datetime | None, locks: Sequence[RunLock]) -> Run:
+    def _begun(
+        self, rollout: RolloutSettings, deadline: datetime | None, locks: Sequence[RunLock], argv: tuple[str, ...]
+    ) -> Run:
         for lock in locks:
             lock.tell(str(self._files.path.absolute()))
         if self.late.ends:
@@ -223,14 +234,16 @@ class RunRest:
             files.keep_begun(sent | {result.uuid for result in left.kept if tells_of_sending(result)})
             files.keep_results(left.kept)
             ended[shard.name] = {result.uuid: result.outcome for result in left.kept}
+        now, rate = iso(self._fleet.clock.now()) or "", self._fleet.reach.max_per_second
+        who = caller(self.principal_arn)
         record = msgspec.structs.replace(
-            self.record,
+            continued(self.record, who, argv=argv, max_per_second=rate, started_at=now),
             status=RunStatus.RUNNING,
             rollout=rollout,
             reason=None,
             ended_at=None,
             results=None,
-            continued_at=iso(self._fleet.clock.now()),
+            continued_at=now,
             requests=sum_counts(self.record.requests, self.requests),
         )
         self._files.write_record(record)

@@ -26,6 +26,7 @@ from bulk_esm.model.waves import wave_sizes
 from bulk_esm.model.window import Window
 from bulk_esm.observers.observer import Observer, Observers
 from bulk_esm.runs.fleet import Fleet
+from bulk_esm.runs.invoking import ended
 from bulk_esm.runs.locking import release
 from bulk_esm.runs.rollout import Rollout
 from bulk_esm.runs.shard_progress import ShardProgress
@@ -234,6 +235,7 @@ class Run:
             shards=dict(shards),
             results=None if self.files.has_shards else self.files.shard(self._shards.shards[0].shard).results_digest(),
         )
+        self.record = ended(self.record)
         self._written(lambda: self.files.write_record(self.record))
         if self._unwritten is not None:
             reason = self.record.reason or str(self._unwritten)

@@ -174,8 +174,11 @@ async def test_a_gate_does_not_outlive_a_killed_run(tmp_path: Path) -> None:
 async def test_what_a_gate_leaves_on_purpose_stays(tmp_path: Path) -> None:
     """Such as a server that it started, and that writes: only a run that is killed takes all with it."""
     pids = tmp_path / "pids"
-    writes = f"until test -e {tmp_path / 'go'}; do sleep 0.01; done; echo served; touch {tmp_path / 'served'}; exec sleep 600"
-    assert await gate(f"({writes}) & echo $! > {pids}").check(END) is None
+    served = f"echo served; touch {tmp_path / 'served'}; exec sleep 600"
+    assert (
+        await gate(f"(until test -e {tmp_path / 'go'}; do sleep 0.01; done; {served}) & echo $! > {pids}").check(END)
+        is None
+    )
     (tmp_path / "go").touch()
     assert await comes((tmp_path / "served").exists)
     left = int(pids.read_text())
