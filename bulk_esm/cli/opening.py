@@ -97,7 +97,7 @@ async def interruptible(work: Callable[[], Awaitable[int]]) -> int:
     collect_garbage()
     loop, signals = asyncio.get_running_loop(), itertools.count(1)
 
-    def on_signal() -> None:
+    def on_signal(_: int) -> None:
         if next(signals) > 1:
             leave()
         loop.call_soon_threadsafe(scope.cancel)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import signal
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
@@ -27,12 +28,15 @@ from bulk_esm.cli.summary import RESULT_COLUMNS, result_row
 from bulk_esm.errors import BulkEsmError
 from bulk_esm.gates.gate import WaveEnd
 from bulk_esm.gates.opening import GateContext, open_gates
+from bulk_esm.logs import get_logger
 from bulk_esm.model.events import MappingEnded, RunEvent
 from bulk_esm.model.records import Intent, RunRecord, RunStatus
 from bulk_esm.model.result import Outcome
 from bulk_esm.observers.observer import Observer
 from bulk_esm.runs.invoking import started_earlier
 from bulk_esm.runs.run import Run
+
+log: Final = get_logger("cli")
 
 GRACE_S: Final = 25.0  # ECS and Kubernetes kill 30 s after they asked
 _TOLD_OF_A_RUN: Final = ("run_id", "command", "status", "reason", "counts", "requests", "started_at", "ended_at")
@@ -125,10 +129,10 @@ async def run_to_the_end(
     # What is there now stays to the end: to search it for garbage again and again would stop the sending meanwhile.
     gc.collect()
     gc.freeze()
-    signals, loop = asyncio.Queue[None](), asyncio.get_running_loop()
+    signals, loop = asyncio.Queue[int](), asyncio.get_running_loop()
 
-    def on_signal() -> None:
-        loop.call_soon_threadsafe(signals.put_nowait, None)
+    def on_signal(number: int) -> None:
+        loop.call_soon_threadsafe(signals.put_nowait, number)
 
     with heard(on_signal):  # to the last word of its record, which a third signal does not stop
         failure = await _carried_out(bulk, run, observers, console, signals, grace_s)
@@ -158,7 +162,7 @@ async def _carried_out(
     run: Run,
     observers: Sequence[Observer],
     console: Screen,
-    signals: asyncio.Queue[None],
+    signals: asyncio.Queue[int],
     grace_s: float,
 ) -> BulkEsmError | None:
     """Carry it out, and hand over what ended it: carried past the task groups, which would wrap it."""
@@ -194,14 +198,14 @@ def _confirming(display: Display) -> Callable[[WaveEnd], Awaitable[bool]]:
     return confirm
 
 
-async def _stop_on_signal(run: Run, scope: anyio.CancelScope, signals: asyncio.Queue[None], grace_s: float) -> None:
+async def _stop_on_signal(run: Run, scope: anyio.CancelScope, signals: asyncio.Queue[int], grace_s: float) -> None:
     """The first signal stops sending and waits for what is in flight; a second one, or a long wait, ends it."""
-    await signals.get()
+    log.info("signal", name=signal.Signals(await signals.get()).name, grace_s=grace_s)
     run.stop()
     say(f"\nstopping: nothing more is sent; waiting up to {grace_s:g} s for what was. Again to leave at once")
     for _ in range(_LAST_LOOKS):
         with anyio.move_on_after(grace_s / _LAST_LOOKS):
-            await signals.get()
+            log.info("signal", name=signal.Signals(await signals.get()).name)
             say(f"left at once; to finish it: bulk-esm continue {run.path}")
             break
         run.stop()  # looks once more at all that was accepted

@@ -24,6 +24,7 @@ from bulk_esm.model.slices import Slice, slices_of
 from bulk_esm.model.stopping import Stop, status_of
 from bulk_esm.model.waves import wave_sizes
 from bulk_esm.model.window import Window
+from bulk_esm.observers.event_log import log_event
 from bulk_esm.observers.observer import Observer, Observers
 from bulk_esm.runs.fleet import Fleet
 from bulk_esm.runs.invoking import ended
@@ -148,7 +149,7 @@ class Run:
             BulkEsmError: what ended the work in the only shard; or a file could not be read or written. Every item has
                 its result all the same.
         """
-        tell = Observers(observers)
+        tell = Observers([log_event, *observers])
         status, reason = RunStatus.INTERRUPTED, None
         with at_work(self.path), logging_to_file(self.path / LOG):
             tell(RunBegan(self.record))
