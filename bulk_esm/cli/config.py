@@ -56,8 +56,8 @@ def config_command(
     """
     from bulk_esm.cli.app import COMMANDS, make_app
     from bulk_esm.cli.configuration import Configuration, flags_of
-    from bulk_esm.cli.opening import set_up_logs
     from bulk_esm.cli.output import Results, form_for
+    from bulk_esm.cli.set_up import set_up_logs
     from bulk_esm.cli.streams import say
     from bulk_esm.model.parameters import nearest
 

@@ -52,8 +52,9 @@ def continue_command(
     from bulk_esm.cli.guards import check_account, check_alarms
     from bulk_esm.cli.hours import Hours
     from bulk_esm.cli.looking import looking
-    from bulk_esm.cli.opening import locked, set_up_logs, with_bulk
+    from bulk_esm.cli.opening import locked, with_bulk
     from bulk_esm.cli.running import run_and_report
+    from bulk_esm.cli.set_up import set_up_logs
     from bulk_esm.cli.shards_text import shard_problem_lines
     from bulk_esm.model.amounts import Amount
     from bulk_esm.model.records import RunStatus

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import resource
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -19,30 +18,18 @@ from bulk_esm.aws.logins import Logins
 from bulk_esm.aws.regions import unknown_region
 from bulk_esm.bulk import DEFAULT_RUNS_DIR, BulkEsm
 from bulk_esm.cli import collect_garbage
-from bulk_esm.cli.configured import is_configured, told_once
+from bulk_esm.cli.configured import is_configured
 from bulk_esm.cli.fleet_options import FleetOptions
-from bulk_esm.cli.options import AwsOptions, GuardOptions, OutputOptions
+from bulk_esm.cli.options import AwsOptions, GuardOptions
 from bulk_esm.cli.signals import INTERRUPTED, heard, leave
-from bulk_esm.cli.streams import in_color, manner, say, speaks_json
+from bulk_esm.cli.streams import say
 from bulk_esm.errors import UsageError
 from bulk_esm.executors.protocols import Executor
-from bulk_esm.logs import log_to_stderr
 from bulk_esm.model.checked import AboveZero, AtLeastOne, taken
 from bulk_esm.model.shard import Shard
 from bulk_esm.store.run_files import RunFiles
 
 QUOTA_PER_SECOND: Final = 15
-
-
-def set_up_logs(options: OutputOptions) -> None:
-    """Show the log on stderr as the flags say; and what there is to know of flags that were not typed."""
-    manner(as_json=options.log_format == "json", color=options.color)
-    log_to_stderr(options.log_level, as_json=speaks_json(), in_color=in_color(sys.stderr))
-    notes, warnings = told_once()
-    for note in notes:
-        say(note, quiet=options.quiet)
-    for warning in warnings:
-        say(warning)
 
 
 def with_bulk(

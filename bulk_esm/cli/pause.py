@@ -60,7 +60,8 @@ def pause_command(
     from bulk_esm.cli.change import change
     from bulk_esm.cli.inputs import read_selection, reads_stdin, require_selection
     from bulk_esm.cli.job import Job
-    from bulk_esm.cli.opening import set_up_logs, with_bulk
+    from bulk_esm.cli.opening import with_bulk
+    from bulk_esm.cli.set_up import set_up_logs
     from bulk_esm.model.change import Change
 
     set_up_logs(output)

@@ -39,7 +39,8 @@ def plan_command(
     from bulk_esm.cli.change import planned, show_items, show_summary
     from bulk_esm.cli.exit_codes import exit_code
     from bulk_esm.cli.inputs import read_change, read_selection, reads_stdin, require_selection
-    from bulk_esm.cli.opening import set_up_logs, with_bulk
+    from bulk_esm.cli.opening import with_bulk
+    from bulk_esm.cli.set_up import set_up_logs
     from bulk_esm.cli.streams import say
     from bulk_esm.model.change import Change
     from bulk_esm.model.records import Intent

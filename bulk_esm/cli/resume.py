@@ -66,7 +66,8 @@ def resume_command(
     from bulk_esm.cli.change import change
     from bulk_esm.cli.inputs import read_selection, reads_stdin, require_selection
     from bulk_esm.cli.job import Job
-    from bulk_esm.cli.opening import set_up_logs, with_bulk
+    from bulk_esm.cli.opening import with_bulk
+    from bulk_esm.cli.set_up import set_up_logs
     from bulk_esm.model.change import Change
     from bulk_esm.runs.resuming import paused_anything, paused_by_runs
     from bulk_esm.store.finding import find_run, readable_runs

@@ -47,7 +47,8 @@ def rollback_command(
     """
     from bulk_esm.cli.change import change
     from bulk_esm.cli.job import Job
-    from bulk_esm.cli.opening import set_up_logs, with_bulk
+    from bulk_esm.cli.opening import with_bulk
+    from bulk_esm.cli.set_up import set_up_logs
     from bulk_esm.store.finding import find_run
 
     set_up_logs(output)

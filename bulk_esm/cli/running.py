@@ -6,12 +6,11 @@ import asyncio
 import gc
 import signal
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 import anyio
-import msgspec
 
 from bulk_esm.bulk import BulkEsm
 from bulk_esm.cli.asking import ask
@@ -23,8 +22,9 @@ from bulk_esm.cli.output import Results, form_for, with_place
 from bulk_esm.cli.run_text import run_summary, unplanned_lines
 from bulk_esm.cli.screen import Screen
 from bulk_esm.cli.signals import heard
-from bulk_esm.cli.streams import pass_on, say, speaks_json, tell
+from bulk_esm.cli.streams import pass_on, say
 from bulk_esm.cli.summary import RESULT_COLUMNS, result_row
+from bulk_esm.cli.telling import tell_summary
 from bulk_esm.errors import BulkEsmError
 from bulk_esm.gates.gate import WaveEnd
 from bulk_esm.gates.opening import GateContext, open_gates
@@ -39,7 +39,6 @@ from bulk_esm.runs.run import Run
 log: Final = get_logger("cli")
 
 GRACE_S: Final = 25.0  # ECS and Kubernetes kill 30 s after they asked
-_TOLD_OF_A_RUN: Final = ("run_id", "command", "status", "reason", "counts", "requests", "started_at", "ended_at")
 _LAST_LOOKS: Final = 3  # at what was accepted, within that time
 # Thousands of lines without news would push what matters off a terminal; whoever asks for the table gets all of it.
 _ONLY_COUNTED: Final = frozenset({Outcome.UPDATED, Outcome.UNCHANGED, Outcome.NOT_STARTED})
@@ -138,23 +137,12 @@ async def run_to_the_end(
         failure = await _carried_out(bulk, run, observers, console, signals, grace_s)
         at_the_end()
     if not quiet:
-        show_summary(run.record, [*run_summary(run.record, run.files), *unplanned_lines(run.record, run.unplanned)])
+        tell_summary(run.record, [*run_summary(run.record, run.files), *unplanned_lines(run.record, run.unplanned)])
     if (on_disk := run.on_disk()) is not None:
         say(f"  {on_disk}")
     if failure is not None:
         raise failure
     return run.record
-
-
-def show_summary(record: RunRecord, lines: Iterable[str]) -> None:
-    """Say what a run came to; as JSON, in one event."""
-    if not speaks_json():
-        for line in lines:
-            say(line)
-        return
-    members = msgspec.to_builtins(record)
-    told = {name: members[name] for name in _TOLD_OF_A_RUN}
-    tell("summary", more={**told, "lines": [line.strip() for line in lines]})
 
 
 async def _carried_out(

@@ -30,8 +30,8 @@ def runs_command(*, runs: RunsOptions = RunsOptions(), output: OutputOptions = O
 
     Example: bulk-esm runs
     """
-    from bulk_esm.cli.opening import set_up_logs
     from bulk_esm.cli.output import Results, form_for
+    from bulk_esm.cli.set_up import set_up_logs
     from bulk_esm.model.records import RunRecord
     from bulk_esm.store.finding import all_runs, records_of
 

@@ -29,11 +29,11 @@ def show_command(
 
     Example: bulk-esm show last
     """
-    from bulk_esm.cli.opening import set_up_logs
     from bulk_esm.cli.output import Results, form_for, with_place
     from bulk_esm.cli.run_text import run_summary
-    from bulk_esm.cli.running import show_summary
+    from bulk_esm.cli.set_up import set_up_logs
     from bulk_esm.cli.summary import RESULT_COLUMNS, result_row
+    from bulk_esm.cli.telling import tell_summary
     from bulk_esm.model.records import RunStatus
     from bulk_esm.store.finding import find_run
 
@@ -45,7 +45,7 @@ def show_command(
     results.finish()
     record = _counted(files.record(), files.results())
     if not output.quiet:
-        show_summary(record, run_summary(record, files))
+        tell_summary(record, run_summary(record, files))
     if record.status is RunStatus.RUNNING:
         total = sum(entry.items for entry in files.fleet().shards)
         without = total - sum(record.counts.values())

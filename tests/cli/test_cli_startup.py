@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from cyclopts.help import format_usage
@@ -42,6 +43,14 @@ def test_help_waits_for_no_aws_client(arguments: list[str]) -> None:
     assert "cyclopts" in modules
     assert not modules & HEAVY
     assert rooms(modules) <= {"_version", "cli", "errors", "escaping", "model"}
+
+
+@pytest.mark.parametrize("arguments", [["runs"], ["config"], ["config", "pause"]], ids=" ".join)
+def test_what_asks_aws_nothing_waits_for_no_client(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert not imported(*arguments, "--output", "json") & {"aiobotocore", "aiohttp", "anyio"}
 
 
 @pytest.mark.parametrize("command", COMMANDS)
