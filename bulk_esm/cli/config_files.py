@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from bulk_esm.cli.config_rules import NOT_FROM_FILE, NOT_FROM_WORKING_FOLDER, Setting
+from bulk_esm.cli.config_rules import NOT_FROM_FILE, NOT_FROM_WORKING_FOLDER, PATHS, Setting
 from bulk_esm.errors import UsageError
 
 FILE: Final = "bulk-esm.toml"
@@ -95,7 +95,8 @@ class ConfigFile:
         for table, rank in self.tables(command, profile):
             for key, value in _at(self.content, table).items():
                 if not isinstance(value, dict):
-                    yield Setting(key, value, self.where((*table, key)), 2 + 2 * rank + weaker)
+                    found = _at_home(value) if key in PATHS else value
+                    yield Setting(key, found, self.where((*table, key)), 2 + 2 * rank + weaker)
 
     def check(self, flags: Mapping[str, Callable[[], frozenset[str]]], hint: Callable[[str, str | None], str]) -> None:
         """Refuse what no command would heed, and what may not be said in a file.
@@ -186,6 +187,13 @@ def read_files() -> list[ConfigFile]:
 def variable_of(flag: str) -> str:
     """The environment variable of a flag."""
     return f"BULK_ESM_{flag.upper().replace('-', '_')}"
+
+
+def _at_home(value: Any) -> Any:
+    """A path, or several, with ~ as the home folder."""
+    if isinstance(value, list):
+        return [_at_home(one) for one in value]
+    return os.path.expanduser(value) if isinstance(value, str) else value  # noqa: PTH111 - a Path makes s3:/ of s3://
 
 
 def _is_own(path: Path) -> bool:

@@ -29,6 +29,8 @@ NOT_FROM_FILE: Final = frozenset(
 NOT_FROM_WORKING_FOLDER: Final = frozenset(
     {"gate", "endpoint-url", "role-arn", "notify", "runs-dir", "scheduler", "save"}
 )
+# Whose ~ the shell makes a home folder of on the command line; in a file nobody else does.
+PATHS: Final = frozenset({"change", "fleet", "from-file", "plan", "requests", "runs-dir", "save"})
 # Told where a variable sets them: one that was exported and forgotten acts on every command.
 TOLD: Final = (NOT_FROM_FILE - {"config-profile"}) | {"dry-run"}
 

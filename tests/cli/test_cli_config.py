@@ -5,10 +5,15 @@ from pathlib import Path
 
 import pytest
 from cli_harness import FAST, SPEED, Cli, Inside, Simulated, listening
+from hypothesis import given
+from hypothesis import strategies as st
 
+from bulk_esm.cli.config_files import ConfigFile
 from bulk_esm.cli.config_rules import NOT_FROM_FILE, NOT_FROM_WORKING_FOLDER, TYPED, Setting, effective
+from bulk_esm.errors import UsageError
 
 FILE = "bulk-esm.toml"
+YES = ("--yes", *FAST)
 
 
 @pytest.fixture
@@ -166,6 +171,74 @@ def test_what_is_typed_is_stronger(tmp_path: Path, simulated: Simulated, inside:
         done = inside(home, command, "last", *FAST, *(["--yes"] if command == "rollback" else []))
         assert done.code == 0, done.stderr
     assert inside(home, "list", "--region", "us-east-1", "--shards-at-once", "3").code == 2  # typed, so meant
+
+
+def test_what_is_configured_of_a_fleet_is_not_held_against_its_run(
+    tmp_path: Path, simulated: Simulated, inside: Inside
+) -> None:
+    """A run says its shards itself, and where they are; the file is of the next fleet by now."""
+    fleet = 'accounts = "123456789012"\nregions = "us-east-1"\nrole-name = "r"\nshard-order = "accounts"\n'
+    (tmp_path / FILE).write_text(fleet, encoding="utf-8")
+    environment = {**simulated.environment, "BULK_ESM_YES": "true", "BULK_ESM_RATE": str(12 * SPEED)}
+    assert inside(environment, "pause", "--source-type", "sqs").code == 0
+    run = Cli(tmp_path).last_run()
+    assert (run.path / "fleet.json").exists()
+    (tmp_path / FILE).write_text(fleet.replace("us-east-1", "eu-west-1"), encoding="utf-8")
+    for command in ("verify", "continue", "rollback"):
+        done = inside(environment, command, run.path.name)
+        assert done.code == 0, done.stderr
+    refused = inside(environment, "verify", run.path.name, "--accounts", "123456789012")
+    assert (refused.code, "the run says which shards" in refused.stderr) == (2, True)
+
+
+def test_a_configured_region_is_no_runs(tmp_path: Path, simulated: Simulated, inside: Inside) -> None:
+    environment = {**simulated.environment, "BULK_ESM_RATE": str(12 * SPEED)}
+    assert inside(environment, "pause", "--source-type", "sqs", "--yes").code == 0
+    (tmp_path / FILE).write_text('region = "eu-west-1"\n', encoding="utf-8")
+    assert inside(environment, "verify", "last").code == 0
+    refused = inside(environment, "verify", "last", "--region", "eu-west-1")
+    assert (refused.code, "is a run in us-east-1, not in eu-west-1" in refused.stderr) == (2, True)
+    assert inside(environment, "rollback", "last", "--yes").code == 0
+
+
+def test_a_run_that_is_continued_keeps_its_own_pace(tmp_path: Path, simulated: Simulated, inside: Inside) -> None:
+    waves = ("--waves", "1,100%", "--gate", "test -e go", "--max-failures", "3", "--rate", "1100")
+    assert inside(simulated.environment, "pause", "--source-type", "sqs", "--yes", *waves).code == 3
+    (tmp_path / FILE).write_text('rate = 7\nmax-failures = "0"\nmax-targets = "1"\n', encoding="utf-8")
+    assert inside(simulated.environment, "continue", "last", "--yes").code == 3  # its gate is still shut
+    (tmp_path / "go").touch()
+    assert inside(simulated.environment, "continue", "last", "--yes", "--rate", "1300").code == 0
+    record = Cli(tmp_path).last_run().record
+    assert [one["max_per_second"] for one in record["invocations"]] == [1100, 1100, 1300]
+    assert record["rollout"]["most_failures"] == 3
+    assert inside(simulated.environment, "rollback", "last", *YES).code == 2  # a new run is held to --max-targets
+
+
+def test_a_path_of_a_file_may_begin_at_home(tmp_path: Path, own: Path, inside: Inside) -> None:
+    own.write_text('runs-dir = "~/kept"\n', encoding="utf-8")
+    assert inside({}, "config").records[0]["value"] == str(tmp_path / "kept")
+
+
+def test_any_text_is_taken_or_refused(tmp_path: Path) -> None:
+    def refuses(text: str) -> bool:
+        (tmp_path / FILE).write_text(text, encoding="utf-8")
+        try:
+            ConfigFile(tmp_path / FILE, is_own=True).check({"pause": lambda: frozenset({"rate"})}, lambda *_: "none")
+        except UsageError:
+            return True
+        return False
+
+    words = st.sampled_from(
+        ["[", "]", "pause", "rate", "config-profile", ".", "=", "3", '"', "{", "}", "\n", " ", "yes", "#"]
+    )
+
+    @given(st.lists(words).map("".join))
+    def check(text: str) -> None:
+        refuses(text)
+
+    check()
+    assert refuses("[pause]\nyes=3")
+    assert not refuses("[config-profile.pause.pause]\nrate=3")
 
 
 def test_variables_that_are_none(inside: Inside) -> None:

@@ -236,3 +236,14 @@ def test_two_accounts_are_not_said_yes_to_with_y(tmp_path: Path, simulated: Simu
     [count] = re.findall(r"Update ([\d,]+) mappings in 2 shards", shown)
     code, _ = at_terminal(cli, *pause, answers=[f"{count}\n".encode()], asks="of mappings: ")
     assert code == 0
+
+
+def test_no_to_going_on_is_a_refusal_too(tmp_path: Path, simulated: Simulated) -> None:
+    cli = Cli(tmp_path, simulated.environment)
+    assert cli("pause", "--all", *YES, "--waves", "1,100%", "--gate", "test -e go").code == 3
+    (tmp_path / "go").touch()
+    updates = simulated.report().count(Kind.UPDATE)
+    code, shown = at_terminal(cli, "continue", "last", *FAST, answers=[b"n\n"])
+    assert (code, "nothing was changed" in shown) == (2, True)
+    assert simulated.report().count(Kind.UPDATE) == updates
+    assert at_terminal(cli, "continue", "last", *FAST, answers=[b"y\n"])[0] == 0
