@@ -18,6 +18,7 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -67,7 +68,7 @@ class ConfigFile:
             self.content: dict[str, Any] = tomllib.loads(self._text)
         except OSError as error:
             raise UsageError(f"{path} cannot be read: {error.strerror}") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except (ValueError, RecursionError) as error:  # also what is no text, a number without end, arrays in arrays
             raise UsageError(f"{path} is not TOML: {error}") from error
 
     @property
@@ -163,8 +164,22 @@ class ConfigFile:
 
     def where(self, path: tuple[str, ...]) -> str:
         """The place of a key, by its line where that can be told."""
-        line = _line_of(self._text, path)
+        above = (path[:length] for length in range(len(path), 0, -1))  # of a table in a line it is that line
+        line = next((self._lines[one] for one in above if one in self._lines), None)
         return f"{self.path}, line {line}" if line else f"{self.path}, {'.'.join(path)}"
+
+    @cached_property
+    def _lines(self) -> dict[tuple[str, ...], int]:
+        """The lines of keys and tables, which the standard library's reader does not tell."""
+        found: dict[tuple[str, ...], int] = {}
+        table: tuple[str, ...] = ()
+        for number, line in enumerate(self._text.splitlines(), start=1):
+            if header := _TABLE.match(line):
+                table = _names(f"[{header[1]}]")
+                found.setdefault(table, number)
+            elif (key := _KEY.match(line)) and (names := _names(f"{key[1]} = 0")):
+                found.setdefault((*table, *names), number)
+        return found
 
 
 def read_files() -> list[ConfigFile]:
@@ -211,28 +226,14 @@ def _at(content: Mapping[str, Any], table: tuple[str, ...]) -> Mapping[str, Any]
     return content
 
 
-def _line_of(text: str, path: tuple[str, ...]) -> int | None:
-    """The line of a key, which the standard library's reader does not tell."""
-    table: tuple[str, ...] = ()
-    for number, line in enumerate(text.splitlines(), start=1):
-        header = _TABLE.match(line)
-        if header:
-            table = _names(f"[{header[1]}]")
-        key = None if header else _KEY.match(line)
-        found = (*table, *_names(f"{key[1]} = 0")) if key else table
-        if (header or key) and found and found == path[: len(found)] and (found == path or key):
-            return number
-    return None
-
-
 def _names(text: str) -> tuple[str, ...]:
-    """The names of a line's key or table."""
+    """The names of a line's key or table; none within a string of several lines."""
     import tomllib
 
     try:
         found: Any = tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
-        return ()  # within a string of several lines
+    except ValueError:
+        return ()
     names = []
     while isinstance(found, dict) and found:
         ((name, found),) = found.items()

@@ -57,6 +57,10 @@ WRONG = {
     'timeout = "15"': "--timeout '15' is not a duration; write it like 90s, 15m, 2h or 1d (--timeout is from "
     "bulk-esm.toml, line 1)",
     'max-targets = "many"': "(--max-targets is from bulk-esm.toml, line 1)",
+    "pause = { waev = 3 }": "line 1: waev is no flag of pause; did you mean waves?",
+    "pause.waev = 3": "line 1: waev is no flag of pause; did you mean waves?",
+    f"rate = {'[' * 9999}": "bulk-esm.toml is not TOML: ",
+    f"rate = {'9' * 9999}": "bulk-esm.toml is not TOML: ",
     "rate =": "bulk-esm.toml is not TOML: ",
     b"rate = '\xff'".decode("latin-1"): "bulk-esm.toml is not TOML: ",
 }
