@@ -12,7 +12,7 @@ import anyio
 import msgspec
 
 from bulk_esm.aws.alarms import AlarmState
-from bulk_esm.aws.session import Connection
+from bulk_esm.aws.session import Connection, Identity
 from bulk_esm.errors import AccessError, RefusedError, ServiceError, UsageError
 from bulk_esm.executors.tasks import PlanChange, PlanRollback, RenewPlan, Task
 from bulk_esm.model.change import Change
@@ -57,7 +57,7 @@ class BulkEsm:
         *,
         runs_dir: RunsDir,
         plans: ExitStack,
-        who: list[str | None] | None = None,
+        who: list[Identity | None] | None = None,
         earlier: RunsDir | None = None,
         locks: Locks | None = None,
     ) -> None:
@@ -124,8 +124,13 @@ class BulkEsm:
         if not self._who:
             self._who.append(None)
             with anyio.move_on_after(_WHO_WE_ARE_WITHIN_S), suppress(ServiceError):
-                self._who[0] = await self.home.account_id()
-        return self._who[0]
+                self._who[0] = await self.home.identity()
+        return self._who[0].account_id if self._who[0] is not None else None
+
+    @property
+    def principal_arn(self) -> str | None:
+        """The identity of the credentials, if STS was asked and did answer."""
+        return self._who[0].arn if self._who and self._who[0] is not None else None
 
     async def require_home_account(self) -> None:
         """Refuse to go on in another account than that of an earlier plan or run, before Lambda is asked anything more.
@@ -414,6 +419,7 @@ class BulkEsm:
         await self.fleet.clock.sleep(self.seconds_to_wait(files))
         rest = await plan_rest(there.fleet, files, doubts_about=self._doubts, waiting=waiting, looking=looking)
         shards = (*files.planned(), *files.unplanned())
+        rest.principal_arn = self.principal_arn
         rest.lock = lambda: self._lock(shards, "continue", files.path.absolute().parent)
         return rest
 
@@ -473,7 +479,8 @@ class BulkEsm:
         planned = [entry.shard for entry in plan.entries if entry.problem is None]
         locks = self._lock(planned, intent.command, place_at(self.runs_dir).folder)
         try:
-            files = plan.publish(intent, groups or [plan.shards], most_failed_shards)
+            principal_arn = self.principal_arn
+            files = plan.publish(intent, groups or [plan.shards], most_failed_shards, principal_arn=principal_arn)
         except BaseException:
             release(locks.own)
             raise

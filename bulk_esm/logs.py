@@ -95,10 +95,12 @@ class StderrLog(NamedTuple):
     Attributes:
         level: the lowest level to show, such as `warning`. Tracebacks are shown at `debug` only.
         as_json: JSON-lines rather than text.
+        in_color: text in color.
     """
 
     level: str
     as_json: bool
+    in_color: bool = False
 
 
 _on_stderr: list[StderrLog] = []  # the last is what holds
@@ -109,7 +111,7 @@ def shown_on_stderr() -> StderrLog | None:
     return _on_stderr[-1] if _on_stderr else None
 
 
-def log_to_stderr(level: str, *, as_json: bool) -> None:
+def log_to_stderr(level: str, *, as_json: bool, in_color: bool = False) -> None:
     """Show events on stderr; for the command line, and the processes that work for it.
 
     What libraries log, and what Python warns of, is shown likewise, from `info` on: what of it matters to a user is an
@@ -118,12 +120,15 @@ def log_to_stderr(level: str, *, as_json: bool) -> None:
     Args:
         level: see `StderrLog`.
         as_json: see there.
+        in_color: see there.
     """
-    _on_stderr[:] = [StderrLog(level, as_json)]
+    _on_stderr[:] = [StderrLog(level, as_json, in_color)]
     ours, all_ = logging.getLogger(_ROOT), logging.getLogger()
     handler = logging.StreamHandler(sys.stderr)
     handler.setLevel(level.upper())
-    handler.setFormatter((_JsonLines if as_json else _Text)(tracebacks=level == "debug"))
+    handler.setFormatter(
+        _JsonLines(tracebacks=level == "debug") if as_json else _Text(tracebacks=level == "debug", in_color=in_color)
+    )
     ours.addHandler(handler)
     ours.setLevel(level.upper())
     ours.propagate = False
@@ -160,6 +165,7 @@ class _JsonLines(logging.Formatter):
 
     Args:
         tracebacks: whether to show them.
+        in_color: text in color.
     """
 
     def __init__(self, *, tracebacks: bool) -> None:
@@ -196,11 +202,12 @@ class _Text(logging.Formatter):
 
     Args:
         tracebacks: whether to show them.
+        in_color: whether in color.
     """
 
-    def __init__(self, *, tracebacks: bool) -> None:
+    def __init__(self, *, tracebacks: bool, in_color: bool = False) -> None:
         super().__init__()
-        self._tracebacks = tracebacks
+        self._tracebacks, self._in_color = tracebacks, in_color
 
     def format(self, record: logging.LogRecord) -> str:
         """Render one event."""
@@ -214,7 +221,7 @@ class _Text(logging.Formatter):
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             structlog.processors.format_exc_info if self._tracebacks else _drop_traceback,
             _escape,
-            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
+            structlog.dev.ConsoleRenderer(colors=self._in_color),
         ]
         of_libraries: list[Any] = [
             structlog.stdlib.add_log_level,

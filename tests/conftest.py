@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from bulk_esm import logs
+from bulk_esm.cli.streams import manner
 
 settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any-machine")
@@ -20,5 +21,6 @@ def logging_as_it_was() -> Iterator[None]:
     yield
     logging.captureWarnings(capture=False)
     logs._on_stderr.clear()
+    manner()
     for logger, (level, propagate, handlers) in zip(loggers, before, strict=True):
         logger.level, logger.propagate, logger.handlers = level, propagate, handlers

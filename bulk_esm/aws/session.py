@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import aiobotocore
 from aiobotocore.config import AioConfig
@@ -66,6 +66,18 @@ class ConnectionSettings(Checked, frozen=True, kw_only=True):
         return Role(arn=self.role_arn, external_id=self.external_id, duration_s=self.role_duration_s)
 
 
+class Identity(NamedTuple):
+    """Whose credentials are.
+
+    Attributes:
+        account_id: the account.
+        arn: the user, or the role's session; None where the answer lacks it.
+    """
+
+    account_id: str
+    arn: str | None
+
+
 class Connection:
     """A way into one account and Region: its control plane, and the tags of its resources."""
 
@@ -102,14 +114,19 @@ class Connection:
             return await read_alarms(client, names)
 
     async def account_id(self) -> str:
-        """The account of the credentials, as STS tells it.
+        """The account of the credentials, as STS tells it; see `identity`."""
+        return (await self.identity()).account_id
+
+    async def identity(self) -> Identity:
+        """Whose the credentials are, as STS tells it.
 
         Raises:
             AccessError: the credentials are refused.
             ServiceError: an answer that retrying did not mend.
         """
         async with self._client("sts", "sts:GetCallerIdentity") as client:
-            return str((await client.get_caller_identity())["Account"])
+            answer = await client.get_caller_identity()
+            return Identity(account_id=str(answer["Account"]), arn=answer.get("Arn"))
 
     async def organization_accounts(self, ou: str | None = None) -> list[str]:
         """The accounts in use of the organization; see `active_accounts` and `accounts_under`.

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Any, Final
 
 from cyclopts import App, CycloptsError, Parameter
 
 from bulk_esm._version import __version__
+from bulk_esm.cli.configuration import Configuration
+from bulk_esm.cli.configured import configured, with_places
+from bulk_esm.cli.early import wants_detailed_exit_code, wants_json
 from bulk_esm.cli.selection_text import expanded_hint
 from bulk_esm.cli.signals import INTERRUPTED
-from bulk_esm.cli.streams import say
+from bulk_esm.cli.streams import manner, say, speaks_json, tell
 from bulk_esm.errors import BulkEsmError, UsageError
 
-_COMMANDS: Final = {
+COMMANDS: Final = {
     "list": "Show the mappings that are there.",
     "plan": "Show what a change would do; changes nothing.",
     "apply": "Change mappings.",
@@ -24,6 +28,7 @@ _COMMANDS: Final = {
     "verify": "Tell whether the mappings still have what a run set.",
     "runs": "List what was done before.",
     "show": "Show what became of each mapping of a run.",
+    "config": "Show what is configured, and where.",
     "simulate": "Run a Lambda control plane on loopback.",
     "demo": "Pause and resume a simulated fleet, start to end.",
 }
@@ -43,10 +48,11 @@ def make_app(used: str | None = None) -> App:
         if used
         else "Start with: bulk-esm demo. Then: bulk-esm list, bulk-esm pause --function 'orders-*' --dry-run",
     )
-    for name, summary in _COMMANDS.items():
+    for name, summary in COMMANDS.items():
         settings = {"usage": _usage(name)} if name == used else {"help": summary}
         module = "continue_" if name == "continue" else name  # a word of the language
         app.command(f"bulk_esm.cli.{module}:{name}_command", name=name, **settings)
+    app.config = (Configuration(app, COMMANDS),)
     app.register_install_completion_command(help="Install shell completion for bash, zsh or fish.")
     return app
 
@@ -57,25 +63,33 @@ def run(arguments: list[str]) -> int:
     Returns:
         The exit code; see the README.
     """
-    used = next((word for word in arguments[:1] if word in _COMMANDS), None)
-    for argument in arguments:
-        if any("\ud800" <= each <= "\udfff" for each in argument):  # how Python passes on bytes that are no UTF-8
-            return _complain(UsageError(f"{argument!r} is not text in UTF-8; give it another name"))
+    configured({}, {})
+    manner(as_json=wants_json(arguments))
+    used = next((word for word in arguments[:1] if word in COMMANDS), None)
     try:
-        if used and arguments[1:] == ["--help"]:
-            make_app(used).help_print([used])  # without reading the flags first, for all of which there is help
-            return 0
-        code = make_app(used)(arguments, result_action="return_value", exit_on_error=False, print_error=False)
+        return _run(used, arguments)
     except CycloptsError as error:
         unused = expanded_hint(getattr(error, "unused_tokens", None) or ())
-        return _complain(UsageError(f"{error}{unused} See: bulk-esm {f'{used} ' if used else ''}--help"))
+        found: BulkEsmError = UsageError(f"{error}{unused} See: bulk-esm {f'{used} ' if used else ''}--help")
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - no traceback reaches a user
-        return _complain(_cause(error))
+        found = _cause(error)
+        found.args = (with_places(str(found)), *found.args[1:])
     finally:
         if (places := sys.modules.get("bulk_esm.cli.places")) is not None:  # none was opened otherwise
             places.close_places()
+    return _complain(found, used, arguments)
+
+
+def _run(used: str | None, arguments: list[str]) -> int:
+    for argument in arguments:
+        if any("\ud800" <= each <= "\udfff" for each in argument):  # how Python passes on bytes that are no UTF-8
+            raise UsageError(f"{argument!r} is not text in UTF-8; give it another name")
+    if used and arguments[1:] == ["--help"]:
+        make_app(used).help_print([used])  # without reading the flags first, for all of which there is help
+        return 0
+    code = make_app(used)(arguments, result_action="return_value", exit_on_error=False, print_error=False)
     return int(code or 0)
 
 
@@ -100,19 +114,19 @@ def _cause(error: Exception) -> BulkEsmError:
 
 def _usage(name: str) -> str:
     """As cyclopts writes it, who reads all flags for that: a tenth of the time that help takes."""
-    return f"Usage: bulk-esm {name} [OPTIONS]{' RUN' if name in _TAKE_A_RUN else ''}"
+    arguments = " RUN" if name in _TAKE_A_RUN else " [ARGS]" if name == "config" else ""
+    return f"Usage: bulk-esm {name} [OPTIONS]{arguments}"
 
 
 def _shown_default(value: Any) -> str | None:
     return None if value is None or value is False or value == () else str(value)
 
 
-def _complain(error: BulkEsmError) -> int:
-    from bulk_esm.logs import get_logger, shown_on_stderr
-
-    shown = shown_on_stderr()
-    if shown is not None and shown.as_json:
-        get_logger("cli").error(str(error), exit_code=error.exit_code)
+def _complain(error: BulkEsmError, used: str | None = None, arguments: Sequence[str] = ()) -> int:
+    # Where 2 is to mean changes, nothing else may.
+    code = 1 if used == "plan" and wants_detailed_exit_code(arguments) else error.exit_code
+    if speaks_json() or wants_json(arguments):
+        tell(str(error), level="error", more={"exit_code": code})
     else:
         say(f"bulk-esm: {error}")
-    return error.exit_code
+    return code

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from bulk_esm.cli.configured import is_configured
 from bulk_esm.cli.fleet_options import FleetOptions
 from bulk_esm.cli.options import (
     GUARDS,
@@ -62,13 +63,15 @@ def apply_command(
     from bulk_esm.cli.change import change as carry_change
     from bulk_esm.cli.inputs import read_change, read_selection, reads_stdin, require_selection
     from bulk_esm.cli.job import Job
-    from bulk_esm.cli.opening import set_up_logs, with_bulk
+    from bulk_esm.cli.opening import with_bulk
     from bulk_esm.cli.places import place_for
+    from bulk_esm.cli.set_up import set_up_logs
     from bulk_esm.model.change import Change
 
     set_up_logs(output)
     stdin_is_data = reads_stdin(select, change.requests)
     as_given = order == "given"
+    fleet = fleet.checked(aws)
     job = Job(
         command="apply",
         run=run,
@@ -79,12 +82,11 @@ def apply_command(
         as_given=as_given,
         goes_in_groups=fleet.shard_order is not None,
     )
-    fleet.check(aws)
     if plan is not None:
         if select != SelectOptions() or change != ChangeOptions():
             raise UsageError("--plan says which mappings and which change; it goes without those flags")
         return _apply_saved(plan, job, aws, fleet, only_its_parameters=only_my_parameters)
-    if only_my_parameters:
+    if only_my_parameters and not is_configured("--only-my-parameters"):
         raise UsageError("--only-my-parameters is about a plan that was saved; it goes with --plan")
     wanted = read_change(change)
     if as_given and isinstance(wanted, Change):

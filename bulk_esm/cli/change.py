@@ -11,6 +11,7 @@ import anyio
 import msgspec
 
 from bulk_esm.bulk import BulkEsm
+from bulk_esm.cli.asking import require_consent
 from bulk_esm.cli.damages import tell_of_damages
 from bulk_esm.cli.exit_codes import exit_code
 from bulk_esm.cli.fleet_options import FleetOptions
@@ -21,7 +22,7 @@ from bulk_esm.cli.opening import locked
 from bulk_esm.cli.options import OutputOptions
 from bulk_esm.cli.output import Results, form_for, with_place
 from bulk_esm.cli.planning_display import planning_progress
-from bulk_esm.cli.running import ask, run_and_report
+from bulk_esm.cli.running import run_and_report
 from bulk_esm.cli.screen import Screen
 from bulk_esm.cli.selection_text import unmatched_lines
 from bulk_esm.cli.shards_text import groups_lines, shard_problem_lines, shards_text
@@ -99,9 +100,9 @@ async def change(
             return code
         _refuse_blocked(plan, job)
         await check_alarms(bulk, job.waves.alarm)
-        if plan.updates and not job.run.yes and not await ask(_question(bulk, plan)):
-            say("nothing was changed")
-            return 0
+        if plan.updates and not job.run.yes:
+            accounts = {entry.shard.account_id for entry in plan.entries if entry.updates}
+            await require_consent(_question(bulk, plan), updates=plan.updates, accounts=len(accounts))
         run = bulk.prepare(
             plan,
             intent=msgspec.structs.replace(intent, rollout=job.rollout(updates=plan.updates)),
@@ -110,7 +111,7 @@ async def change(
             most_failed_shards=fleet.max_failed_shards,
             deadline=job.hours.ends_at,
         )
-        return await run_and_report(bulk, run, job.output)
+        return await run_and_report(bulk, run, job.output, grace_s=job.guards.grace)
 
 
 async def planned(bulk: BulkEsm, plan_of: PlanOf, intent: Intent, output: OutputOptions) -> RunPlan:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import nullcontext
 from datetime import datetime
 from functools import partial
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from bulk_esm.cli.configured import is_configured, own_unless_typed, typed
 from bulk_esm.cli.fleet_options import FleetOptions
 from bulk_esm.cli.options import ROLLOUT, RUN, AwsOptions, GuardOptions, OutputOptions, RunName, RunOptions, RunsOptions
 from bulk_esm.cli.streams import say
@@ -16,6 +18,7 @@ from bulk_esm.errors import RefusedError, UsageError
 
 if TYPE_CHECKING:
     from bulk_esm.bulk import BulkEsm
+    from bulk_esm.model.amounts import Amount
     from bulk_esm.model.records import RunRecord
     from bulk_esm.runs.continuing import RunRest
     from bulk_esm.store.place import RunsPlace
@@ -45,17 +48,18 @@ def continue_command(
 
     Example: bulk-esm continue last
     """
+    from bulk_esm.cli.asking import require_consent
     from bulk_esm.cli.change import outwait, tell_of_transition
     from bulk_esm.cli.damages import tell_of_damages
     from bulk_esm.cli.exit_codes import exit_code
     from bulk_esm.cli.guards import check_account, check_alarms
     from bulk_esm.cli.hours import Hours
     from bulk_esm.cli.looking import looking
-    from bulk_esm.cli.opening import locked, set_up_logs, with_bulk
+    from bulk_esm.cli.opening import locked, with_bulk
     from bulk_esm.cli.places import place_for
-    from bulk_esm.cli.running import ask, run_and_report
+    from bulk_esm.cli.running import run_and_report
+    from bulk_esm.cli.set_up import set_up_logs
     from bulk_esm.cli.shards_text import shard_problem_lines
-    from bulk_esm.model.amounts import Amount
     from bulk_esm.model.records import RunStatus
     from bulk_esm.runs.locking import HeldLocks
     from bulk_esm.store.finding import find_run
@@ -64,13 +68,12 @@ def continue_command(
     place = place_for(runs, aws)
     files = find_run(place, name, salvage=runs.salvage)
     record = files.record()
-    hours = Hours.read(guards.deadline, guards.window or record.rollout.window)
-    budget = None if max_failures is None else Amount.parse(max_failures, "--max-failures")
+    window = own_unless_typed("--window", guards.window, record.rollout.window)
+    hours = Hours.read(guards.deadline, window)
+    budget = _budget(max_failures)
     _refuse_what_makes_no_sense(place, files, guards, yes=yes, dry_run=dry_run)
     asks_for_cluster = fleet.executor is not None or fleet.scheduler is not None
-    fleet = fleet.with_work_of(record) if files.has_shards else fleet
-    fleet.check_for_run(aws, record.run_id, has_shards=files.has_shards)
-    fleet.refuse_groups()
+    fleet = _fleet_of(files, record, fleet)
 
     pace = aws.with_pace_of(record.rollout)
     tell_of_looks = partial(_tell_of_looks, pace.reach.max_per_second)
@@ -98,20 +101,35 @@ def continue_command(
             most_failures = None if budget is None else budget.of(rest.updates)
             rest.rollout(most_failures)  # refused before one is asked
             await check_alarms(bulk, record.rollout.alarms)
-            if rest.to_send and not yes and not await ask(_question(bulk, record, rest)):
-                say("nothing was changed")
-                return 0
+            if rest.to_send and not yes:
+                await require_consent(_question(bulk, record, rest), updates=rest.to_send, accounts=rest.accounts_left)
             run = rest.begin(
                 deadline=hours.ends_at,
                 most_failures=most_failures,
-                window=guards.window,
+                window=window,
                 executor=fleet.executor,
                 scheduler=fleet.scheduler,
+                argv=tuple(sys.argv[1:]),
             )
-            return await run_and_report(bulk, run, output)
+            return await run_and_report(bulk, run, output, grace_s=guards.grace)
 
     # A cluster that is gone is a reason to continue a run.
     return with_bulk(pace, fleet, work, runs_dir=place, files=files, may_do_without_cluster=not asks_for_cluster)
+
+
+def _fleet_of(files: RunFiles, record: RunRecord, fleet: FleetOptions) -> FleetOptions:
+    """Who does the work, as the run says where nothing else was given."""
+    fleet = fleet.of_run(record.run_id, has_shards=files.has_shards).continued()
+    return fleet.with_work_of(record) if files.has_shards else fleet
+
+
+def _budget(max_failures: str | None) -> Amount | None:
+    """How many may fail instead of what the run said: as typed; what is configured is for runs that begin."""
+    from bulk_esm.model.amounts import Amount
+
+    if max_failures is None or is_configured("--max-failures"):
+        return None
+    return Amount.parse(max_failures, "--max-failures")
 
 
 def _refuse_what_makes_no_sense(
@@ -126,8 +144,9 @@ def _refuse_what_makes_no_sense(
         whole = f"bulk-esm continue {run_argument(files)}"
         raise UsageError(f"that is one shard of a run; continue the whole of it: {whole}")
     refuse_no_account(guards)
-    for flag, given in (("--max-targets", guards.max_targets), ("--min-targets", guards.min_targets)):
-        if given is not None:
+    targets = {"--max-targets": guards.max_targets is not None, "--min-targets": guards.min_targets is not None}
+    for flag, given in typed(targets).items():
+        if given:
             raise UsageError(f"{flag}: a run that is continued has its targets; leave it out")
     record = files.record()
     kept_in = place if files.replica is not None else files.path.absolute().parent

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from cyclopts import Group, Parameter
 
+from bulk_esm.cli.configured import typed
 from bulk_esm.cli.options import AwsOptions
 from bulk_esm.errors import UsageError
 
@@ -130,36 +131,46 @@ class FleetOptions:
             profile=profile,
         )
 
-    def check(self, aws: AwsOptions, *, of_run: bool = False) -> None:
+    def checked(self, aws: AwsOptions) -> FleetOptions:
         """Refuse what makes no sense, before anything is sent.
+
+        Returns:
+            What of it applies: without a fleet nothing does that was configured for one.
 
         Raises:
             UsageError: flags that exclude or lack each other, or malformed ones; see `FleetSettings` too.
         """
-        if of_run:
-            _refuse_any(self._which(), ": the run says which shards, and how to get into them; leave it out")
-        elif not self.is_given:
-            _refuse_any(self._which() | self._how(), f" goes with a fleet: {_ADD}")
-        elif self.regions is not None and aws.region is not None:
+        if not self.is_given:
+            return self._without(self._which() | self._how(), f" goes with a fleet: {_ADD}")
+        if self.regions is not None and aws.region is not None:
             raise UsageError(
                 "--region and --regions both say where; leave --region out (AWS_REGION says where alarms are asked for)"
             )
         self._check_how()
         self.settings(aws.profile)
+        return self
 
-    def check_for_run(self, aws: AwsOptions, run_id: str, *, has_shards: bool) -> None:
+    def of_run(self, run_id: str, *, has_shards: bool) -> FleetOptions:
         """Refuse what makes no sense beside an earlier run, which says which shards.
+
+        Returns:
+            What of it applies: what was configured for other fleets does not.
 
         Raises:
             UsageError: such a flag is given.
         """
         if has_shards:
-            self.check(aws, of_run=True)
-            return
-        _refuse_any(self._which() | self._how(), f" goes with a fleet, and {run_id} was in one account and Region")
+            why = ": the run says which shards, and how to get into them; leave it out"
+            self._check_how()
+            return self._without(self._which(), why)
+        why = f" goes with a fleet, and {run_id} was in one account and Region"
+        return self._without(self._which() | self._how(), why)
 
-    def refuse_groups(self) -> None:
+    def continued(self) -> FleetOptions:
         """Refuse what a run that is continued has of its own.
+
+        Returns:
+            The rest.
 
         Raises:
             UsageError: it is given.
@@ -168,7 +179,14 @@ class FleetOptions:
             "--shard-order": self.shard_order is not None,
             "--max-failed-shards": self.max_failed_shards is not None,
         }
-        _refuse_any(own, ": a run that is continued keeps its own; leave it out")
+        return self._without(own, ": a run that is continued keeps its own; leave it out")
+
+    def _without(self, given: Mapping[str, bool], why: str) -> FleetOptions:
+        """Refuse flags that do not apply, if they were typed; leave out those that were configured."""
+        _refuse_any(typed(given), why)
+        default = FleetOptions()
+        names = (flag.removeprefix("--").replace("-", "_") for flag in _given(given))
+        return replace(self, **{name: getattr(default, name) for name in names})
 
     @cached_property
     def _file(self) -> FleetFile | None:

@@ -47,15 +47,16 @@ def list_command(
     from bulk_esm.cli.exit_codes import exit_code
     from bulk_esm.cli.inputs import read_selection, reads_stdin
     from bulk_esm.cli.looking import looking
-    from bulk_esm.cli.opening import set_up_logs, with_bulk
+    from bulk_esm.cli.opening import with_bulk
     from bulk_esm.cli.output import Results, form_for, with_place
     from bulk_esm.cli.selection_text import unmatched_lines
+    from bulk_esm.cli.set_up import set_up_logs
     from bulk_esm.cli.shards_text import failed_lines, places_text, problems_of
 
     set_up_logs(output)
     reads_stdin(select)
     selection = read_selection(select)
-    fleet.check(aws)
+    fleet = fleet.checked(aws)
 
     async def work(bulk: BulkEsm) -> int:
         columns = with_place(_COLUMNS, _row) if bulk.fleet.is_named else (_COLUMNS, _row)

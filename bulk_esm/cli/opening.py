@@ -16,23 +16,18 @@ from bulk_esm.aws.logins import Logins
 from bulk_esm.aws.regions import unknown_region
 from bulk_esm.bulk import DEFAULT_RUNS_DIR, BulkEsm
 from bulk_esm.cli import collect_garbage
+from bulk_esm.cli.configured import is_configured
 from bulk_esm.cli.fleet_options import FleetOptions
-from bulk_esm.cli.options import AwsOptions, GuardOptions, OutputOptions
+from bulk_esm.cli.options import AwsOptions, GuardOptions
 from bulk_esm.cli.signals import INTERRUPTED, heard, leave
 from bulk_esm.cli.streams import say
 from bulk_esm.errors import UsageError
 from bulk_esm.executors.protocols import Executor
-from bulk_esm.logs import log_to_stderr
 from bulk_esm.model.checked import AboveZero, AtLeastOne, taken
 from bulk_esm.store.place import RunsDir
 from bulk_esm.store.run_files import RunFiles
 
 QUOTA_PER_SECOND: Final = 15
-
-
-def set_up_logs(options: OutputOptions) -> None:
-    """Show the log on stderr as the flags say."""
-    log_to_stderr(options.log_level, as_json=options.log_format == "json")
 
 
 def with_bulk(
@@ -91,7 +86,7 @@ async def interruptible(work: Callable[[], Awaitable[int]]) -> int:
     collect_garbage()
     loop, signals = asyncio.get_running_loop(), itertools.count(1)
 
-    def on_signal() -> None:
+    def on_signal(_: int) -> None:
         if next(signals) > 1:
             leave()
         loop.call_soon_threadsafe(scope.cancel)
@@ -130,7 +125,9 @@ def _region(aws: AwsOptions, fleet: FleetOptions, region: str | None, files: Run
     """The Region that all starts from: of an earlier run of the home shard, its own."""
     if files is not None and not files.has_shards:
         region = files.record().region
-    if aws.region:
+    if aws.region and (
+        region is None or not is_configured("--region")
+    ):  # where a plan or run was is no default's matter
         return aws.region
     if files is not None and files.has_shards:
         return Logins().home_region(aws.profile) or next((shard.region for shard in files.planned()), None)

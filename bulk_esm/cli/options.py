@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Group, Parameter, Token
 
+from bulk_esm.cli.configured import own_unless_typed
 from bulk_esm.cli.durations import parse_duration
 from bulk_esm.model.mapping import SourceType, SourceTypeName
 
@@ -21,7 +22,11 @@ CHANGE = Group("Which change", sort_key=2)
 RUN = Group("How it is done", sort_key=3)
 ROLLOUT = Group("In waves, and when to halt", sort_key=4)
 GUARDS = Group("Guards", sort_key=5)
-COMMON = Group("Common", sort_key=7)
+COMMON = Group(
+    "Common",
+    help="Each flag is a variable too (BULK_ESM_RUNS_DIR), and a key of bulk-esm.toml: see bulk-esm config.",
+    sort_key=7,
+)
 
 
 def _duration(_: object, tokens: Sequence[Token]) -> float:
@@ -108,12 +113,12 @@ class AwsOptions:
     ] = None
 
     def with_pace_of(self, rollout: RolloutSettings) -> AwsOptions:
-        """The same, with what a run has of its own where nothing else was given."""
+        """The same, with what a run has of its own where nothing else was typed."""
         return replace(
             self,
-            rate=rollout.max_per_second if self.rate is None else self.rate,
-            concurrency=rollout.concurrency if self.concurrency is None else self.concurrency,
-            timeout=rollout.timeout_s if self.timeout is None else self.timeout,
+            rate=own_unless_typed("--rate", self.rate, rollout.max_per_second),
+            concurrency=own_unless_typed("--concurrency", self.concurrency, rollout.concurrency),
+            timeout=own_unless_typed("--timeout", self.timeout, rollout.timeout_s),
         )
 
     @property
@@ -136,14 +141,23 @@ class OutputOptions:
     """What is shown."""
 
     output: Annotated[
-        Literal["table", "jsonl", "csv"] | None,
-        Parameter(help="Form of the results: by default a table on a terminal, else jsonl."),
+        Literal["table", "json", "jsonl", "csv"] | None,
+        Parameter(help="Form of the results: by default a table on a terminal, else jsonl. json is one array."),
     ] = None
+    color: Annotated[
+        Literal["auto", "always", "never"],
+        Parameter(help="Color, in the log too: auto is on a terminal, unless NO_COLOR is set."),
+    ] = "auto"
     quiet: Annotated[bool, Parameter(help="No progress and no summary.")] = False
+    config_profile: Annotated[
+        str | None, Parameter(help="NAME of a table [config-profile.NAME] of bulk-esm.toml that holds too.")
+    ] = None
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Parameter(help="Lowest level of the log on stderr.")
     ] = "warning"
-    log_format: Annotated[Literal["console", "json"], Parameter(help="Form of the log on stderr.")] = "console"
+    log_format: Annotated[
+        Literal["console", "json"], Parameter(help="Form of stderr; with json each line of it is an event.")
+    ] = "console"
 
 
 @Parameter(name="*", group=COMMON)
@@ -151,9 +165,7 @@ class OutputOptions:
 class RunsOptions:
     """Where runs are kept."""
 
-    runs_dir: Annotated[
-        str, Parameter(env_var="BULK_ESM_RUNS_DIR", help="Where runs are kept: PATH or s3://BUCKET/PREFIX.")
-    ] = "bulk-esm-runs"
+    runs_dir: Annotated[str, Parameter(help="Where runs are kept: PATH or s3://BUCKET/PREFIX.")] = "bulk-esm-runs"
     runs_profile: Annotated[
         str | None, Parameter(help="Profile that reaches the bucket of --runs-dir; by default that of --profile.")
     ] = None
@@ -231,6 +243,13 @@ class GuardOptions:
             "could not settle before the closing."
         ),
     ] = None
+    grace: Annotated[
+        Duration,
+        Parameter(
+            show_default="25s",
+            help="How long SIGTERM or Ctrl-C waits for what was accepted; less than what kills this process gives it.",
+        ),
+    ] = 25.0
     no_lock: Annotated[
         bool, Parameter(help="Run beside another run on this machine for the same account and Region.")
     ] = False

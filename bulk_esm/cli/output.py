@@ -1,4 +1,4 @@
-"""What goes to stdout: results and nothing else, as a table, as JSON-lines or as CSV."""
+"""What goes to stdout: results and nothing else, as a table, as JSON, as JSON-lines or as CSV."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bulk_esm.cli.streams import give_up
 from bulk_esm.errors import BulkEsmError
 from bulk_esm.escaping import escaped, escaped_line
 
-Form = Literal["table", "jsonl", "csv"]
+Form = Literal["table", "json", "jsonl", "csv"]
 Row = tuple[str, ...]
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # and their wide forms
 _WIDE = 10_000  # a table that is not on a terminal is never folded
@@ -34,6 +34,7 @@ class Results:
         self._columns = columns
         self._row_of = row_of
         self._rows: list[Row] = []
+        self._count = 0
         self._stdout: TextIO | None = sys.stdout
         self._failure: OSError | None = None
         self._csv = csv.writer(sys.stdout, lineterminator="\n")
@@ -48,7 +49,11 @@ class Results:
             self._write(lambda: self._csv.writerow(_cells(self._row_of(record))))
         else:
             line = escaped(msgspec.json.encode(record).decode())  # to JSON the same
-            self._write(lambda: print(line))  # noqa: T201 - stdout is where results go
+            if self._form == "json":  # each record on a line of its own, as it comes
+                line = f"{',' if self._count else '['}\n{line}"
+            self._count += 1
+            end = "" if self._form == "json" else "\n"
+            self._write(lambda: print(line, end=end))  # noqa: T201 - stdout is where results go
 
     def add_all(self, records: Iterable[Any]) -> None:
         """Write many."""
@@ -56,7 +61,7 @@ class Results:
             self.add(record)
 
     def finish(self) -> None:
-        """Write the table, if it is one and has rows.
+        """Write the table, if it is one and has rows; or the end of the array.
 
         Raises:
             BulkEsmError: not all could be written, and not because nobody wanted to read more.
@@ -64,6 +69,8 @@ class Results:
         if self._form == "table" and self._rows:
             text = _table(self._columns, self._rows)
             self._write(lambda: sys.stdout.write(text))
+        if self._form == "json":
+            self._write(lambda: sys.stdout.write("\n]\n" if self._count else "[]\n"))
         if self._failure is not None:
             raise BulkEsmError(f"not all results could be written to stdout: {self._failure.strerror}")
 

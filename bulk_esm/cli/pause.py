@@ -60,8 +60,9 @@ def pause_command(
     from bulk_esm.cli.change import change
     from bulk_esm.cli.inputs import read_selection, reads_stdin, require_selection
     from bulk_esm.cli.job import Job
-    from bulk_esm.cli.opening import set_up_logs, with_bulk
+    from bulk_esm.cli.opening import with_bulk
     from bulk_esm.cli.places import place_for
+    from bulk_esm.cli.set_up import set_up_logs
     from bulk_esm.model.change import Change
 
     set_up_logs(output)
@@ -73,6 +74,7 @@ def pause_command(
             raise UsageError(f"{flag} says that --for may be too long; say how long: --for 4h")
     if accept_data_loss and skip_data_loss:
         raise UsageError("--accept-data-loss pauses what --skip-data-loss leaves out; give one of them")
+    fleet = fleet.checked(aws)
     job = Job(
         command="pause",
         run=run,
@@ -85,7 +87,6 @@ def pause_command(
         goes_in_groups=fleet.shard_order is not None,
     )
     job.check(stdin_is_data=stdin_is_data)
-    fleet.check(aws)
 
     def plan_of(bulk: BulkEsm, context: PlanContext) -> Awaitable[RunPlan]:
         skips_s = for_ if skip_data_loss else 0.0

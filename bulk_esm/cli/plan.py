@@ -25,7 +25,9 @@ def plan_command(
     select: SelectOptions = SelectOptions(),
     change: ChangeOptions = ChangeOptions(),
     save: Annotated[Path | None, Parameter(help="FILE to write the plan to, for `bulk-esm apply --plan`.")] = None,
-    detailed_exitcode: Annotated[bool, Parameter(help="Exit with 0 for no change and 2 for changes.")] = False,
+    detailed_exitcode: Annotated[
+        bool, Parameter(help="Exit with 0 for no change, 2 for changes, and 1 for any error.")
+    ] = False,
     fleet: FleetOptions = FleetOptions(),
     aws: AwsOptions = AwsOptions(),
     output: OutputOptions = OutputOptions(),
@@ -37,7 +39,8 @@ def plan_command(
     from bulk_esm.cli.change import planned, show_items, show_summary
     from bulk_esm.cli.exit_codes import exit_code
     from bulk_esm.cli.inputs import read_change, read_selection, reads_stdin, require_selection
-    from bulk_esm.cli.opening import set_up_logs, with_bulk
+    from bulk_esm.cli.opening import with_bulk
+    from bulk_esm.cli.set_up import set_up_logs
     from bulk_esm.cli.streams import say
     from bulk_esm.model.change import Change
     from bulk_esm.model.records import Intent
@@ -50,7 +53,7 @@ def plan_command(
     require_selection(selection)
     if save and not save.parent.is_dir():
         raise UsageError(f"--save {save}: there is no folder {save.parent}; make it first")
-    fleet.check(aws)
+    fleet = fleet.checked(aws)
 
     async def work(bulk: BulkEsm) -> int:
         groups = parse_shard_order(fleet.shard_order, bulk.shards)
@@ -68,9 +71,20 @@ def plan_command(
             same = " with the same fleet flags" if bulk.fleet.is_named else ""
             say(f"saved: carry it out with bulk-esm apply --plan {save}{same}", quiet=output.quiet)
         code = exit_code(None, [entry.problem for entry in plan.entries])
-        return code or (_CHANGES if detailed_exitcode and plan.updates else 0)
+        return _detailed(plan, code) if detailed_exitcode else code
 
     return with_bulk(aws, fleet, work)
+
+
+def _detailed(plan: RunPlan, code: int) -> int:
+    """As Terraform has it. What can only be blocked is no change, nor is all as asked: that is an error."""
+    from bulk_esm.model.plan import Action
+
+    if code:
+        return 1
+    if plan.updates:
+        return _CHANGES
+    return 1 if plan.count(Action.BLOCKED) or plan.nowhere else 0
 
 
 def _save(plan: RunPlan, path: Path) -> None:

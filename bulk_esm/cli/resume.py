@@ -70,8 +70,9 @@ def resume_command(
     from bulk_esm.cli.change import change
     from bulk_esm.cli.inputs import read_selection, reads_stdin, require_selection
     from bulk_esm.cli.job import Job
-    from bulk_esm.cli.opening import set_up_logs, with_bulk
+    from bulk_esm.cli.opening import with_bulk
     from bulk_esm.cli.places import place_for
+    from bulk_esm.cli.set_up import set_up_logs
     from bulk_esm.model.change import Change
     from bulk_esm.runs.resuming import paused_anything, paused_by_runs
     from bulk_esm.store.finding import find_run
@@ -91,11 +92,11 @@ def resume_command(
         runs=runs,
         output=output,
         ramp_s=ramp,
-        goes_in_groups=fleet.shard_order is not None,
     )
     if all_paused_ and fleet.is_given:
+        job = replace(job, goes_in_groups=fleet.shard_order is not None)
         job.check()
-        fleet.check(aws)
+        fleet = fleet.checked(aws)
         return with_bulk(
             aws,
             fleet,
@@ -110,8 +111,9 @@ def resume_command(
         return _resume_runs(paused_by_runs(files), job, fleet, aws)
     selection = read_selection(select)
     require_selection(selection)
+    fleet = fleet.checked(aws)
+    job = replace(job, goes_in_groups=fleet.shard_order is not None)
     job.check(stdin_is_data=stdin_is_data)
-    fleet.check(aws)
 
     def plan_of(bulk: BulkEsm, context: PlanContext) -> Awaitable[RunPlan]:
         return bulk.plan(selection, Change({"Enabled": True}), context=context)
@@ -133,7 +135,8 @@ def _resume_runs(paused: PausedShards, job: Job, fleet: FleetOptions, aws: AwsOp
     from bulk_esm.cli.places import place_for
 
     for one in paused.runs:
-        fleet.check_for_run(aws, one.record().run_id, has_shards=paused.has_shards)
+        fleet = fleet.of_run(one.record().run_id, has_shards=paused.has_shards)
+    job = replace(job, goes_in_groups=fleet.shard_order is not None)
     job.check()
     region = Logins().home_region(aws.profile) or paused.shards[0].region
     return with_bulk(

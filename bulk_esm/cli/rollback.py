@@ -47,13 +47,15 @@ def rollback_command(
     """
     from bulk_esm.cli.change import change
     from bulk_esm.cli.job import Job
-    from bulk_esm.cli.opening import set_up_logs, with_bulk
+    from bulk_esm.cli.opening import with_bulk
     from bulk_esm.cli.places import place_for
+    from bulk_esm.cli.set_up import set_up_logs
     from bulk_esm.store.finding import find_run
 
     set_up_logs(output)
     files = find_run(place_for(runs, aws), name, salvage=runs.salvage)
     record = files.record()
+    fleet = fleet.of_run(record.run_id, has_shards=files.has_shards)
     job = Job(
         command="rollback",
         run=run,
@@ -65,7 +67,6 @@ def rollback_command(
         goes_in_groups=fleet.shard_order is not None,
     )
     job.check()
-    fleet.check_for_run(aws, record.run_id, has_shards=files.has_shards)
 
     def plan_of(bulk: BulkEsm, context: PlanContext) -> Awaitable[RunPlan]:
         return bulk.plan_rollback(files, force=force, context=context)

@@ -87,6 +87,7 @@ def ending_lines(record: RunRecord, files: RunFiles, *, is_left: bool) -> Iterat
         yield f"  requests: {kinds}; {requests.get('throttled', 0):,} throttled, {requests.get('errors', 0):,} errors"
     if record.undoes:
         yield f"  {'resumes' if record.command == 'resume' else 'puts back'}: {record.undoes}"
+    yield from _by_lines(record)
     yield f"  folder: {files.shown}"
     if is_left and not _puts_itself_back(record):
         failures = sum(record.counts.get(outcome, 0) for outcome in TROUBLE)
@@ -94,6 +95,25 @@ def ending_lines(record: RunRecord, files: RunFiles, *, is_left: bool) -> Iterat
         yield f"  to finish it: bulk-esm continue {run_argument(files)}{more}"
     if record.command != "rollback" and (is_left or (_may_have_changed(record) and record.command != "pause")):
         yield f"  to put back what it changed: bulk-esm rollback {run_argument(files)}"
+
+
+def who_text(user: str | None, host: str | None) -> str:
+    """Who did something, such as `alice on build-7`; empty where that is not known, as of older versions."""
+    return " on ".join(filter(None, (user, host)))
+
+
+def _by_lines(record: RunRecord) -> Iterator[str]:
+    """Who carried a run out; of a run that was continued, who did so last."""
+    if by := who_text(record.user, record.host):
+        yield f"  by: {by}{_as(record.principal_arn)}"
+    if len(record.invocations) > 1:
+        last = record.invocations[-1]
+        times = "once" if len(record.invocations) == 2 else f"{len(record.invocations) - 1} times"  # noqa: PLR2004
+        yield f"  continued {times}, last by: {who_text(last.user, last.host)}{_as(last.principal_arn)}"
+
+
+def _as(principal_arn: str | None) -> str:
+    return f", as {principal_arn}" if principal_arn else ""
 
 
 def _puts_itself_back(record: RunRecord) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import sys
+import signal
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Final
 import anyio
 
 from bulk_esm.bulk import BulkEsm
+from bulk_esm.cli.asking import ask
 from bulk_esm.cli.display import run_progress
 from bulk_esm.cli.exit_codes import exit_code
 from bulk_esm.cli.live import Display
@@ -21,18 +22,23 @@ from bulk_esm.cli.output import Results, form_for, with_place
 from bulk_esm.cli.run_text import run_argument, run_summary, unplanned_lines
 from bulk_esm.cli.screen import Screen
 from bulk_esm.cli.signals import heard
-from bulk_esm.cli.streams import say
+from bulk_esm.cli.streams import pass_on, say
 from bulk_esm.cli.summary import RESULT_COLUMNS, result_row
+from bulk_esm.cli.telling import tell_summary
 from bulk_esm.errors import BulkEsmError
 from bulk_esm.gates.gate import WaveEnd
 from bulk_esm.gates.opening import GateContext, open_gates
+from bulk_esm.logs import get_logger
 from bulk_esm.model.events import MappingEnded, RunEvent
 from bulk_esm.model.records import Intent, RunRecord, RunStatus
 from bulk_esm.model.result import Outcome
 from bulk_esm.observers.observer import Observer
+from bulk_esm.runs.invoking import started_earlier
 from bulk_esm.runs.run import Run
 
-_GRACE_S: Final = 30.0
+log: Final = get_logger("cli")
+
+GRACE_S: Final = 25.0  # ECS and Kubernetes kill 30 s after they asked
 _LAST_LOOKS: Final = 3  # at what was accepted, within that time
 # Thousands of lines without news would push what matters off a terminal; whoever asks for the table gets all of it.
 _ONLY_COUNTED: Final = frozenset({Outcome.UPDATED, Outcome.UNCHANGED, Outcome.NOT_STARTED})
@@ -58,7 +64,7 @@ class _Shown:
             say(f"warning: {error}; they are in {path}")
 
 
-async def run_and_report(bulk: BulkEsm, run: Run, output: OutputOptions) -> int:
+async def run_and_report(bulk: BulkEsm, run: Run, output: OutputOptions, *, grace_s: float = GRACE_S) -> int:
     """Carry out a run, with its results on stdout; put it back if it halts and was to be put back then.
 
     Returns:
@@ -69,14 +75,19 @@ async def run_and_report(bulk: BulkEsm, run: Run, output: OutputOptions) -> int:
     """
     shown = _Shown(output, with_places=run.files.has_shards)
     record = await run_to_the_end(
-        bulk, run, observers=[shown], at_the_end=lambda: shown.finish(run.path), quiet=output.quiet
+        bulk,
+        run,
+        observers=[shown],
+        at_the_end=lambda: shown.finish(run.path),
+        quiet=output.quiet,
+        grace_s=grace_s,
     )
     if record.status is RunStatus.HALTED and record.rollout.on_halt == "rollback":
-        await _put_back(bulk, run)
+        await _put_back(bulk, run, grace_s)
     return exit_code(run.record, [progress.problem for progress in run.progress])
 
 
-async def _put_back(bulk: BulkEsm, halted: Run) -> None:
+async def _put_back(bulk: BulkEsm, halted: Run, grace_s: float) -> None:
     """Put back what a halted run changed, as a run of its own. That it halted stays the exit code."""
     say("\nputting back what it changed (--on-halt rollback)")
     path = run_argument(halted.files)
@@ -84,7 +95,7 @@ async def _put_back(bulk: BulkEsm, halted: Run) -> None:
         plan = await bulk.plan_rollback(halted.files)
         intent = Intent(command="rollback", undoes=halted.record.run_id)
         run = bulk.of_run(halted.files).prepare(plan, intent=intent, skip_blocked=True)
-        record = await run_to_the_end(bulk, run)
+        record = await run_to_the_end(bulk, run, grace_s=grace_s)
         left = (
             sum(record.counts.values())
             - record.counts.get(Outcome.UPDATED, 0)
@@ -103,6 +114,7 @@ async def run_to_the_end(
     observers: Sequence[Observer] = (),
     at_the_end: Callable[[], None] = lambda: None,
     quiet: bool = False,
+    grace_s: float = GRACE_S,
 ) -> RunRecord:
     """Carry out a run that is ready to start, with its progress, its summary, and an ear for signals.
 
@@ -116,17 +128,16 @@ async def run_to_the_end(
     # What is there now stays to the end: to search it for garbage again and again would stop the sending meanwhile.
     gc.collect()
     gc.freeze()
-    signals, loop = asyncio.Queue[None](), asyncio.get_running_loop()
+    signals, loop = asyncio.Queue[int](), asyncio.get_running_loop()
 
-    def on_signal() -> None:
-        loop.call_soon_threadsafe(signals.put_nowait, None)
+    def on_signal(number: int) -> None:
+        loop.call_soon_threadsafe(signals.put_nowait, number)
 
     with heard(on_signal):  # to the last word of its record, which a third signal does not stop
-        failure = await _carried_out(bulk, run, observers, console, signals)
+        failure = await _carried_out(bulk, run, observers, console, signals, grace_s)
         at_the_end()
     if not quiet:
-        for line in (*run_summary(run.record, run.files), *unplanned_lines(run.record, run.unplanned)):
-            say(line)
+        tell_summary(run.record, [*run_summary(run.record, run.files), *unplanned_lines(run.record, run.unplanned)])
     if (on_disk := run.on_disk()) is not None:
         say(f"  {on_disk}")
     if failure is not None:
@@ -135,14 +146,26 @@ async def run_to_the_end(
 
 
 async def _carried_out(
-    bulk: BulkEsm, run: Run, observers: Sequence[Observer], console: Screen, signals: asyncio.Queue[None]
+    bulk: BulkEsm,
+    run: Run,
+    observers: Sequence[Observer],
+    console: Screen,
+    signals: asyncio.Queue[int],
+    grace_s: float,
 ) -> BulkEsmError | None:
     """Carry it out, and hand over what ended it: carried past the task groups, which would wrap it."""
     failure: BulkEsmError | None = None
     record = run.record
-    context = GateContext(run_id=record.run_id, folder=run.path, read_alarms=bulk.alarms, tell=say)
+    context = GateContext(
+        run_id=record.run_id,
+        folder=run.path,
+        read_alarms=bulk.alarms,
+        tell=say,
+        pass_on=pass_on,
+        also_old_names=started_earlier(record),
+    )
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_stop_on_signal, run, tasks.cancel_scope, signals)
+        tasks.start_soon(_stop_on_signal, run, tasks.cancel_scope, signals, grace_s)
         async with run_progress(run, clock=time.monotonic, console=console) as display:
             confirm = _confirming(display) if record.rollout.confirm_waves else None
             try:
@@ -163,21 +186,14 @@ def _confirming(display: Display) -> Callable[[WaveEnd], Awaitable[bool]]:
     return confirm
 
 
-async def ask(question: str) -> bool:
-    """Ask on the terminal; anything but yes is no."""
-    say(f"{question} [y/N] ", end="")
-    await anyio.wait_readable(sys.stdin)  # a thread that reads would outlive Ctrl-C, until Enter is pressed
-    return sys.stdin.readline().strip().casefold() in {"y", "yes"}
-
-
-async def _stop_on_signal(run: Run, scope: anyio.CancelScope, signals: asyncio.Queue[None]) -> None:
+async def _stop_on_signal(run: Run, scope: anyio.CancelScope, signals: asyncio.Queue[int], grace_s: float) -> None:
     """The first signal stops sending and waits for what is in flight; a second one, or a long wait, ends it."""
-    await signals.get()
+    log.info("signal", name=signal.Signals(await signals.get()).name, grace_s=grace_s)
     run.stop()
-    say(f"\nstopping: nothing more is sent; waiting up to {_GRACE_S:g} s for what was. Again to leave at once")
+    say(f"\nstopping: nothing more is sent; waiting up to {grace_s:g} s for what was. Again to leave at once")
     for _ in range(_LAST_LOOKS):
-        with anyio.move_on_after(_GRACE_S / _LAST_LOOKS):
-            await signals.get()
+        with anyio.move_on_after(grace_s / _LAST_LOOKS):
+            log.info("signal", name=signal.Signals(await signals.get()).name)
             say(f"left at once; to finish it: bulk-esm continue {run_argument(run.files)}")
             break
         run.stop()  # looks once more at all that was accepted

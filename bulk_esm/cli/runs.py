@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from bulk_esm.model.records import RunRecord
     from bulk_esm.store.run_files import RunFiles
 
-_COLUMNS = ("run", "command", "region", "started", "status", "counts")
+_COLUMNS = ("run", "command", "region", "started", "by", "status", "counts")
 
 
 class _Unreadable(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,9 +52,11 @@ def runs_command(
     from bulk_esm.cli.moments import parse_since
     from bulk_esm.cli.output import Results, form_for
     from bulk_esm.cli.places import place_for
+    from bulk_esm.cli.set_up import set_up_logs
     from bulk_esm.model.records import RunRecord
     from bulk_esm.store.finding import find_run, records_of
 
+    set_up_logs(output)
     if limit < 0:
         raise UsageError(f"--limit {limit}: give how many runs to show, 0 for all")
     began = None if since is None else parse_since(since)
@@ -98,7 +100,10 @@ def _status(record: RunRecord) -> str:
 
 
 def _row(record: RunRecord | _Unreadable) -> Row:
+    from bulk_esm.cli.run_text import who_text
+
     if isinstance(record, _Unreadable):
-        return (record.run_id, "-", "-", "-", record.status, record.reason)
+        return (record.run_id, "-", "-", "-", "-", record.status, record.reason)
     counts = ", ".join(f"{count:,} {outcome}" for outcome, count in record.counts.items())
-    return (record.run_id, record.command, record.region, record.started_at, _status(record), counts)
+    by = who_text(record.user, record.host) or "-"
+    return (record.run_id, record.command, record.region, record.started_at, by, _status(record), counts)

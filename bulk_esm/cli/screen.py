@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -9,6 +10,7 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
+from bulk_esm.cli.streams import in_color, speaks_json
 from bulk_esm.escaping import escaped
 
 
@@ -21,6 +23,12 @@ class Screen(Console):
         Args:
             settings: rich's.
         """
+        stream = sys.stderr if settings.get("stderr") else sys.stdout
+        if speaks_json() and stream is sys.stderr:
+            settings["force_terminal"] = False  # a live display is no line of JSON
+        is_terminal = settings.get("force_terminal", stream.isatty())
+        color_system = ("auto" if is_terminal else "standard") if in_color(stream) else None
+        settings = {"color_system": color_system, "no_color": False, **settings}
         super().__init__(highlight=False, markup=False, emoji=False, **settings)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:

@@ -32,18 +32,21 @@ def show_command(
     from bulk_esm.cli.output import Results, form_for, with_place
     from bulk_esm.cli.places import place_for
     from bulk_esm.cli.run_text import run_summary
+    from bulk_esm.cli.set_up import set_up_logs
     from bulk_esm.cli.summary import RESULT_COLUMNS, result_row
+    from bulk_esm.cli.telling import tell_summary
     from bulk_esm.model.records import RunStatus
     from bulk_esm.store.finding import find_run
 
+    set_up_logs(output)
     files = find_run(place_for(runs), name, salvage=runs.salvage)
     columns = with_place(RESULT_COLUMNS, result_row) if files.has_shards else (RESULT_COLUMNS, result_row)
     results = Results(form_for(output.output), *columns)
     results.add_all(files.results())
     results.finish()
     record = _counted(files.record(), files.results())
-    for line in run_summary(record, files):
-        say(line, quiet=output.quiet)
+    if not output.quiet:
+        tell_summary(record, run_summary(record, files))
     if record.status is RunStatus.RUNNING:
         total = sum(entry.items for entry in files.fleet().shards)
         without = total - sum(record.counts.values())

@@ -28,17 +28,17 @@ def ignore_signals() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def leave() -> None:
+def leave(_: int = 0) -> None:
     """End this process without another word."""
     os._exit(INTERRUPTED)
 
 
 @contextmanager
-def heard(on_signal: Callable[[], None]) -> Iterator[None]:
+def heard(on_signal: Callable[[int], None]) -> Iterator[None]:
     """Have a function called on each signal, between two steps of the main thread.
 
     Args:
-        on_signal: called; must not raise.
+        on_signal: called with its number; must not raise.
     """
     before = {number: signal.getsignal(number) for number in _SIGNALS}
     try:
@@ -50,7 +50,7 @@ def heard(on_signal: Callable[[], None]) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _set(number: signal.Signals, on_signal: Callable[[], None]) -> None:
+def _set(number: signal.Signals, on_signal: Callable[[int], None]) -> None:
     """Set one. Under `nohup` a hang-up stays ignored; SIGINT, which a shell ignores in the background, is heard."""
     if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
-        signal.signal(number, lambda *_: on_signal())
+        signal.signal(number, lambda received, _: on_signal(received))

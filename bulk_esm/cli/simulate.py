@@ -113,7 +113,7 @@ async def _serve(mappings: int, speed: float, seed: int, port: int, faults: Faul
     try:
         loop, stopped = asyncio.get_running_loop(), anyio.Event()
 
-        def stop() -> None:
+        def stop(_: int) -> None:
             loop.call_soon_threadsafe(stopped.set)
 
         with heard(stop):

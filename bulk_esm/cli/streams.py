@@ -4,9 +4,41 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TextIO
+from collections.abc import Mapping
+from typing import Any, Final, TextIO
 
 from bulk_esm.escaping import escaped
+
+_WARNINGS: Final = ("warning: ", "note: ")
+
+
+class _Manner:
+    """How this process speaks; `manner` sets it."""
+
+    as_json = False
+    color = "auto"
+
+
+def manner(*, as_json: bool = False, color: str = "auto") -> None:
+    """Say how this process is to speak from now on.
+
+    Args:
+        as_json: whether all of stderr is JSON-lines.
+        color: `always`, `never`, or `auto`: on a terminal, unless `NO_COLOR` is set (https://no-color.org).
+    """
+    _Manner.as_json, _Manner.color = as_json, color
+
+
+def speaks_json() -> bool:
+    """Whether all of stderr is JSON-lines."""
+    return _Manner.as_json
+
+
+def in_color(stream: TextIO) -> bool:
+    """Whether what goes to a stream is to be in color."""
+    if _Manner.color != "auto":
+        return _Manner.color == "always"
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def say(text: str, *, quiet: bool = False, end: str = "\n") -> None:
@@ -16,8 +48,41 @@ def say(text: str, *, quiet: bool = False, end: str = "\n") -> None:
     """
     if quiet:
         return
+    if _Manner.as_json:
+        if text.strip():
+            tell(text.strip(), level="warning" if text.startswith(_WARNINGS) else "info")
+        return
+    _write(f"{escaped(text)}{end}")
+
+
+def pass_on(line: str) -> None:
+    """Tell what a command of the user's wrote, as it is."""
+    if _Manner.as_json:
+        tell(line, more={"from": "gate"})
+    else:
+        _write(f"{line}\n")
+
+
+def tell(event: str, *, level: str = "info", more: Mapping[str, Any] | None = None) -> None:
+    """Tell an event as a line of JSON, as the log has them, whatever the log's level.
+
+    Args:
+        event: what happened.
+        level: such as `warning`.
+        more: what there is to know of it.
+    """
+    from datetime import UTC, datetime
+
+    import msgspec
+
+    at = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    line = {"event": event, **(more or {}), "level": level, "logger": "bulk_esm.cli", "at": at}
+    _write(f"{escaped(msgspec.json.encode(line).decode())}\n")
+
+
+def _write(text: str) -> None:
     try:
-        sys.stderr.write(f"{escaped(text)}{end}")
+        sys.stderr.write(text)
         sys.stderr.flush()
     except OSError:
         give_up(sys.stderr)

@@ -35,10 +35,11 @@ def verify_command(
     from bulk_esm.cli.damages import tell_of_damages
     from bulk_esm.cli.exit_codes import exit_code
     from bulk_esm.cli.looking import looking
-    from bulk_esm.cli.opening import set_up_logs, with_bulk
+    from bulk_esm.cli.opening import with_bulk
     from bulk_esm.cli.output import Results, form_for, with_place
     from bulk_esm.cli.places import place_for
     from bulk_esm.cli.run_text import run_argument
+    from bulk_esm.cli.set_up import set_up_logs
     from bulk_esm.cli.shards_text import failed_lines, places_text, problems_of
     from bulk_esm.model.parameters import STREAMS
     from bulk_esm.model.records import RunStatus
@@ -47,7 +48,7 @@ def verify_command(
     set_up_logs(output)
     files = find_run(place_for(runs, aws), name, salvage=runs.salvage)
     record = files.record()
-    fleet.check_for_run(aws, record.run_id, has_shards=files.has_shards)
+    fleet = fleet.of_run(record.run_id, has_shards=files.has_shards)
     not_known = _not_known(files) if record.status is RunStatus.RUNNING else 0
     if not_known:
         say(

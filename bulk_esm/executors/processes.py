@@ -223,7 +223,7 @@ async def _serve(address: str, place: str, open_worker: Callable[[], Worker]) ->
 def _begin_process(shown: StderrLog | None) -> None:
     """Log as the driver does, to the same terminal, and end with it."""
     if shown is not None:
-        log_to_stderr(shown.level, as_json=shown.as_json)
+        log_to_stderr(shown.level, as_json=shown.as_json, in_color=shown.in_color)
     _end_with_parent()
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
 
 from bulk_esm.aws.alarms import AlarmState
 from bulk_esm.errors import BulkEsmError
 from bulk_esm.gates.gate import WaveEnd
+from bulk_esm.logs import get_logger
 from bulk_esm.model.checked import taken
+
+log: Final = get_logger("gates")
 
 
 class AlarmGate:
@@ -37,6 +41,7 @@ class AlarmGate:
             states = await self._read(self._names)
         except BulkEsmError as error:
             return f"the alarms cannot be read: {error}"
+        log.info("alarms_read", states={alarm.name: alarm.state for alarm in states})
         for alarm in states:
             if alarm.state == "INSUFFICIENT_DATA" and alarm.name not in self._told:
                 self._told.add(alarm.name)

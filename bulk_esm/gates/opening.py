@@ -11,6 +11,7 @@ from bulk_esm.aws.alarms import AlarmState
 from bulk_esm.gates.alarm import AlarmGate
 from bulk_esm.gates.command import CommandGate
 from bulk_esm.gates.gate import Gate
+from bulk_esm.gates.output import to_stderr
 from bulk_esm.model.rollout import RolloutSettings
 
 
@@ -22,12 +23,16 @@ class GateContext(msgspec.Struct, frozen=True, kw_only=True):
         folder: its folder.
         read_alarms: reads the states of alarms, where the credentials are at home.
         tell: tells the user something.
+        pass_on: called with each line that a command writes.
+        also_old_names: see `CommandGate`.
     """
 
     run_id: str
     folder: Path
     read_alarms: Callable[[tuple[str, ...]], Awaitable[Sequence[AlarmState]]]
     tell: Callable[[str], None]
+    pass_on: Callable[[str], None] = to_stderr
+    also_old_names: bool = False
 
 
 def open_gates(settings: RolloutSettings, context: GateContext) -> list[Gate]:
@@ -40,5 +45,14 @@ def open_gates(settings: RolloutSettings, context: GateContext) -> list[Gate]:
     gates: list[Gate] = []
     if settings.alarms:
         gates.append(AlarmGate(settings.alarms, context.read_alarms, context.tell))
-    gates += [CommandGate(command, run_id=context.run_id, folder=context.folder) for command in settings.gates]
+    gates += [
+        CommandGate(
+            command,
+            run_id=context.run_id,
+            folder=context.folder,
+            told=context.pass_on,
+            also_old_names=context.also_old_names,
+        )
+        for command in settings.gates
+    ]
     return gates

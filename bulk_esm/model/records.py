@@ -20,7 +20,7 @@ class RunStatus(StrEnum):
     DEADLINE = "deadline"
     INTERRUPTED = "interrupted"
     UNREACHABLE = "unreachable"  # of a shard of a fleet
-    KILLED = "killed"  # of a run that says it is running, and nobody carries out; in no file
+    KILLED = "killed"  # of a run that says it is running, and nobody carries out; in files of an invocation alone
 
 
 class FileDigest(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,13 +55,57 @@ class Intent(Checked, frozen=True, kw_only=True):
     scheduler: str | None = None
 
 
+class Caller(msgspec.Struct, frozen=True, kw_only=True):
+    """Who carries out a run.
+
+    Attributes:
+        user: the user of the operating system, by name where it has one.
+        host: the machine.
+        principal_arn: the identity of the credentials that all starts from, where STS was asked anyway; or None.
+    """
+
+    user: str | None = None
+    host: str | None = None
+    principal_arn: str | None = None
+
+
+class Invocation(msgspec.Struct, frozen=True, kw_only=True):
+    """A command that carried out a run, or went on with it.
+
+    Attributes:
+        command: such as `pause`, or `continue`.
+        argv: the command line, without secrets.
+        version: of this package.
+        user: see `Caller`.
+        host: see there.
+        principal_arn: see there.
+        max_per_second: requests/s to each shard.
+        started_at: ISO 8601 in UTC.
+        ended_at: likewise; None while it is under way, and if it was killed.
+        status: how it ended; `killed` is found out by the next one.
+        reason: why it did not finish, or None.
+    """
+
+    command: str
+    argv: tuple[str, ...]
+    version: str
+    user: str | None = None
+    host: str | None = None
+    principal_arn: str | None = None
+    max_per_second: float | None = None
+    started_at: str
+    ended_at: str | None = None
+    status: RunStatus = RunStatus.RUNNING
+    reason: str | None = None
+
+
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     """`run.json`: rewritten whole, at the start and at the end of a run.
 
     Attributes:
         run_id: the run.
         command: such as `pause`.
-        argv: the command line.
+        argv: the command line, without secrets.
         version: of this package.
         account_id: the account, as the mappings' ARNs name it; None for a fleet.
         region: the Region; those of a fleet, with commas between them.
@@ -78,6 +122,10 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
         continued_at: when it was last continued, ISO 8601 in UTC, or None.
         shards: how many shards of a fleet stand how; empty for a single account and Region.
         plan: the digest of `plan.jsonl`, or of `fleet.json`, which has those of its shards; None of older versions.
+        user: who started it, see `Caller`; None of older versions, and of a shard of several.
+        host: likewise.
+        principal_arn: likewise.
+        invocations: each command that carried it out, the first one first; none of older versions, and of a shard.
         results: the digest of `results.jsonl` when the run ended; None while it runs, of a fleet, whose shards have
             their own, and of older versions.
     """
@@ -100,6 +148,10 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     scheduler: str | None = None
     continued_at: str | None = None
     shards: dict[str, int] = {}
+    user: str | None = None
+    host: str | None = None
+    principal_arn: str | None = None
+    invocations: tuple[Invocation, ...] = ()
     plan: FileDigest | None = None
     results: FileDigest | None = None
 

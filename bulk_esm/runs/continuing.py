@@ -23,6 +23,7 @@ from bulk_esm.model.rollout import RolloutSettings
 from bulk_esm.model.shard import Problem, Shard
 from bulk_esm.runs.each_shard import nobody
 from bulk_esm.runs.fleet import Fleet
+from bulk_esm.runs.invoking import caller, continued
 from bulk_esm.runs.locking import HeldLocks, release
 from bulk_esm.runs.read_tasks import ReadTasks
 from bulk_esm.runs.run import Run, sum_counts
@@ -44,6 +45,7 @@ class RunRest:
         perhaps_sent: how many have not, and may have been sent something: each is looked at with Get, as List lags.
         doubtful: how many others another run may have changed of late, so that Get may have to tell of them too.
         lock: takes the locks that the run is to hold.
+        principal_arn: who goes on with it, where that is known.
     """
 
     def __init__(self, fleet: Fleet, files: RunFiles, doubts_about: Callable[[Shard], Doubts]) -> None:
@@ -53,6 +55,7 @@ class RunRest:
         self.problems: dict[str, Problem] = {}
         self.total = self.ended = self.failures = self.updates = self.perhaps_sent = self.doubtful = 0
         self.lock: Callable[[], HeldLocks] = HeldLocks
+        self.principal_arn: str | None = None
         self._fleet = fleet
         self._files = files
         # The files of a run of the home shard do not say by which profile it was reached: this command line does.
@@ -77,6 +80,12 @@ class RunRest:
     def shards_left(self) -> int:
         """In how many shards something may have to be sent."""
         return sum(count > 0 for count in self._updates.values())
+
+    @property
+    def accounts_left(self) -> int:
+        """In how many accounts these shards are."""
+        shards = (entry.shard for entry in self._shards.shards)
+        return len({shard.account_id for shard in shards if self._updates[shard.name] > 0})
 
     @property
     def to_send(self) -> int:
@@ -191,6 +200,7 @@ class RunRest:
         window: str | None = None,
         executor: str | None = None,
         scheduler: str | None = None,
+        argv: tuple[str, ...] = (),
     ) -> Run:
         """Open the run again: what has no final result loses the one that it has, so that each has one at its end.
 
@@ -200,6 +210,7 @@ class RunRest:
             window: when it may work from now on; as it said if left out.
             executor: who does the work from now on, for whoever continues it again; as it said if left out.
             scheduler: its scheduler's address, if it has one.
+            argv: the command line that goes on with it.
 
         Raises:
             RefusedError: more have failed already, or another run is at work there.
@@ -209,12 +220,14 @@ class RunRest:
             self.record = msgspec.structs.replace(self.record, executor=executor, scheduler=scheduler)
         locks = self.lock()
         try:
-            return self._begun(rollout, deadline, locks)
+            return self._begun(rollout, deadline, locks, argv)
         except BaseException:
             release(locks.own)
             raise
 
-    def _begun(self, rollout: RolloutSettings, deadline: datetime | None, locks: HeldLocks) -> Run:
+    def _begun(
+        self, rollout: RolloutSettings, deadline: datetime | None, locks: HeldLocks, argv: tuple[str, ...]
+    ) -> Run:
         if self._files.replica is not None:
             self._files.replica.take_up()
         for lock in locks.own:
@@ -232,14 +245,16 @@ class RunRest:
             files.keep_begun(sent | {result.uuid for result in left.kept if tells_of_sending(result)})
             files.keep_results(left.kept)
             ended[shard.name] = {result.uuid: result.outcome for result in left.kept}
+        now, rate = iso(self._fleet.clock.now()) or "", self._fleet.reach.max_per_second
+        who = caller(self.principal_arn)
         record = msgspec.structs.replace(
-            self.record,
+            continued(self.record, who, argv=argv, max_per_second=rate, started_at=now),
             status=RunStatus.RUNNING,
             rollout=rollout,
             reason=None,
             ended_at=None,
             results=None,
-            continued_at=iso(self._fleet.clock.now()),
+            continued_at=now,
             requests=sum_counts(self.record.requests, self.requests),
         )
         self._files.write_record(record)

@@ -16,10 +16,12 @@ from bulk_esm.model.checked import Checked
 from bulk_esm.model.plan import Action, Plan, PlanItem
 from bulk_esm.model.plan_summary import PlanSummary
 from bulk_esm.model.records import FleetRecord, Intent, RunRecord, RunStatus, ShardEntry
+from bulk_esm.model.redacting import redacted
 from bulk_esm.model.shard import Problem, Shard
 from bulk_esm.model.unmatched import in_all
 from bulk_esm.runs.each_shard import Told, nobody
 from bulk_esm.runs.fleet import Fleet
+from bulk_esm.runs.invoking import begun, caller
 from bulk_esm.runs.read_tasks import ReadTasks
 from bulk_esm.store.finding import new_run_id
 from bulk_esm.store.place import RunsDir, place_at
@@ -180,13 +182,21 @@ class RunPlan:
         if end.problem is not None and task_of is not None and found.is_known:
             self._files.write_task(found, msgspec.json.encode(task_of(shard)))  # for `continue`
 
-    def publish(self, intent: Intent, groups: Sequence[Sequence[Shard]], most_failed: int | None) -> RunFiles:
+    def publish(
+        self,
+        intent: Intent,
+        groups: Sequence[Sequence[Shard]],
+        most_failed: int | None,
+        *,
+        principal_arn: str | None = None,
+    ) -> RunFiles:
         """Make it a run: from now on it is there for `continue`, and may be carried out.
 
         Args:
             intent: what it is for, and how it is to go.
             groups: the shards, in the groups that go one after another.
             most_failed: how many shards may fail before the run halts; None for any number.
+            principal_arn: who carries it out, where that is known.
         """
         accounts = {entry.shard.account_id for entry in self.entries}
         record = RunRecord(
@@ -203,6 +213,7 @@ class RunPlan:
             scheduler=intent.scheduler,
             requests=dict(self.requests),
         )
+        record = begun(record, caller(principal_arn))
         if self._home is not None:
             self._files = self._place.begin(self.run_id)
             record = msgspec.structs.replace(record, plan=self._files.add_home(self._home))
@@ -228,7 +239,7 @@ class RunPlan:
         return RunRecord(
             run_id=self.run_id,
             command=self.intent.command,
-            argv=self.intent.argv,
+            argv=redacted(self.intent.argv),
             version=__version__,
             account_id=shard.account_id,
             region=shard.region,

@@ -20,15 +20,17 @@ from bulk_esm.errors import BulkEsmError, RecordingError, RunFolderError
 from bulk_esm.gates.gate import Gate, WaveEnd
 from bulk_esm.logs import get_logger, logging_to_file
 from bulk_esm.model.denials import Denials
-from bulk_esm.model.events import MappingEnded, RunBegan, RunEnded
+from bulk_esm.model.events import MappingEnded, RunBegan, RunEnded, RunEvent
 from bulk_esm.model.records import FleetRecord, RunRecord, RunStatus
 from bulk_esm.model.result import Outcome, Result
 from bulk_esm.model.slices import Slice, slices_of
 from bulk_esm.model.stopping import Stop, status_of
 from bulk_esm.model.waves import wave_sizes
 from bulk_esm.model.window import Window
+from bulk_esm.observers.event_log import log_event
 from bulk_esm.observers.observer import Observer, Observers
 from bulk_esm.runs.fleet import Fleet
+from bulk_esm.runs.invoking import ended
 from bulk_esm.runs.locking import HeldLocks, release
 from bulk_esm.runs.rollout import Rollout
 from bulk_esm.runs.shard_progress import ShardProgress
@@ -152,11 +154,16 @@ class Run:
                 its result all the same.
         """
         tell = Observers(observers)
+
+        def log_and_tell(event: RunEvent) -> None:
+            log_event(event)
+            tell(event)
+
         await self._open_replica()
         self._heed_leases()
         with at_work(self.path):
             try:
-                await self._carried_out(tell, gates, confirm)
+                await self._carried_out(log_and_tell, gates, confirm)
             finally:
                 await self._close_replica()
                 release(self._locks.own)
@@ -189,6 +196,7 @@ class Run:
                 raise
             finally:
                 self._end(status, reason)
+                log_event(RunEnded(self.record))
 
     def _may_send(self, shard: str) -> bool:
         """Whether something may be sent in a shard at this moment: not once its lock in the bucket may be another's."""
@@ -291,6 +299,7 @@ class Run:
             shards=dict(shards),
             results=None if self.files.has_shards else self.files.shard(self._shards.shards[0].shard).results_digest(),
         )
+        self.record = ended(self.record)
         self._written(lambda: self.files.write_record(self.record))
         if self._unwritten is not None:
             self._note_unwritten(self._unwritten)

@@ -313,7 +313,7 @@ class Inside:
         with self._monkeypatch.context() as patch:
             patch.chdir(self._home)
             for name in os.environ:
-                if name.startswith(("AWS_", "BULK_ESM_")):
+                if name.startswith(("AWS_", "BULK_ESM_", "XDG_")):
                     patch.delenv(name)
             for name, value in Cli(self._home, dict(environment)).whole_environment().items():
                 patch.setenv(name, value)

@@ -14,7 +14,7 @@ from bulk_esm.simulator import Kind
 from bulk_esm.simulator.reading import on_the_wire
 
 RECORD = {"run_id", "command", "argv", "version", "account_id", "region", "started_at", "ended_at", "status", "counts"}
-RECORD |= {"requests"}
+RECORD |= {"requests", "user", "host", "principal_arn", "invocations"}
 RESULT = {
     "run_id",
     "uuid",

@@ -364,7 +364,7 @@ def test_the_deadline_holds_for_every_shard(inside: Inside, simulated: Simulated
 
 
 def test_waves_of_a_fleet_are_cut_over_all_its_shards(inside: Inside, simulated: Simulated, tmp_path: Path) -> None:
-    gate = "echo $BULK_ESM_WAVE of $BULK_ESM_WAVES: $BULK_ESM_UPDATED >> gate.log"
+    gate = "echo $BULK_ESM_GATE_WAVE of $BULK_ESM_GATE_WAVES: $BULK_ESM_GATE_UPDATED >> gate.log"
     done = inside(
         simulated.environment, "pause", *FLEET, "--all", "--waves", "1,20%,100%", "--soak", "0.1s", "--gate", gate, *YES
     )

@@ -27,20 +27,20 @@ def test_flags_become_settings() -> None:
         role_name="x",
         profile="hub",
     )
-    options.check(AwsOptions(profile="hub"))
+    options.checked(AwsOptions(profile="hub"))
 
 
 def test_no_flags_are_no_fleet() -> None:
     options = FleetOptions()
     assert (options.is_given, options.first_region) == (False, None)
-    options.check(AwsOptions(region="us-east-1"))
-    options.check_for_run(AwsOptions(), "a run", has_shards=False)
+    options.checked(AwsOptions(region="us-east-1"))
+    options.of_run("a run", has_shards=False)
 
 
 def test_a_file_is_read_once(tmp_path: Path) -> None:
     path = write(tmp_path, f'[[shards]]\naccount = "{ONE}"\nregion = "us-east-1"\n')
     options = FleetOptions(fleet=path)
-    options.check(AwsOptions(region="eu-west-1"))
+    options.checked(AwsOptions(region="eu-west-1"))
     path.unlink()  # a pipe could not be read again either
     assert options.is_given
     assert options.first_region == "us-east-1"
@@ -87,25 +87,23 @@ def test_where_the_home_region_decides_no_other_is_put_in_its_place(tmp_path: Pa
 )
 def test_flags_that_make_no_sense(flags: dict[str, Any], said: str) -> None:
     with pytest.raises(UsageError, match=said):
-        FleetOptions(**flags).check(AwsOptions())
+        FleetOptions(**flags).checked(AwsOptions())
 
 
 @pytest.mark.parametrize("address", ["tcp://localhost:8786", "tls://10.0.0.1:8786", "tcp://[::1]:8786", "wss://x:1"])
 def test_schedulers(address: str) -> None:
-    FleetOptions(regions="us-east-1", executor="dask", scheduler=address).check(AwsOptions())
+    FleetOptions(regions="us-east-1", executor="dask", scheduler=address).checked(AwsOptions())
 
 
 def test_one_flag_for_regions() -> None:
     with pytest.raises(UsageError, match="--region and --regions"):
-        FleetOptions(regions="us-east-1").check(AwsOptions(region="us-east-1"))
-    FleetOptions(accounts=ONE).check(AwsOptions(region="us-east-1"))
+        FleetOptions(regions="us-east-1").checked(AwsOptions(region="us-east-1"))
+    FleetOptions(accounts=ONE).checked(AwsOptions(region="us-east-1"))
 
 
 def test_a_run_says_itself_which_shards() -> None:
-    FleetOptions(executor="process", shards_at_once=2).check_for_run(
-        AwsOptions(region="us-east-1"), "2026-pause", has_shards=True
-    )
+    FleetOptions(executor="process", shards_at_once=2).of_run("2026-pause", has_shards=True)
     with pytest.raises(UsageError, match="--accounts: the run says which shards"):
-        FleetOptions(accounts=ONE).check_for_run(AwsOptions(), "2026-pause", has_shards=True)
+        FleetOptions(accounts=ONE).of_run("2026-pause", has_shards=True)
     with pytest.raises(UsageError, match="--executor goes with a fleet, and 2026-pause was in one account"):
-        FleetOptions(executor="process").check_for_run(AwsOptions(), "2026-pause", has_shards=False)
+        FleetOptions(executor="process").of_run("2026-pause", has_shards=False)

@@ -134,9 +134,13 @@ def test_a_gate_halts_after_the_first_wave(tmp_path: Path) -> None:
         assert f"to put back what it changed: bulk-esm rollback bulk-esm-runs/{run.path.name}" in done.stderr
         assert done.records == run.results
         seen = dict(line.split("=", 1) for line in (tmp_path / "seen").read_text(encoding="utf-8").splitlines())
-        assert seen["BULK_ESM_RUN_ID"] == run.path.name
-        assert (tmp_path / seen["BULK_ESM_RUN_FOLDER"]).samefile(run.path)
-        assert (seen["BULK_ESM_WAVE"], seen["BULK_ESM_WAVES"], seen["BULK_ESM_UPDATED"]) == ("1", "3", "1")
+        assert seen["BULK_ESM_GATE_RUN_ID"] == run.path.name
+        assert (tmp_path / seen["BULK_ESM_GATE_RUN_FOLDER"]).samefile(run.path)
+        assert (seen["BULK_ESM_GATE_WAVE"], seen["BULK_ESM_GATE_WAVES"], seen["BULK_ESM_GATE_UPDATED"]) == (
+            "1",
+            "3",
+            "1",
+        )
 
 
 def test_a_halt_is_put_back_as_a_run_of_its_own(tmp_path: Path, inside: Inside) -> None:
@@ -144,7 +148,7 @@ def test_a_halt_is_put_back_as_a_run_of_its_own(tmp_path: Path, inside: Inside) 
         cli = Cli(tmp_path, simulated.environment)
         before = without_dates(simulated.mappings())
         done = cli(
-            *("pause", "--all", *YES, "--waves", "1,10%,100%", "--gate", 'test "$BULK_ESM_WAVE" != 1'),
+            *("pause", "--all", *YES, "--waves", "1,10%,100%", "--gate", 'test "$BULK_ESM_GATE_WAVE" != 1'),
             *("--on-halt", "rollback"),
         )
         halted, back = (RunFiles(folder) for folder in cli.run_folders())
@@ -204,7 +208,7 @@ def test_waves_in_the_order_given(tmp_path: Path, inside: Inside) -> None:
 def test_the_next_wave_is_that_of_the_run_when_it_is_continued(tmp_path: Path, inside: Inside) -> None:
     """A gate that fails once is asked again before the run goes on, and then after each wave that is left."""
     with Simulated(mappings=40) as simulated:
-        gate = "test -e healthy && echo $BULK_ESM_WAVE >> healthy"
+        gate = "test -e healthy && echo $BULK_ESM_GATE_WAVE >> healthy"
         assert inside(simulated.environment, "pause", "--all", *YES, "--waves", "1,10,100%", "--gate", gate).code == 3
         (tmp_path / "healthy").touch()
         again = inside(simulated.environment, "continue", "last", *YES)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from cyclopts.help import format_usage
 
-from bulk_esm.cli.app import _COMMANDS, _usage, make_app
+from bulk_esm.cli.app import COMMANDS, _usage, make_app
 
 SHOW_MODULES = """
 import sys
@@ -37,7 +37,7 @@ def rooms(modules: set[str]) -> set[str]:
     return {name.split(".")[1] for name in modules if name.startswith("bulk_esm.")}
 
 
-@pytest.mark.parametrize("arguments", [[], ["--help"], *([command, "--help"] for command in _COMMANDS)], ids=" ".join)
+@pytest.mark.parametrize("arguments", [[], ["--help"], *([command, "--help"] for command in COMMANDS)], ids=" ".join)
 def test_help_waits_for_no_aws_client(arguments: list[str]) -> None:
     modules = imported(*arguments)
     assert "cyclopts" in modules
@@ -45,7 +45,15 @@ def test_help_waits_for_no_aws_client(arguments: list[str]) -> None:
     assert rooms(modules) <= {"_version", "cli", "errors", "escaping", "model"}
 
 
-@pytest.mark.parametrize("command", _COMMANDS)
+@pytest.mark.parametrize("arguments", [["runs"], ["config"], ["config", "pause"]], ids=" ".join)
+def test_what_asks_aws_nothing_waits_for_no_client(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert not imported(*arguments, "--output", "json") & {"aiobotocore", "aiohttp", "anyio"}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_the_usage_is_what_the_flags_say(command: str) -> None:
     app = make_app()  # where no command is used, cyclopts writes the usage of each
     usage = format_usage(app, [command], execution_path=[app, app[command]])

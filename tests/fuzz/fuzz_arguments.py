@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -10,7 +11,19 @@ from fuzz_command import ENVIRONMENT, Ended, Service, command
 from fuzz_mutations import TEXTS
 from fuzz_readers import A_MAPPING
 
-_COMMANDS: Final = ("list", "plan", "apply", "pause", "resume", "rollback", "continue", "verify", "runs", "show")
+_COMMANDS: Final = (
+    "list",
+    "plan",
+    "apply",
+    "pause",
+    "resume",
+    "rollback",
+    "continue",
+    "verify",
+    "runs",
+    "show",
+    "config",
+)
 _SWITCHES: Final = (
     "--all", "--yes", "--dry-run", "--skip-blocked", "--allow-irreversible", "--quiet", "--salvage", "--force",
     "--confirm-waves", "--accept-data-loss", "--no-lock", "--organization", "--help", "--version", "--", "-", "-x",
@@ -46,7 +59,10 @@ _VALUES: Final[dict[str, tuple[str, ...]]] = {
     "--rate": ("12", "0", "nan", "1e-320", "-1", "inf", "1e308"),
     "--concurrency": ("1", "0", "-1", "1e3"),
     "--timeout": ("90s", "0s", "1e9d", "-1s", "15", "9999999999d"),
-    "--output": ("table", "jsonl", "csv", "xml"),
+    "--output": ("table", "json", "jsonl", "csv", "xml"),
+    "--color": ("always", "never", "x"),
+    "--config-profile": ("prod", "", "x"),
+    "--grace": ("1s", "0s", "x"),
     "--log-level": ("debug", "error", "x"),
     "--log-format": ("console", "json", ""),
     "--runs-dir": (".", "file", "runs", "file/runs", "\x00", "x" * 300),
@@ -96,7 +112,7 @@ def arguments_of(random: Random) -> list[str]:
     for _ in range(random.randrange(7)):
         found += _a_flag(random)
     if random.random() < 0.7:
-        found += ["--yes"] if found[0] not in {"list", "plan", "verify", "runs", "show"} else []
+        found += ["--yes"] if found[0] not in {"list", "plan", "verify", "runs", "show", "config"} else []
         found += ["--all"] if found[0] in {"list", "plan", "apply", "pause", "resume"} else []
     return found
 
@@ -107,6 +123,18 @@ def _a_flag(random: Random) -> list[str]:
     name = random.choice(list(_VALUES))
     value = random.choice(_VALUES[name] if random.random() < 0.85 else TEXTS)
     return random.choice(([name, value], [name, value], [f"{name}={value}"], [name]))
+
+
+def _configured(random: Random) -> str:
+    """A `bulk-esm.toml`: keys that are flags, in tables that may be commands, with values that may be meant."""
+    lines = []
+    for _ in range(random.randrange(5)):
+        name = random.choice(list(_VALUES))
+        value = random.choice((json.dumps(random.choice(_VALUES[name])), "true", "3", "[1]", random.choice(TEXTS)))
+        lines.append(f"{name[2:]} = {value}")
+        if random.random() < 0.3:
+            lines.append(f"[{random.choice((*_COMMANDS, 'config-profile.prod', 'config-profile.prod.pause', 'x'))}]")
+    return "\n".join(lines)
 
 
 def trial(random: Random, home: Path) -> tuple[str, Ended, str | None]:
@@ -123,6 +151,8 @@ def trial(random: Random, home: Path) -> tuple[str, Ended, str | None]:
     environment = {**ENVIRONMENT, "AWS_CONFIG_FILE": str(home / "config"), "HOME": str(home)}
     if random.random() < 0.1:
         (home / "config").write_bytes(random.choice(TEXTS).encode("utf-8", "surrogatepass") + b"\n[default]\nregion")
+    if random.random() < 0.2:
+        (home / "bulk-esm.toml").write_bytes(_configured(random).encode("utf-8", "surrogatepass"))
     done = command(service, *arguments, home=home, stdin=stdin, environment=environment)
     wrong = None
     if done.code == 2 and service.updates:

@@ -1,3 +1,4 @@
+import json
 import os
 import signal
 import sys
@@ -9,14 +10,15 @@ import pytest
 
 from bulk_esm.gates.command import CommandGate
 from bulk_esm.gates.gate import WaveEnd
+from bulk_esm.logs import logging_to_file
 from bulk_esm.model.result import Outcome
 
 END = WaveEnd(wave=2, waves=5, next_updates=400, outcomes={Outcome.UPDATED: 150, Outcome.FAILED: 3})
 RUN_ID = "20260102T030405Z-pause-aaa111"
 
 
-def gate(command: str, folder: Path = Path("/runs/one"), **settings: int) -> CommandGate:
-    return CommandGate(command, run_id=RUN_ID, folder=folder, **settings)
+def gate(command: str, folder: Path = Path("/runs/one")) -> CommandGate:
+    return CommandGate(command, run_id=RUN_ID, folder=folder)
 
 
 def written(path: Path) -> bool:
@@ -57,19 +59,19 @@ async def test_the_exit_code_decides(command: str, reason: str | None) -> None:
 
 async def test_what_a_command_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OF_THE_USER", "stays")
-    monkeypatch.setenv("BULK_ESM_UPDATED", "of an outer run")
+    monkeypatch.setenv("BULK_ESM_GATE_UPDATED", "of an outer run")
     monkeypatch.chdir(tmp_path)
     assert await gate("env > told", folder=Path("runs/one")).check(END) is None
     told = dict(line.split("=", 1) for line in (tmp_path / "told").read_text().splitlines() if "=" in line)
-    counts = {f"BULK_ESM_{outcome.value.upper()}": "0" for outcome in Outcome}
+    counts = {f"BULK_ESM_GATE_{outcome.value.upper()}": "0" for outcome in Outcome}
     expected = {
         **counts,
-        "BULK_ESM_RUN_ID": RUN_ID,
-        "BULK_ESM_RUN_FOLDER": str(tmp_path / "runs" / "one"),
-        "BULK_ESM_WAVE": "2",
-        "BULK_ESM_WAVES": "5",
-        "BULK_ESM_UPDATED": "150",
-        "BULK_ESM_FAILED": "3",
+        "BULK_ESM_GATE_RUN_ID": RUN_ID,
+        "BULK_ESM_GATE_RUN_FOLDER": str(tmp_path / "runs" / "one"),
+        "BULK_ESM_GATE_WAVE": "2",
+        "BULK_ESM_GATE_WAVES": "5",
+        "BULK_ESM_GATE_UPDATED": "150",
+        "BULK_ESM_GATE_FAILED": "3",
         "OF_THE_USER": "stays",
     }
     assert {name: told.get(name) for name in expected} == expected
@@ -81,11 +83,27 @@ async def test_output_goes_to_stderr(capfd: pytest.CaptureFixture[str]) -> None:
     assert capfd.readouterr() == ("", "result\nproblem\n")
 
 
-async def test_output_goes_where_it_is_told_to(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    with (tmp_path / "output").open("w") as file:
-        assert await gate("echo result; echo problem >&2", stderr=file.fileno()).check(END) is None
-    assert (tmp_path / "output").read_text() == "result\nproblem\n"
+async def test_output_goes_where_it_is_told_to(capfd: pytest.CaptureFixture[str]) -> None:
+    lines: list[str] = []
+    command = "echo result; echo problem >&2; printf '\\377 and no end'"
+    assert await CommandGate(command, run_id=RUN_ID, folder=Path(), told=lines.append).check(END) is None
+    assert lines == ["result", "problem", "\ufffd and no end"]
     assert capfd.readouterr() == ("", "")
+
+
+async def test_output_comes_while_the_command_runs(tmp_path: Path) -> None:
+    """The command waits for what whoever is told does."""
+    command = f"echo begun; until test -e {tmp_path / 'go'}; do sleep 0.01; done"
+    told = CommandGate(command, run_id=RUN_ID, folder=Path(), told=lambda _: (tmp_path / "go").touch())
+    assert await told.check(END) is None
+
+
+async def test_the_log_has_the_last_lines(tmp_path: Path) -> None:
+    with logging_to_file(tmp_path / "log.jsonl"):
+        assert await CommandGate("seq 1000; exit 3", run_id=RUN_ID, folder=Path(), told=lambda _: None).check(END)
+    event = json.loads((tmp_path / "log.jsonl").read_text())
+    assert (event["event"], event["command"], event["exit_code"]) == ("gate_ended", "seq 1000; exit 3", 3)
+    assert event["last_lines"] == [str(number) for number in range(981, 1001)]
 
 
 async def test_before_the_first_wave_there_is_nothing_to_tell_a_command() -> None:
@@ -154,9 +172,15 @@ async def test_a_gate_does_not_outlive_a_killed_run(tmp_path: Path) -> None:
 
 
 async def test_what_a_gate_leaves_on_purpose_stays(tmp_path: Path) -> None:
-    """Such as a server that it started: only a run that is killed takes all with it."""
+    """Such as a server that it started, and that writes: only a run that is killed takes all with it."""
     pids = tmp_path / "pids"
-    assert await gate(f"sleep 600 & echo $! > {pids}").check(END) is None
+    served = f"echo served; touch {tmp_path / 'served'}; exec sleep 600"
+    assert (
+        await gate(f"(until test -e {tmp_path / 'go'}; do sleep 0.01; done; {served}) & echo $! > {pids}").check(END)
+        is None
+    )
+    (tmp_path / "go").touch()
+    assert await comes((tmp_path / "served").exists)
     left = int(pids.read_text())
     assert is_running(left)
     os.kill(left, signal.SIGKILL)

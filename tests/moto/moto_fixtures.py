@@ -85,7 +85,7 @@ def cli(moto: MotoAccount) -> Cli:
 
 
 def _only_moto(patch: pytest.MonkeyPatch, endpoint_url: str, folder: Path) -> None:
-    for name in [name for name in os.environ if name.startswith(("AWS_", "BULK_ESM_"))]:
+    for name in [name for name in os.environ if name.startswith(("AWS_", "BULK_ESM_", "XDG_"))]:
         patch.delenv(name)
     patch.setenv("AWS_ENDPOINT_URL", endpoint_url)
     patch.setenv("AWS_REGION", REGION)

@@ -77,7 +77,8 @@ def test_the_files_have_the_members_of_the_contract(files: ShardFiles) -> None:
     (record,) = map(msgspec.json.decode, lines["run.json"])
     assert record.keys() == {
         "run_id", "command", "argv", "version", "account_id", "region", "started_at", "ended_at", "status", "counts",
-        "requests", "reason", "rollout", "undoes", "executor", "scheduler", "continued_at", "shards", "plan",
+        "requests", "reason", "rollout", "undoes", "executor", "scheduler", "continued_at", "shards", "plan", "user",
+        "host", "principal_arn", "invocations",
         "results", "sha256",
     }  # fmt: skip
     first, second = map(msgspec.json.decode, lines["plan.jsonl"])
