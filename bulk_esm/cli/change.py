@@ -12,6 +12,7 @@ import msgspec
 
 from bulk_esm.bulk import BulkEsm
 from bulk_esm.cli.asking import require_consent
+from bulk_esm.cli.configured import as_recorded
 from bulk_esm.cli.damages import tell_of_damages
 from bulk_esm.cli.exit_codes import exit_code
 from bulk_esm.cli.fleet_options import FleetOptions
@@ -76,7 +77,13 @@ async def change(
             bulk = bulk.looking_only()
         else:
             await outwait(bulk, after)
-        intent = Intent(command=job.command, argv=tuple(sys.argv[1:]), undoes=job.undoes, executor=fleet.executor)
+        intent = Intent(
+            command=job.command,
+            argv=tuple(sys.argv[1:]),
+            configured=as_recorded(),
+            undoes=job.undoes,
+            executor=fleet.executor,
+        )
         plan = await planned(bulk, plan_of, intent, job.output)
         tell_of_damages(after)
         code = exit_code(None, [entry.problem for entry in plan.entries])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from bulk_esm.cli.configured import is_configured, own_unless_typed, typed
+from bulk_esm.cli.configured import as_recorded, is_configured, own_unless_typed, typed
 from bulk_esm.cli.fleet_options import FleetOptions
 from bulk_esm.cli.options import ROLLOUT, RUN, AwsOptions, GuardOptions, OutputOptions, RunName, RunOptions, RunsOptions
 from bulk_esm.cli.streams import say
@@ -105,7 +105,11 @@ def continue_command(
                 question = _question(bulk, record, rest)
                 await require_consent(question, updates=rest.to_send, accounts=rest.accounts_left)
             run = rest.begin(
-                deadline=hours.ends_at, most_failures=most_failures, window=window, argv=tuple(sys.argv[1:])
+                deadline=hours.ends_at,
+                most_failures=most_failures,
+                window=window,
+                argv=tuple(sys.argv[1:]),
+                configured=as_recorded(),
             )
             return await run_and_report(bulk, run, output, grace_s=guards.grace)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from typing import Final
 
 import msgspec
 
@@ -30,6 +31,8 @@ from bulk_esm.runs.run import Run, sum_counts
 from bulk_esm.runs.taking_up import LatePlans
 from bulk_esm.store.lock import RunLock
 from bulk_esm.store.run_files import RunFiles
+
+_NOTHING: Final[Mapping[str, str]] = {}
 
 
 class RunRest:
@@ -196,6 +199,7 @@ class RunRest:
         most_failures: int | None = None,
         window: str | None = None,
         argv: tuple[str, ...] = (),
+        configured: Mapping[str, str] = _NOTHING,
     ) -> Run:
         """Open the run again: what has no final result loses the one that it has, so that each has one at its end.
 
@@ -204,6 +208,7 @@ class RunRest:
             most_failures: how many mappings may fail in all of the run; as many as it said if left out.
             window: when it may work from now on; as it said if left out.
             argv: the command line that goes on with it.
+            configured: what was not typed of that.
 
         Raises:
             RefusedError: more have failed already, or another run is at work there.
@@ -211,13 +216,18 @@ class RunRest:
         rollout = self.rollout(most_failures, window)
         locks = self.lock()
         try:
-            return self._begun(rollout, deadline, locks, argv)
+            return self._begun(rollout, deadline, locks, argv, configured)
         except BaseException:
             release(locks)
             raise
 
     def _begun(
-        self, rollout: RolloutSettings, deadline: datetime | None, locks: Sequence[RunLock], argv: tuple[str, ...]
+        self,
+        rollout: RolloutSettings,
+        deadline: datetime | None,
+        locks: Sequence[RunLock],
+        argv: tuple[str, ...],
+        configured: Mapping[str, str],
     ) -> Run:
         for lock in locks:
             lock.tell(str(self._files.path.absolute()))
@@ -237,7 +247,7 @@ class RunRest:
         now, rate = iso(self._fleet.clock.now()) or "", self._fleet.reach.max_per_second
         who = caller(self.principal_arn)
         record = msgspec.structs.replace(
-            continued(self.record, who, argv=argv, max_per_second=rate, started_at=now),
+            continued(self.record, who, argv=argv, configured=configured, max_per_second=rate, started_at=now),
             status=RunStatus.RUNNING,
             rollout=rollout,
             reason=None,

@@ -211,7 +211,7 @@ class RunPlan:
             executor=intent.executor,
             requests=dict(self.requests),
         )
-        record = begun(record, caller(principal_arn))
+        record = begun(record, caller(principal_arn), configured=intent.configured)
         if self._home is not None:
             self._files = RunFiles.begin(self._runs_dir, self.run_id)
             record = msgspec.structs.replace(record, plan=self._files.add_home(self._home))
