@@ -12,6 +12,7 @@ import msgspec
 
 from bulk_esm.bulk import BulkEsm
 from bulk_esm.cli.asking import require_consent
+from bulk_esm.cli.configured import as_recorded
 from bulk_esm.cli.damages import tell_of_damages
 from bulk_esm.cli.exit_codes import exit_code
 from bulk_esm.cli.fleet_options import FleetOptions
@@ -79,6 +80,7 @@ async def change(
         intent = Intent(
             command=job.command,
             argv=tuple(sys.argv[1:]),
+            configured=as_recorded(),
             undoes=job.undoes,
             executor=fleet.executor or "local",
             scheduler=fleet.scheduler,

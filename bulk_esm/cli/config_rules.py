@@ -27,10 +27,21 @@ NOT_FROM_FILE: Final = frozenset(
 # What runs a command, or leads requests, records or messages elsewhere. A working folder is often a repository that was
 # cloned, and its file somebody else's. A scheduler sends back Python objects, which run code; `save` replaces a file.
 NOT_FROM_WORKING_FOLDER: Final = frozenset(
-    {"gate", "endpoint-url", "role-arn", "notify", "runs-dir", "scheduler", "save"}
+    {
+        "gate",
+        "endpoint-url",
+        "role-arn",
+        "notify",
+        "runs-dir",
+        "runs-profile",
+        "runs-kms-key",
+        "copy-to",
+        "scheduler",
+        "save",
+    }
 )
 # Whose ~ the shell makes a home folder of on the command line; in a file nobody else does.
-PATHS: Final = frozenset({"change", "fleet", "from-file", "plan", "requests", "runs-dir", "save"})
+PATHS: Final = frozenset({"change", "fleet", "from-file", "plan", "requests", "runs-dir", "copy-to", "save"})
 # Told where a variable sets them: one that was exported and forgotten acts on every command.
 TOLD: Final = (NOT_FROM_FILE - {"config-profile"}) | {"dry-run"}
 

@@ -57,6 +57,13 @@ def configured_value(flag: str) -> str:
     return _values.get(flag, "")
 
 
+def as_recorded() -> dict[str, str]:
+    """All that was not typed, with the places that set it, and without secrets."""
+    from bulk_esm.model.redacting import redacted_value
+
+    return {flag: f"{redacted_value(flag[2:], _values[flag])} ({where})" for flag, where in _where.items()}
+
+
 def typed(flags: Mapping[str, bool]) -> dict[str, bool]:
     """Of flags that are given or not, those that are not configured; what was typed must make sense."""
     return {flag: given for flag, given in flags.items() if not is_configured(flag)}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from bulk_esm.cli.configured import is_configured, own_unless_typed, typed
+from bulk_esm.cli.configured import as_recorded, is_configured, own_unless_typed, typed
 from bulk_esm.cli.fleet_options import FleetOptions
 from bulk_esm.cli.options import ROLLOUT, RUN, AwsOptions, GuardOptions, OutputOptions, RunName, RunOptions, RunsOptions
 from bulk_esm.cli.streams import say
@@ -110,6 +110,7 @@ def continue_command(
                 executor=fleet.executor,
                 scheduler=fleet.scheduler,
                 argv=tuple(sys.argv[1:]),
+                configured=as_recorded(),
             )
             return await run_and_report(bulk, run, output, grace_s=guards.grace)
 

@@ -41,6 +41,7 @@ class Intent(Checked, frozen=True, kw_only=True):
     Attributes:
         command: such as `pause`.
         argv: the command line.
+        configured: what was not typed of it: flags, with their values and the places that set them.
         rollout: waves, budget and gates.
         undoes: the run that this one puts back, or whose mappings it resumes, with commas between several; or None.
         executor: who does the work: `local`, `process` or `dask`.
@@ -49,6 +50,7 @@ class Intent(Checked, frozen=True, kw_only=True):
 
     command: str = "apply"
     argv: tuple[str, ...] = ()
+    configured: dict[str, str] = {}  # noqa: RUF012 - msgspec copies it
     rollout: RolloutSettings = RolloutSettings()
     undoes: str | None = None
     executor: str = "local"
@@ -75,6 +77,7 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         command: such as `pause`, or `continue`.
         argv: the command line, without secrets.
+        configured: what was not typed of it, likewise: flags, with their values and the places that set them.
         version: of this package.
         user: see `Caller`.
         host: see there.
@@ -88,6 +91,7 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
 
     command: str
     argv: tuple[str, ...]
+    configured: dict[str, str] = {}
     version: str
     user: str | None = None
     host: str | None = None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import Final
 
 import msgspec
 
@@ -29,6 +30,8 @@ from bulk_esm.runs.read_tasks import ReadTasks
 from bulk_esm.runs.run import Run, sum_counts
 from bulk_esm.runs.taking_up import LatePlans
 from bulk_esm.store.run_files import RunFiles
+
+_NOTHING: Final[Mapping[str, str]] = {}
 
 
 class RunRest:
@@ -201,6 +204,7 @@ class RunRest:
         executor: str | None = None,
         scheduler: str | None = None,
         argv: tuple[str, ...] = (),
+        configured: Mapping[str, str] = _NOTHING,
     ) -> Run:
         """Open the run again: what has no final result loses the one that it has, so that each has one at its end.
 
@@ -211,6 +215,7 @@ class RunRest:
             executor: who does the work from now on, for whoever continues it again; as it said if left out.
             scheduler: its scheduler's address, if it has one.
             argv: the command line that goes on with it.
+            configured: what was not typed of that.
 
         Raises:
             RefusedError: more have failed already, or another run is at work there.
@@ -220,13 +225,18 @@ class RunRest:
             self.record = msgspec.structs.replace(self.record, executor=executor, scheduler=scheduler)
         locks = self.lock()
         try:
-            return self._begun(rollout, deadline, locks, argv)
+            return self._begun(rollout, deadline, locks, argv, configured)
         except BaseException:
             release(locks.own)
             raise
 
     def _begun(
-        self, rollout: RolloutSettings, deadline: datetime | None, locks: HeldLocks, argv: tuple[str, ...]
+        self,
+        rollout: RolloutSettings,
+        deadline: datetime | None,
+        locks: HeldLocks,
+        argv: tuple[str, ...],
+        configured: Mapping[str, str],
     ) -> Run:
         if self._files.replica is not None:
             self._files.replica.take_up()
@@ -248,7 +258,7 @@ class RunRest:
         now, rate = iso(self._fleet.clock.now()) or "", self._fleet.reach.max_per_second
         who = caller(self.principal_arn)
         record = msgspec.structs.replace(
-            continued(self.record, who, argv=argv, max_per_second=rate, started_at=now),
+            continued(self.record, who, argv=argv, configured=configured, max_per_second=rate, started_at=now),
             status=RunStatus.RUNNING,
             rollout=rollout,
             reason=None,

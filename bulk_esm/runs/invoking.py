@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import socket
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -29,20 +30,28 @@ def caller(principal_arn: str | None = None) -> Caller:
     return Caller(user=user, host=socket.gethostname(), principal_arn=principal_arn)
 
 
-def begun(record: RunRecord, who: Caller) -> RunRecord:
+def begun(record: RunRecord, who: Caller, *, configured: Mapping[str, str]) -> RunRecord:
     """The record of a run that its first command is about to carry out.
 
     Args:
         record: the run's.
         who: who does.
+        configured: what was not typed of its command line.
     """
     first = _invocation(record.command, record.argv, record, who, started_at=record.started_at)
+    first = msgspec.structs.replace(first, configured=dict(configured))
     members = msgspec.structs.asdict(who)
     return msgspec.structs.replace(record, **members, argv=first.argv, invocations=(first,))
 
 
 def continued(
-    record: RunRecord, who: Caller, *, argv: tuple[str, ...], max_per_second: float, started_at: str
+    record: RunRecord,
+    who: Caller,
+    *,
+    argv: tuple[str, ...],
+    configured: Mapping[str, str],
+    max_per_second: float,
+    started_at: str,
 ) -> RunRecord:
     """The record of a run that another command goes on with.
 
@@ -50,12 +59,13 @@ def continued(
         record: the run's.
         who: who does.
         argv: its command line.
+        configured: what was not typed of that.
         max_per_second: its rate.
         started_at: when it begins.
     """
     earlier = tuple(_killed(one) for one in record.invocations)
     one = _invocation(CONTINUE, argv, record, who, started_at=started_at)
-    one = msgspec.structs.replace(one, max_per_second=max_per_second)
+    one = msgspec.structs.replace(one, max_per_second=max_per_second, configured=dict(configured))
     return msgspec.structs.replace(record, invocations=(*earlier, one))
 
 

@@ -213,7 +213,7 @@ class RunPlan:
             scheduler=intent.scheduler,
             requests=dict(self.requests),
         )
-        record = begun(record, caller(principal_arn))
+        record = begun(record, caller(principal_arn), configured=intent.configured)
         if self._home is not None:
             self._files = self._place.begin(self.run_id)
             record = msgspec.structs.replace(record, plan=self._files.add_home(self._home))

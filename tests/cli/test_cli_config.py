@@ -215,6 +215,10 @@ def test_a_run_that_is_continued_keeps_its_own_pace(tmp_path: Path, simulated: S
     record = Cli(tmp_path).last_run().record
     assert [one["max_per_second"] for one in record["invocations"]] == [1100, 1100, 1300]
     assert record["rollout"]["most_failures"] == 3
+    by_file = {"--rate": f"7 ({FILE}, line 1)", "--max-failures": f"0 ({FILE}, line 2)"}
+    by_file["--max-targets"] = f"1 ({FILE}, line 3)"
+    assert [one["configured"] for one in record["invocations"][:2]] == [{}, by_file]
+    assert record["invocations"][2]["configured"].keys() == {"--max-failures", "--max-targets"}
     assert inside(simulated.environment, "rollback", "last", *YES).code == 2  # a new run is held to --max-targets
 
 

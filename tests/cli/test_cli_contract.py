@@ -233,7 +233,7 @@ def test_unexpected_errors_are_one_line(inside: Inside, monkeypatch: pytest.Monk
     def fail(_: object) -> None:
         raise RuntimeError("the unexpected")
 
-    monkeypatch.setattr("bulk_esm.store.finding.all_runs", fail)
+    monkeypatch.setattr("bulk_esm.store.finding.records_of", fail)
     done = inside({}, "runs")
     assert (done.code, done.stdout) == (1, "")
     assert "RuntimeError: the unexpected; please report this" in done.stderr

@@ -181,7 +181,7 @@ def test_a_bucket_that_is_not_there_is_named(world: World) -> None:
         machine = world.machine(command[0], BULK_ESM_RUNS_DIR="s3://no-such-bucket/x")
         refused = machine(*command)
         assert refused.code == 2, refused.stderr
-        assert refused.stderr == "bulk-esm: there is no bucket 'no-such-bucket': see --runs-dir\n"
+        assert "bulk-esm: there is no bucket 'no-such-bucket': see --runs-dir" in refused.stderr
     assert not accepted(world)
 
 

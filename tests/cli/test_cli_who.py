@@ -109,11 +109,14 @@ def test_a_command_line_without_secrets(line: str, expected: str) -> None:
 
 
 def test_no_secret_is_in_a_run_folder(tmp_path: Path, simulated: Simulated) -> None:
-    fleet = ("--accounts", "222222222222", "--regions", "us-east-1", "--role-name", "r", "--external-id", "hush")
+    fleet = ("--accounts", "222222222222", "--regions", "us-east-1", "--role-name", "r")
     cli = Cli(tmp_path, simulated.environment)
-    assert cli("pause", "--all", *YES, *fleet, "--log-level", "debug").code == 0
-    run = cli.last_run().path
-    records = [path for path in run.rglob("*") if path.name in {"run.json", "log.jsonl"}]
-    assert len(records) == 3
+    assert cli("pause", "--all", *YES, *fleet, BULK_ESM_EXTERNAL_ID="hush").code == 0
+    invocation = cli.last_run().record["invocations"][0]
+    assert invocation["configured"] == {"--external-id": "*** (BULK_ESM_EXTERNAL_ID)"}
+    typed = (*fleet, "--external-id", "hush")
+    assert cli("pause", "--all", *YES, *typed, "--log-level", "debug").code == 0
+    records = [path for path in cli.runs_dir.rglob("*") if path.name in {"run.json", "log.jsonl"}]
+    assert len(records) == 6
     for path in records:
         assert "hush" not in path.read_text(encoding="utf-8"), path
