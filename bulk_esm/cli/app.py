@@ -23,6 +23,7 @@ _COMMANDS: Final = {
     "verify": "Tell whether the mappings still have what a run set.",
     "runs": "List what was done before.",
     "show": "Show what became of each mapping of a run.",
+    "unlock": "Take away a lock in S3 that nobody holds any more.",
     "simulate": "Run a Lambda control plane on loopback.",
     "demo": "Pause and resume a simulated fleet, start to end.",
 }
@@ -96,7 +97,8 @@ def _cause(error: Exception) -> BulkEsmError:
 
 def _usage(name: str) -> str:
     """As cyclopts writes it, who reads all flags for that: a tenth of the time that help takes."""
-    return f"Usage: bulk-esm {name} [OPTIONS]{' RUN' if name in _TAKE_A_RUN else ''}"
+    operand = " RUN" if name in _TAKE_A_RUN else " SHARD" if name == "unlock" else ""
+    return f"Usage: bulk-esm {name} [OPTIONS]{operand}"
 
 
 def _shown_default(value: Any) -> str | None:

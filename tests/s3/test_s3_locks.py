@@ -165,6 +165,18 @@ def test_a_release_whose_answer_is_lost_is_one(s3: S3Server, proxy: S3Proxy, kin
         assert record(s3).state is LockState.RELEASED
 
 
+def test_a_run_that_no_renewal_told_is_in_the_release(s3: S3Server, proxy: S3Proxy) -> None:
+    with machine() as one:
+        leases = one.take([HERE], holder=HOLDER)
+        proxy.choose = nth(1, Kind.HANG_BEFORE, holding=".locks/")
+        leases[0].tell("run-1")
+        while not proxy.done[Kind.HANG_BEFORE]:
+            pass
+        one.release(leases)
+    assert record(s3).state is LockState.RELEASED
+    assert record(s3).runs == ("run-1",)
+
+
 def test_of_many_accidents_none_orphans_a_lock_or_lets_two_have_it(s3: S3Server, proxy: S3Proxy) -> None:
     proxy.choose = either(
         at_random(0.3, Kind.CUT_AFTER, seed=1, method="PUT", holding=".locks/"),
