@@ -9,13 +9,13 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Final, Literal
-from urllib.parse import urlsplit
 
 from bulk_esm.aws.answers import keep_as_sent
 from bulk_esm.aws.errors import translated
 from bulk_esm.aws.listing import Listing, checked
 from bulk_esm.aws.pacing import Pacer
 from bulk_esm.aws.permission import GetPermission
+from bulk_esm.aws.regions import is_of_aws
 from bulk_esm.aws.requests import leave_retries_to_us, name_host, resolve_once, send_as_given
 from bulk_esm.aws.retrying import Treatment, backoff_s, retrying, treatment_of
 from bulk_esm.clock import Clock
@@ -103,8 +103,7 @@ class ControlPlane:
     @property
     def is_aws(self) -> bool:
         """Whether requests go to AWS itself, and not to a simulator."""
-        host = urlsplit(self.endpoint_url).hostname or ""
-        return host.startswith("lambda") or "amazonaws" in host
+        return is_of_aws(self.endpoint_url)
 
     async def list(
         self, *, function_name: str | None = None, event_source_arn: str | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from aiobotocore.session import AioSession
 from botocore.configprovider import ConfiguredEndpointProvider
@@ -62,6 +63,12 @@ def has_form_of_region(region: str) -> bool:
     except InvalidRegionError:
         return False
     return True
+
+
+def is_of_aws(endpoint_url: str) -> bool:
+    """Whether an endpoint of Lambda is AWS's own, and not a simulator's."""
+    host = urlsplit(endpoint_url).hostname or ""
+    return host.startswith("lambda") or "amazonaws" in host
 
 
 def configured_endpoint(session: AioSession) -> str | None:

@@ -29,6 +29,7 @@ COMMANDS: Final = {
     "runs": "List what was done before.",
     "show": "Show what became of each mapping of a run.",
     "config": "Show what is configured, and where.",
+    "unlock": "Take away a lock in S3 that nobody holds any more.",
     "simulate": "Run a Lambda control plane on loopback.",
     "demo": "Pause and resume a simulated fleet, start to end.",
 }
@@ -114,8 +115,8 @@ def _cause(error: Exception) -> BulkEsmError:
 
 def _usage(name: str) -> str:
     """As cyclopts writes it, who reads all flags for that: a tenth of the time that help takes."""
-    arguments = " RUN" if name in _TAKE_A_RUN else " [ARGS]" if name == "config" else ""
-    return f"Usage: bulk-esm {name} [OPTIONS]{arguments}"
+    operands = {"config": " [ARGS]", "unlock": " SHARD", **dict.fromkeys(_TAKE_A_RUN, " RUN")}
+    return f"Usage: bulk-esm {name} [OPTIONS]{operands.get(name, '')}"
 
 
 def _shown_default(value: Any) -> str | None:

@@ -30,14 +30,20 @@ def place_for(runs: RunsOptions, aws: AwsOptions | None = None) -> RunsPlace:
     Raises:
         UsageError: it is no place, or a flag that makes no sense there.
     """
+    settings = bucket_settings(runs, aws)
+    return RunsFolder(Path(runs.runs_dir)) if settings is None else _in_s3(settings)
+
+
+def bucket_settings(runs: RunsOptions, aws: AwsOptions | None = None) -> BucketSettings | None:
+    """The bucket in which runs are kept; None if it is a folder. See `place_for`."""
     settings = parse_location(runs.runs_dir)
     if settings is None:
         if runs.runs_kms_key is not None or runs.runs_profile is not None:
             raise UsageError("--runs-kms-key and --runs-profile are for --runs-dir s3://BUCKET/PREFIX")
-        return RunsFolder(Path(runs.runs_dir))
+        return None
     profile = runs.runs_profile or (aws.profile if aws is not None else None)
     region = aws.region if aws is not None and runs.runs_profile is None else None
-    return _in_s3(msgspec.structs.replace(settings, profile=profile, region=region, kms_key=runs.runs_kms_key))
+    return msgspec.structs.replace(settings, profile=profile, region=region, kms_key=runs.runs_kms_key)
 
 
 @cache

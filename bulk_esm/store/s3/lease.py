@@ -68,6 +68,7 @@ class Lease:
         self._hearers_lock = Lock()
         self._writing = anyio.Lock()
         self._keeping: asyncio.Task[None] | None = None
+        self._renewals: set[anyio.CancelScope] = set()
 
     @property
     def runs(self) -> tuple[str, ...]:
@@ -137,14 +138,17 @@ class Lease:
         self._is_released = True
         if self._keeping is not None:
             self._keeping.cancel()
+        for renewal in self._renewals:
+            renewal.cancel()
         with anyio.move_on_after(LONGEST_TIDYING_S, shield=True), suppress(BulkEsmError):
             async with self._writing:
                 if self._lost is None:
                     await self._write_released(bucket)
 
     async def _write_released(self, bucket: Objects) -> None:
-        """Release it where it is still ours."""
-        body = msgspec.json.encode(self._record.released())
+        """Release it where it is still ours, with the run in it that no renewal may have told."""
+        record = LockRecord.held(self._holder, self._settings.lease_s, self._record.runs)
+        body = msgspec.json.encode(record.released())
         try:
             await bucket.put(self._key, body, expected=self._etag)
         except NotAsExpectedError:
@@ -175,7 +179,11 @@ class Lease:
     async def _renew_within(self, seconds: float, bucket: Objects) -> None:
         """Renew it once, or give up early enough to try once more: a connection that has died says nothing."""
         with anyio.move_on_after(min(self._settings.renew_every_s / 2, seconds)) as scope:
-            await self._renew(bucket)
+            self._renewals.add(scope)
+            try:
+                await self._renew(bucket)
+            finally:
+                self._renewals.discard(scope)
         if scope.cancelled_caught:
             self._failure = ServiceError(code="TimeoutError", message="S3 did not take it in time")
 
