@@ -18,11 +18,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from statistics import median
 from typing import IO
@@ -32,7 +32,7 @@ from locks_machine import Wanted
 
 _HERE = Path(__file__).parent
 sys.path.insert(0, str(_HERE.parent / "tests" / "s3"))
-from s3_proxy import Kind, Request, at_random, s3_proxy  # noqa: E402 - it is among the tests
+from s3_proxy import Answer, Kind, S3Proxy, at_random, s3_proxy  # noqa: E402 - it is among the tests
 from s3_server import BUCKET, S3Server, s3_server  # noqa: E402
 
 from bulk_esm.aws.bucket import BucketSettings  # noqa: E402
@@ -82,28 +82,23 @@ def _pipe(pipe: IO[str] | None) -> IO[str]:
     return pipe
 
 
-@dataclass
-class Writes:
-    """When the writes of each lock reached S3."""
-
-    at_s: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
-
-    def __call__(self, request: Request) -> None:
-        if request.method == "PUT" and ".locks/" in request.path:
-            self.at_s[request.path.partition(".locks/")[2][:12]].append(time.monotonic())
+def writes_to(proxy: S3Proxy, account_id: str) -> list[Answer]:
+    """What was written to a lock, and how that was answered."""
+    return [each for each in list(proxy.answers) if each.request.method == "PUT" and account_id in each.request.path]
 
 
 @dataclass
 class Round:
     """What came of a race."""
 
+    said: list[str]
     held: int
     after_s: float  # from the dead one's last write to the next one's
     is_refused_by_name: bool
     is_taken_over: bool
 
 
-def race(number: int, settings: Wanted, environment: dict[str, str], writes: Writes) -> Round:
+def race(number: int, settings: Wanted, proxy: S3Proxy, environment: dict[str, str]) -> Round:
     account_id = f"{number:012}"
     wanted = msgspec.structs.replace(settings, account_id=account_id)
     two = [Machine(wanted, environment) for _ in range(2)]
@@ -116,21 +111,27 @@ def race(number: int, settings: Wanted, environment: dict[str, str], writes: Wri
         said = [machine.hears() for machine in two]
         held = [machine for machine, words in zip(two, said, strict=True) if words == "held True"]
         if len(held) != 1:
-            return Round(len(held), 0.0, is_refused_by_name=False, is_taken_over=False)
+            for each in writes_to(proxy, account_id):
+                print(f"  {each.at_s:.3f} {each.request.condition} {each.status}")
+            return Round(said, len(held), 0.0, is_refused_by_name=False, is_taken_over=False)
         refusal = next(words for words in said if words.startswith("refused"))
         time.sleep(random.uniform(0, 2 * settings.renew_every_s))  # noqa: S311
         held[0].process.kill()
         held[0].process.wait()
         time.sleep(0.2)  # what was on its way has arrived
-        last_s = writes.at_s[account_id][-1]
+        last_s = _last_s(proxy, account_id)
         third.go_on()
         words = third.hears()
-        after_s = writes.at_s[account_id][-1] - last_s if words == "held True" else 0.0
+        after_s = _last_s(proxy, account_id) - last_s if words == "held True" else 0.0
         by_name = f"process {held[0].process.pid} of" in refusal
-        return Round(1, after_s, is_refused_by_name=by_name, is_taken_over=words == "held True")
+        return Round(said, 1, after_s, is_refused_by_name=by_name, is_taken_over=words == "held True")
     finally:
         for machine in (*two, third):
             machine.end()
+
+
+def _last_s(proxy: S3Proxy, account_id: str) -> float:
+    return max(each.at_s for each in writes_to(proxy, account_id) if each.status == HTTPStatus.OK)
 
 
 def races(server: S3Server, arguments: argparse.Namespace) -> bool:
@@ -143,16 +144,17 @@ def races(server: S3Server, arguments: argparse.Namespace) -> bool:
         request_timeout_s=lease_s / 3,
         reserve_s=lease_s / 12,
     )
-    writes = Writes()
     with s3_proxy(server.endpoint_url) as proxy, ThreadPoolExecutor(arguments.at_once) as pool:
-        proxy.choose = writes.__call__
-        one = partial(race, settings=settings, environment=server.environment(proxy.url), writes=writes)
+        one = partial(race, settings=settings, proxy=proxy, environment=server.environment(proxy.url))
         rounds = list(pool.map(one, range(1, arguments.rounds + 1)))
     after = sorted(each.after_s for each in rounds if each.is_taken_over)
     early = sum(each < lease_s for each in after)
     alone = sum(each.held == 1 for each in rounds)
     print(f"lease {lease_s:g} s, {len(rounds)} rounds, {arguments.at_once} at a time")
     print(f"exactly one had the lock: {alone} of {len(rounds)}")
+    for each in rounds:
+        if each.held != 1:
+            print(f"  {each.held} had it: {'; '.join(each.said)}")
     print(f"the other was refused by the holder's name: {sum(each.is_refused_by_name for each in rounds)}")
     print(f"holder killed, third (clocks an hour off) took over: {len(after)}, before the lease was over: {early}")
     print(f"from last write to next: least {after[0]:.2f} s, median {median(after):.2f} s, most {after[-1]:.2f} s")

@@ -125,6 +125,10 @@ class Bucket:
         self._patience_s = patience_s
         self._places = anyio.CapacityLimiter(_MOST_AT_ONCE)
 
+    def apart(self) -> Bucket:
+        """A way to the same objects, on which what is urgent does not stand in line behind uploads."""
+        return Bucket(self._client, self.settings, whose=self._whose, sleep=self._sleep, patience_s=self._patience_s)
+
     def name(self, key: str) -> str:
         """An object as messages name it."""
         return f"s3://{self.settings.bucket}/{self.settings.prefix}{key}"

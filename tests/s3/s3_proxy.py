@@ -3,6 +3,7 @@
 import asyncio
 import random
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -51,7 +52,16 @@ class Request:
     method: str
     path: str
     number: int
-    is_conditional: bool
+    condition: str | None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the server answered, whatever became of that."""
+
+    request: Request
+    status: int
+    at_s: float
 
 
 Chooser = Callable[[Request], Fault | None]
@@ -112,6 +122,7 @@ class S3Proxy:
     choose: Chooser = lambda _: None
     done: Counter[Kind] = field(default_factory=Counter)
     requests: list[Request] = field(default_factory=list)
+    answers: list[Answer] = field(default_factory=list)
 
     def count(self, method: str, holding: str = "") -> int:
         """How many requests of a method there were whose path holds some text."""
@@ -171,7 +182,7 @@ class _Server:
         if request.headers.get("Expect", "").lower() == "100-continue" and request.transport is not None:
             request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")  # as botocore has it, before it sends a body
         body = await request.content.read()
-        fault = self._fault_of(request)
+        seen, fault = self._seen(request)
         kind = fault.kind if fault else None
         if kind in _NOT_APPLIED:
             return await self._instead(request, kind)
@@ -180,6 +191,7 @@ class _Server:
         left_out = _HOP_BY_HOP | (_CONDITIONS if kind is Kind.UNCONDITIONAL else frozenset())
         headers = {name: value for name, value in request.headers.items() if name.lower() not in left_out}
         async with self._session.request(request.method, request.raw_path, data=body, headers=headers) as answer:
+            self._proxy.answers.append(Answer(seen, answer.status, time.monotonic()))
             if kind in _APPLIED:
                 await answer.read()
                 return await self._instead(request, kind)
@@ -197,19 +209,19 @@ class _Server:
             await self._closing.wait()
         return _cut(request)
 
-    def _fault_of(self, request: web.BaseRequest) -> Fault | None:
+    def _seen(self, request: web.BaseRequest) -> tuple[Request, Fault | None]:
         self._numbers[request.method] += 1
         seen = Request(
             method=request.method,
             path=request.raw_path,
             number=self._numbers[request.method],
-            is_conditional=any(name in request.headers for name in _CONDITIONS),
+            condition=next((request.headers[name] for name in sorted(_CONDITIONS) if name in request.headers), None),
         )
         self._proxy.requests.append(seen)
         fault = self._proxy.choose(seen)
         if fault is not None:
             self._proxy.done[fault.kind] += 1
-        return fault
+        return seen, fault
 
 
 def _cut(request: web.BaseRequest) -> web.Response:

@@ -15,7 +15,7 @@ import pytest
 
 REGION = "eu-west-1"
 BUCKET = "bulk-esm-tests"
-_MOTO = Path(__file__).parents[1] / "moto" / "moto_process.py"
+_PROCESS = Path(__file__).with_name("s3_process.py")
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def _client_of(endpoint_url: str) -> Any:
 def s3_server() -> Iterator[S3Server]:
     """Serve until the end of the block."""
     with subprocess.Popen(
-        [sys.executable, str(_MOTO)],
+        [sys.executable, str(_PROCESS)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -50,7 +50,7 @@ def played(*scene: Actor, s3: VirtualS3 | None = None) -> Played:
     return found[0]
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(holders, st.lists(takers, min_size=1, max_size=3))
 def test_requests_of_two_are_never_on_their_way_at_once(holder: Actor, others: list[Actor]) -> None:
     s3 = VirtualS3()

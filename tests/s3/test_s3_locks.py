@@ -11,10 +11,11 @@ from functools import partial
 import anyio
 import msgspec
 import pytest
+from cli_harness import wait_until
 from s3_proxy import Kind, S3Proxy, at_random, either, every, nth
 from s3_server import BUCKET, S3Server
 
-from bulk_esm.aws.bucket import BucketSettings
+from bulk_esm.aws.bucket import Bucket, BucketSettings
 from bulk_esm.clock import Clock
 from bulk_esm.errors import RefusedError, UsageError
 from bulk_esm.model.shard import Shard
@@ -71,13 +72,11 @@ def record(s3: S3Server, key: str = KEY) -> LockRecord:
 def wait_for_change(s3: S3Server) -> None:
     """Wait until the lock is renewed."""
     before = record(s3).nonce
-    while record(s3).nonce == before:
-        pass
+    wait_until(lambda: record(s3).nonce != before)
 
 
 def wait_for_lock(s3: S3Server) -> None:
-    while KEY not in s3.bodies():
-        pass
+    wait_until(lambda: KEY in s3.bodies())
 
 
 def test_one_has_it_the_other_is_refused_and_then_gets_it(s3: S3Server) -> None:
@@ -147,8 +146,7 @@ def test_an_accident_orphans_no_lock(s3: S3Server, proxy: S3Proxy, kind: Kind, n
     with machine(BRISK) as one:
         proxy.choose = nth(number, kind, holding=".locks/")  # the taking, then two renewals
         (lease,) = one.take([HERE], holder=HOLDER)
-        while not proxy.done[kind]:
-            assert lease.may_send()
+        wait_until(lambda: bool(proxy.done[kind]))
         wait_for_change(s3)
         assert lease.may_send()
         one.release([lease])
@@ -170,11 +168,25 @@ def test_a_run_that_no_renewal_told_is_in_the_release(s3: S3Server, proxy: S3Pro
         leases = one.take([HERE], holder=HOLDER)
         proxy.choose = nth(1, Kind.HANG_BEFORE, holding=".locks/")
         leases[0].tell("run-1")
-        while not proxy.done[Kind.HANG_BEFORE]:
-            pass
+        wait_until(lambda: bool(proxy.done[Kind.HANG_BEFORE]))
         one.release(leases)
     assert record(s3).state is LockState.RELEASED
     assert record(s3).runs == ("run-1",)
+
+
+def test_renewals_do_not_stand_in_line_behind_uploads(s3: S3Server, proxy: S3Proxy) -> None:
+    thread = BucketThread(BucketSettings(bucket=BUCKET, prefix="runs/"))
+    locks = S3Locks(thread, settings=BRISK)
+    leases = locks.take([HERE], holder=HOLDER)
+    proxy.choose = every(Kind.HANG_BEFORE, holding="results")
+    uploads = [thread.start(partial(Bucket.put, key=f"results-{n}", body=b"1")) for n in range(50)]
+    wait_until(lambda: proxy.done[Kind.HANG_BEFORE] >= 16)
+    wait_for_change(s3)
+    locks.release(leases)
+    assert record(s3).state is LockState.RELEASED
+    for upload in uploads:
+        upload.cancel()
+    thread.close()
 
 
 def test_of_many_accidents_none_orphans_a_lock_or_lets_two_have_it(s3: S3Server, proxy: S3Proxy) -> None:

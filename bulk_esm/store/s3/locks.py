@@ -78,7 +78,7 @@ class S3Locks:
         """Begin with none held.
 
         Args:
-            thread: the bucket's. Uploads that share it may delay renewals, so give locks one of their own.
+            thread: the bucket's.
             endpoint_url: where requests to Lambda go; None for AWS.
             settings: how long a lock is held without a renewal, and how often it is renewed.
             clock: this machine's, which goes on while it sleeps.
@@ -149,6 +149,9 @@ class S3Locks:
         if leases:
             self._thread.call(partial(_let_go, leases))
 
+    def _start(self, work: Callable[[Bucket], Awaitable[None]]) -> Future[None]:
+        return self._thread.start(lambda bucket: work(bucket.apart()))
+
     async def _take_all(
         self,
         bucket: Bucket,
@@ -184,9 +187,9 @@ class S3Locks:
             where=bucket.name(key),
             settings=self._settings,
             clock=self._clock,
-            start=self._thread.start,
+            start=self._start,
         )
-        lease.begin(bucket)
+        lease.begin(bucket.apart())
         return lease
 
 
@@ -220,4 +223,4 @@ class _Taking:
 async def _let_go(leases: Iterable[Lease], bucket: Bucket) -> None:
     async with anyio.create_task_group() as group:
         for lease in leases:
-            group.start_soon(lease.let_go, bucket)
+            group.start_soon(lease.let_go, bucket.apart())
