@@ -169,3 +169,10 @@ def test_a_renewal_that_arrives_late_takes_nothing_from_the_next() -> None:
     done = played(Actor(faults=late), Actor(starts_at=1.0, tries=100, tries_every_s=4.0, works_s=300.0))
     assert done.overlaps() == []
     assert [holding.lost for holding in done.holdings if holding.actor == 1] == [[]]
+
+
+def test_a_renewal_that_is_recognised_counts_from_when_it_was_sent() -> None:
+    # Sent at 15, applied, given up at 22, and found to be there by the next one, after which nothing gets through.
+    slow = {2: Fault(Kind.SLOWLY_ANSWERED, 14.0), **{number: Fault(Kind.LOST) for number in range(6, 200)}}
+    (holding,) = played(Actor(faults=slow)).holdings
+    assert 15 + 34 < holding.ends_at - 20 < 15 + 36
