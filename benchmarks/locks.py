@@ -35,7 +35,7 @@ sys.path.insert(0, str(_HERE.parent / "tests" / "s3"))
 from s3_proxy import Answer, Kind, S3Proxy, at_random, s3_proxy  # noqa: E402 - it is among the tests
 from s3_server import BUCKET, S3Server, s3_server  # noqa: E402
 
-from bulk_esm.aws.bucket import BucketSettings  # noqa: E402
+from bulk_esm.aws.bucket_settings import BucketSettings  # noqa: E402
 from bulk_esm.errors import RefusedError  # noqa: E402
 from bulk_esm.model.shard import Shard  # noqa: E402
 from bulk_esm.store.s3.lease_rules import LeaseSettings, LockRecord, LockState  # noqa: E402

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from bulk_esm.aws.bucket import BucketSettings
+from bulk_esm.aws.bucket_settings import BucketSettings
 from bulk_esm.clock import Clock, time_with_sleep
 from bulk_esm.errors import BulkEsmError
 from bulk_esm.model.shard import Shard

@@ -9,47 +9,27 @@ S3 is moto's server; a proxy before it delays each answer, as a network does.
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-import botocore.session
-from botocore.config import Config
 from client import UNLIMITED_PER_S
 from processes import HERE, run_script, simulator
 from records import append, table
 
 sys.path.append(str(HERE.parent / "tests" / "s3"))
 from s3_proxy import Kind, every, s3_proxy
-
-_REGION = "us-east-1"
-_BUCKET = "bulk-esm-store"
+from s3_server import BUCKET, s3_server
 
 
 @contextmanager
 def s3(delay_ms: float) -> Iterator[dict[str, str]]:
     """An S3 with an empty bucket; the environment that leads to it."""
-    command = [sys.executable, str(HERE.parent / "tests" / "moto" / "moto_process.py")]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as process:
-        if process.stdin is None or process.stdout is None:
-            raise SystemExit("S3 did not start")
-        url = f"http://127.0.0.1:{process.stdout.readline().strip()}"
-        path_style = Config(s3={"addressing_style": "path"})
-        session = botocore.session.get_session()
-        session.set_credentials("testing", "testing")
-        client = session.create_client("s3", region_name=_REGION, endpoint_url=url, config=path_style)
-        client.create_bucket(Bucket=_BUCKET)
-        with s3_proxy(url) as proxy:
-            proxy.choose = every(Kind.DELAY_AFTER, seconds=delay_ms / 1000)
-            try:
-                yield {"AWS_ENDPOINT_URL_S3": proxy.url}
-            finally:
-                process.stdin.close()
+    with s3_server() as server, s3_proxy(server.endpoint_url) as proxy:
+        proxy.choose = every(Kind.DELAY_AFTER, seconds=delay_ms / 1000)
+        yield {"AWS_ENDPOINT_URL_S3": proxy.url}
 
 
 def measure(mappings: int, environment: Mapping[str, str], *, runs_dir: str | None, instant: bool) -> dict[str, Any]:
@@ -71,7 +51,7 @@ def main() -> None:
     with ExitStack() as stack:
         environment = stack.enter_context(s3(options.delay_ms))
         at_once = stack.enter_context(ThreadPoolExecutor(1 if options.instant else 2))
-        places = {"folder": None, "S3": f"s3://{_BUCKET}/runs"}
+        places = {"folder": None, "S3": f"s3://{BUCKET}/runs"}
         begun = {
             name: at_once.submit(measure, options.mappings, environment, runs_dir=place, instant=options.instant)
             for name, place in places.items()

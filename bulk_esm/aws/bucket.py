@@ -21,6 +21,7 @@ import msgspec
 import tenacity
 from aiobotocore.config import AioConfig
 
+from bulk_esm.aws.bucket_settings import BucketSettings
 from bulk_esm.aws.errors import translated
 from bulk_esm.aws.http import SendOnceSession
 from bulk_esm.aws.logins import Logins
@@ -75,29 +76,6 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     etag: str
     age_s: float
     metadata: Mapping[str, str]
-
-
-class BucketSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Where objects are, and how they are reached.
-
-    Attributes:
-        bucket: its name.
-        prefix: what all keys begin with, with a `/` at its end unless it is empty.
-        profile: a profile of the AWS configuration files, or None.
-        region: where the bucket is asked for; by default what the environment or the profile says.
-        kms_key: encrypts what is written; None for what the bucket does by itself.
-    """
-
-    bucket: str
-    prefix: str
-    profile: str | None = None
-    region: str | None = None
-    kms_key: str | None = None
-
-    @property
-    def url(self) -> str:
-        """As a user names it."""
-        return f"s3://{self.bucket}/{self.prefix}"
 
 
 class Bucket:

@@ -13,7 +13,7 @@ from bulk_esm.store.place import RunsFolder, RunsPlace
 from bulk_esm.store.s3.location import parse_location
 
 if TYPE_CHECKING:
-    from bulk_esm.aws.bucket import BucketSettings
+    from bulk_esm.aws.bucket_settings import BucketSettings
     from bulk_esm.cli.options import AwsOptions, RunsOptions
     from bulk_esm.store.s3.place import S3Place
 

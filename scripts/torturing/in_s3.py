@@ -1,6 +1,6 @@
 """Rounds whose runs are kept in S3: each process is a machine of its own, with an empty home and temporary folder.
 
-S3 is moto's server. The machines have nothing in common but the bucket.
+The machines have nothing in common but the bucket.
 """
 
 from __future__ import annotations
@@ -10,48 +10,18 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import botocore.session
-from botocore.config import Config
+from s3_server import BUCKET, REGION, S3Server
 
 from torturing.disturbing import Disturbance, Ended
 from torturing.playing import Player
 from torturing.rounds import Round
 from torturing.served import Served
 
-BUCKET: Final = "bulk-esm-torture"
-_REGION: Final = "eu-west-1"
 _LISTED_EVERY_S: Final = 0.03
-_MOTO: Final = Path(__file__).parents[2] / "tests" / "moto" / "moto_process.py"
-
-
-@contextmanager
-def s3_server() -> Iterator[str]:
-    """An S3 with an empty bucket, for all rounds; its address."""
-    command = [sys.executable, str(_MOTO)]
-    with subprocess.Popen(  # noqa: S603 - ours
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as process:
-        if process.stdin is None or process.stdout is None:
-            raise SystemExit("S3 did not start")
-        url = f"http://127.0.0.1:{process.stdout.readline().strip()}"
-        place = {"LocationConstraint": _REGION}
-        _client(url).create_bucket(Bucket=BUCKET, CreateBucketConfiguration=place)
-        try:
-            yield url
-        finally:
-            process.stdin.close()
-
-
-def _client(url: str) -> Any:
-    os.environ.setdefault("AWS_ACCESS_KEY_ID", "testing")
-    os.environ.setdefault("AWS_SECRET_ACCESS_KEY", "testing")
-    config = Config(s3={"addressing_style": "path"})
-    return botocore.session.get_session().create_client("s3", region_name=_REGION, endpoint_url=url, config=config)
 
 
 class PlayerInS3(Player):
@@ -66,7 +36,7 @@ class PlayerInS3(Player):
         super().__init__(drawn, served, folder, fork=fork)
         self._url = url
         self._prefix = f"{drawn.seed}-{drawn.number}-{os.getpid()}"
-        self._client = _client(url)
+        self._server = S3Server(url)
         self._machines = 0
         self._locks = locks
         self._listed: tuple[float, frozenset[Path]] = (0.0, frozenset())
@@ -95,8 +65,7 @@ class PlayerInS3(Player):
     def _runs(self) -> frozenset[Path]:
         now = time.monotonic()
         if now - self._listed[0] > _LISTED_EVERY_S:
-            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=f"{self._prefix}/")
-            keys = [each["Key"].split("/") for page in pages for each in page.get("Contents", ())]
+            keys = [key.split("/") for key in self._server.keys(f"{self._prefix}/")]
             # A run is there when its record is, which is written last.
             self._listed = (time.monotonic(), frozenset(Path(key[1]) for key in keys if key[2:] == ["run.json"]))
         return self._listed[1]
@@ -112,7 +81,7 @@ class PlayerInS3(Player):
 
     def _fetch(self, run: Path, there: Path) -> None:
         command = [sys.executable, "-m", "bulk_esm", "runs", "--run", str(run), "--copy-to", str(there.parent)]
-        environment = self._environment() | {"AWS_REGION": _REGION}
+        environment = self._environment() | {"AWSREGION": REGION}
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603 - ours
         if done.returncode:
             raise SystemExit(f"{run} cannot be read: {done.stderr}")

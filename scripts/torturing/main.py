@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
+from s3_server import s3_server
 
-from torturing.in_s3 import PlayerInS3, s3_server
+from torturing.in_s3 import PlayerInS3
 from torturing.playing import Player
 from torturing.rounds import Round, draw_round
 from torturing.rows import ROWS, Row, append_row, read_rows, write_table
@@ -58,7 +59,8 @@ def main() -> int:
     parser.add_argument("--s3", action="store_true", help="keep the runs in an S3 (moto's), each process a machine")
     parser.add_argument("--leases", action="store_true", help="with --s3: wait for the leases of what was killed")
     options = parser.parse_args()
-    with s3_server() if options.s3 else nullcontext() as url:
+    with s3_server() if options.s3 else nullcontext() as server:
+        url = None if server is None else server.endpoint_url
         return play_rounds(options, Ways(fork=options.fork, s3_url=url, leases=options.leases))
 
 

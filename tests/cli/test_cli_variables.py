@@ -17,7 +17,7 @@ from bulk_esm.cli.configuration import Configuration, flags_of
 from bulk_esm.errors import UsageError
 
 APP = make_app()
-TAKE_A_RUN = {"rollback", "continue", "verify", "show"}
+OPERANDS = {"rollback": "RUN", "continue": "RUN", "verify": "RUN", "show": "RUN", "unlock": "SHARD"}
 FLAGS = {command: flags_of(APP, command) for command in COMMANDS}
 
 
@@ -62,7 +62,7 @@ def leaves(arguments: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 
 def bound(command: str) -> dict[str, Any]:
     """What a command gets of which nothing is typed."""
-    words = [command, *(["RUN"] if command in TAKE_A_RUN else [])]
+    words = [command, *OPERANDS.get(command, "").split()]
     APP.config = (Configuration(APP, COMMANDS),)  # which reads the files anew
     function, found, _ = APP.parse_args(words, exit_on_error=False, print_error=False)
     assert function.__name__ == f"{command}_command"

@@ -43,6 +43,11 @@ class S3Server:
     def put(self, key: str, body: bytes) -> None:
         self._client().put_object(Bucket=BUCKET, Key=key, Body=body)
 
+    def keys(self, prefix: str) -> list[str]:
+        """The keys of all objects below a prefix."""
+        pages = self._client().get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=prefix)
+        return [each["Key"] for page in pages for each in page.get("Contents", ())]
+
     def head(self, key: str) -> dict[str, Any]:
         found: dict[str, Any] = self._client().head_object(Bucket=BUCKET, Key=key)
         return found

@@ -20,7 +20,8 @@ from typing import Any, Self
 import anyio
 from botocore.exceptions import ClientError, ConnectionClosedError
 
-from bulk_esm.aws.bucket import Bucket, BucketSettings
+from bulk_esm.aws.bucket import Bucket
+from bulk_esm.aws.bucket_settings import BucketSettings
 from bulk_esm.clock import Clock
 
 _EPOCH = datetime(2026, 1, 1, tzinfo=UTC)

@@ -8,7 +8,8 @@ import pytest_asyncio
 from s3_proxy import Kind, S3Proxy, at_random, either, every, nth
 from s3_server import BUCKET, S3Server
 
-from bulk_esm.aws.bucket import Bucket, BucketSettings, open_bucket
+from bulk_esm.aws.bucket import Bucket, open_bucket
+from bulk_esm.aws.bucket_settings import BucketSettings
 from bulk_esm.errors import NotAsExpectedError, UsageError
 
 pytest_plugins = ("s3_fixtures",)

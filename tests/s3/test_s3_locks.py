@@ -15,7 +15,8 @@ from cli_harness import wait_until
 from s3_proxy import Kind, S3Proxy, at_random, either, every, nth
 from s3_server import BUCKET, S3Server
 
-from bulk_esm.aws.bucket import Bucket, BucketSettings
+from bulk_esm.aws.bucket import Bucket
+from bulk_esm.aws.bucket_settings import BucketSettings
 from bulk_esm.clock import Clock
 from bulk_esm.errors import RefusedError, UsageError
 from bulk_esm.model.shard import Shard

@@ -7,7 +7,8 @@ from pathlib import Path
 import anyio
 from anyio.from_thread import BlockingPortal
 
-from bulk_esm.aws.bucket import Bucket, BucketSettings, Entry, Found
+from bulk_esm.aws.bucket import Bucket, Entry, Found
+from bulk_esm.aws.bucket_settings import BucketSettings
 from bulk_esm.errors import NotAsExpectedError, ServiceError
 from bulk_esm.store.s3.thread import BucketThread
 

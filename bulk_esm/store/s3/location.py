@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from bulk_esm.aws.bucket import BucketSettings
+from bulk_esm.aws.bucket_settings import BucketSettings
 from bulk_esm.errors import UsageError
 
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(/{1,2})(.*)", re.DOTALL)

@@ -17,7 +17,8 @@ from typing import Final
 import anyio
 import msgspec
 
-from bulk_esm.aws.bucket import Bucket, BucketSettings
+from bulk_esm.aws.bucket import Bucket
+from bulk_esm.aws.bucket_settings import BucketSettings
 from bulk_esm.errors import BulkEsmError, RunFolderError, ServiceError
 from bulk_esm.store.place import began_since, first_name_of
 from bulk_esm.store.run_files import A_NAME, RunFiles

@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from bulk_esm.aws.bucket import Bucket, BucketSettings, open_bucket
+from bulk_esm.aws.bucket import Bucket, open_bucket
+from bulk_esm.aws.bucket_settings import BucketSettings
 from bulk_esm.aws.logins import Logins
 
 T = TypeVar("T")
