@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from s3_server import BUCKET, REGION, S3Server
 
@@ -24,19 +24,31 @@ from torturing.served import Served
 _LISTED_EVERY_S: Final = 0.03
 
 
+class S3Way(NamedTuple):
+    """An S3, and how commands reach it.
+
+    Attributes:
+        server: the S3.
+        url: a proxy before it.
+    """
+
+    server: S3Server
+    url: str
+
+
 class PlayerInS3(Player):
     """Plays one round whose runs are kept in S3.
 
     Args:
-        url: of the S3.
+        s3: the S3.
         locks: whether a machine waits until the lease of one that was killed is over.
     """
 
-    def __init__(self, drawn: Round, served: Served, folder: Path, *, url: str, fork: bool, locks: bool) -> None:
+    def __init__(self, drawn: Round, served: Served, folder: Path, *, s3: S3Way, fork: bool, locks: bool) -> None:
         super().__init__(drawn, served, folder, fork=fork)
-        self._url = url
+        self._url = s3.url
         self._prefix = f"{drawn.seed}-{drawn.number}-{os.getpid()}"
-        self._server = S3Server(url)
+        self._server = s3.server
         self._machines = 0
         self._locks = locks
         self._listed: tuple[float, frozenset[Path]] = (0.0, frozenset())

@@ -7,14 +7,15 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
+from s3_proxy import Kind, at_random, s3_proxy
 from s3_server import s3_server
 
-from torturing.in_s3 import PlayerInS3
+from torturing.in_s3 import PlayerInS3, S3Way
 from torturing.playing import Player
 from torturing.rounds import Round, draw_round
 from torturing.rows import ROWS, Row, append_row, read_rows, write_table
@@ -26,19 +27,19 @@ class Ways(NamedTuple):
 
     Attributes:
         fork: see `Player`.
-        s3_url: of the S3 that keeps the runs; None for a folder.
+        s3: what keeps the runs; None for a folder.
         leases: see `PlayerInS3`.
     """
 
     fork: bool = False
-    s3_url: str | None = None
+    s3: S3Way | None = None
     leases: bool = False
 
     def player(self, drawn: Round, served: Served, folder: Path) -> Player:
         """Who plays a round."""
-        if self.s3_url is None:
+        if self.s3 is None:
             return Player(drawn, served, folder, fork=self.fork)
-        return PlayerInS3(drawn, served, folder, url=self.s3_url, fork=self.fork, locks=self.leases)
+        return PlayerInS3(drawn, served, folder, s3=self.s3, fork=self.fork, locks=self.leases)
 
 
 PLAIN = Ways()
@@ -57,11 +58,20 @@ def main() -> int:
     parser.add_argument("--rows", type=Path, default=ROWS, help="where rows are appended")
     parser.add_argument("--table", action="store_true", help="only write the table anew")
     parser.add_argument("--s3", action="store_true", help="keep the runs in an S3 (moto's), each process a machine")
+    parser.add_argument("--cut-share", type=float, default=0.0, help="with --s3: of its answers, cut or refused (0)")
     parser.add_argument("--leases", action="store_true", help="with --s3: wait for the leases of what was killed")
     options = parser.parse_args()
-    with s3_server() if options.s3 else nullcontext() as server:
-        url = None if server is None else server.endpoint_url
-        return play_rounds(options, Ways(fork=options.fork, s3_url=url, leases=options.leases))
+    with ExitStack() as stack:
+        if not options.s3:
+            return play_rounds(options, Ways(fork=options.fork))
+        server = stack.enter_context(s3_server())
+        proxy = stack.enter_context(s3_proxy(server.endpoint_url))
+        proxy.choose = at_random(options.cut_share, Kind.CUT_AFTER, Kind.ERROR_AFTER, Kind.CUT_BEFORE, Kind.SLOW_DOWN)
+        ways = Ways(fork=options.fork, s3=S3Way(server, proxy.url), leases=options.leases)
+        code = play_rounds(options, ways)
+        told = ", ".join(f"{count:,} {kind}" for kind, count in proxy.done.items())
+        print(f"{len(proxy.requests):,} requests to S3; of these {told or 'none was disturbed'}")
+        return code
 
 
 def play_rounds(options: argparse.Namespace, ways: Ways) -> int:
