@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from datetime import datetime
 
 import msgspec
 
@@ -15,7 +16,7 @@ from bulk_esm.model.result import Outcome, Result
 
 
 def unsent_result(
-    item: PlanItem, ending: Ending, *, run_id: str, account_id: str | None, region: str, wave: int
+    item: PlanItem, ending: Ending, *, run_id: str, account_id: str | None, region: str, wave: int, at: datetime
 ) -> Result:
     """The result of a mapping to which nothing was sent, or of which no more is known.
 
@@ -26,6 +27,7 @@ def unsent_result(
         account_id: the account.
         region: the Region.
         wave: the wave, from 1.
+        at: when that was known, in UTC.
     """
     seen = ending.seen
     return Result(
@@ -44,6 +46,7 @@ def unsent_result(
         update_calls=seen.update_calls if seen else 0,
         accepted_at=seen.accepted_at if seen else None,
         settled_at=seen.settled_at if seen else None,
+        ended_at=iso(at),
         # How long it took what an earlier part of the run has sent, nobody has seen.
         duration_s=None if seen else 0.0,
     )
@@ -98,6 +101,7 @@ class ResultMaker:
             account_id=self._account_id,
             region=self._region,
             wave=self.wave,
+            at=self._clock.now(),
         )
         result = (
             unsent

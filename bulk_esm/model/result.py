@@ -60,6 +60,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         accepted_at: when Lambda accepted the update, ISO 8601 in UTC, or None; also where a run that was killed had not
             recorded it.
         settled_at: when it was seen at rest as asked, ISO 8601 in UTC, or None.
+        ended_at: when its outcome was known, ISO 8601 in UTC; None of older versions.
         duration_s: seconds from the first request for it to its end; None where an earlier part of the run has sent
             it, and a look has found how it ended.
     """
@@ -79,4 +80,5 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     update_calls: int = 0
     accepted_at: str | None = None
     settled_at: str | None = None
+    ended_at: str | None = None
     duration_s: float | None = 0.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 
+from bulk_esm.clock import Clock
 from bulk_esm.engine.endings import Ending
 from bulk_esm.engine.results import unsent_result
 from bulk_esm.model.plan import PlanItem
@@ -34,6 +35,7 @@ class OpenSlice:
         record: RunRecord,
         part: float,
         replica: Replica | None = None,
+        clock: Clock,
     ) -> None:
         """Open its files."""
         self.shard = shard
@@ -42,6 +44,7 @@ class OpenSlice:
         self.losses = 0
         self._record = record
         self._replica = replica
+        self._clock = clock
         with ExitStack() as opened:
             self._writer = opened.enter_context(files.open_results())
             self._begun = opened.enter_context(files.open_begun())
@@ -97,6 +100,7 @@ class OpenSlice:
             account_id=self.shard.account_id,
             region=self.shard.region,
             wave=wave,
+            at=self._clock.now(),
         )
 
     def close(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 
+from bulk_esm.clock import Clock
 from bulk_esm.engine.endings import Ending, without_sending
 from bulk_esm.errors import RecordingError, RunFolderError
 from bulk_esm.model.plan import PlanItem
@@ -36,6 +37,7 @@ class Recording:
         known: Mapping[str, Mapping[str, Ending]],
         ended: Mapping[str, AbstractSet[str]],
         cannot: Callable[[str], None],
+        clock: Clock,
     ) -> None:
         """Begin."""
         self.on_result: Callable[[Result], None] = lambda _: None
@@ -46,6 +48,7 @@ class Recording:
         self._known = known
         self._ended = ended
         self._cannot = cannot
+        self._clock = clock
         self.failure: RunFolderError | None = None
         self._indices: dict[str, PlanIndex] = {}
 
@@ -156,6 +159,7 @@ class Recording:
             record=self._record,
             part=part / max(1, progress.updates),
             replica=self._files.replica,
+            clock=self._clock,
         )
 
     def _index(self, name: str) -> PlanIndex:

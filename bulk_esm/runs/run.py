@@ -96,6 +96,7 @@ class Run:
             deadline=iso(self._deadline),
             age_s=self._age_s,
             may_send=self._may_send,
+            clock=self._clock,
         )
         for name, of_shard in self._ended.items():
             self._tasks.progress[name].outcomes.update(of_shard.values())

@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from bulk_esm.clock import Clock
 from bulk_esm.engine.budget import Budget
 from bulk_esm.engine.endings import Ending
 from bulk_esm.errors import BulkEsmError
@@ -54,6 +55,7 @@ class WaveTasks:
         deadline: str | None = None,
         age_s: Callable[[], float] = lambda: 0.0,
         may_send: Callable[[str], bool] = lambda _: True,
+        clock: Clock | None = None,
     ) -> None:
         """Prepare one run."""
         self.stopped_by: Stop | None = None
@@ -69,6 +71,7 @@ class WaveTasks:
             known=known,
             ended={name: of_shard.keys() for name, of_shard in ended.items()},
             cannot=lambda why: self.stop(Stop(RunStatus.HALTED, why)),
+            clock=clock or Clock(),
         )
         self._deadline = deadline
         self._may_send = may_send

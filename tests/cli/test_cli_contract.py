@@ -26,7 +26,7 @@ RESULT = {
     "wave",
     "outcome",
 }
-RESULT |= {"state", "request", "error", "update_calls", "accepted_at", "settled_at", "duration_s"}
+RESULT |= {"state", "request", "error", "update_calls", "accepted_at", "settled_at", "ended_at", "duration_s"}
 
 YES = ("--yes", *FAST)
 

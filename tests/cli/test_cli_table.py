@@ -56,7 +56,7 @@ RESULT = {
     "wave",
     "outcome",
 }
-RESULT |= {"state", "request", "error", "update_calls", "accepted_at", "settled_at", "duration_s"}
+RESULT |= {"state", "request", "error", "update_calls", "accepted_at", "settled_at", "ended_at", "duration_s"}
 RUN = {"run_id", "command", "argv", "version", "account_id", "region", "started_at", "ended_at", "status", "counts"}
 RUN |= {"requests"}
 

@@ -213,6 +213,7 @@ results = st.builds(
     update_calls=st.integers(0, 9),
     accepted_at=texts,
     settled_at=texts,
+    ended_at=texts,
     duration_s=seconds,
 )
 
@@ -247,7 +248,7 @@ def test_the_members_of_a_line_are_those_of_the_contract() -> None:
     )
     names = (
         "run_id uuid function_arn event_source_arn source_type account_id region wave outcome state request error "
-        "update_calls accepted_at settled_at duration_s"
+        "update_calls accepted_at settled_at ended_at duration_s"
     )
     assert list(msgspec.to_builtins(result)) == names.split()
     assert list(msgspec.to_builtins(ErrorRecord(code="c", message="m"))) == ["code", "message", "request_id"]

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bulk_esm.aws.control_plane import LONGEST_ANSWER_S
 from bulk_esm.errors import UsageError
 from bulk_esm.store.s3.lease_rules import (
     LeaseSettings,
@@ -144,3 +145,8 @@ def test_what_a_holder_says_of_itself_is_shown_without_what_a_terminal_obeys() -
 def test_a_lease_that_leaves_no_time_is_refused(settings: dict[str, float]) -> None:
     with pytest.raises(UsageError, match="leaves no time"):
         LeaseSettings(**settings)
+
+
+def test_what_is_sent_under_a_lease_has_ended_before_it_is_over() -> None:
+    """The bound of one answer of Lambda's is what a lease reckons with: see `LeaseSettings.margin_s`."""
+    assert LeaseSettings().request_timeout_s >= LONGEST_ANSWER_S

@@ -91,7 +91,7 @@ def test_the_files_have_the_members_of_the_contract(files: ShardFiles) -> None:
     (line,) = map(msgspec.json.decode, (files.path / "results.jsonl").read_bytes().splitlines())
     assert line.keys() == {
         "run_id", "uuid", "function_arn", "event_source_arn", "source_type", "account_id", "region", "wave", "outcome",
-        "state", "request", "error", "update_calls", "accepted_at", "settled_at", "duration_s",
+        "state", "request", "error", "update_calls", "accepted_at", "settled_at", "ended_at", "duration_s",
     }  # fmt: skip
     assert line["error"] == {"code": "c", "message": "m", "request_id": "r"}
 
