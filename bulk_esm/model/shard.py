@@ -12,6 +12,7 @@ from bulk_esm.errors import (
     DeniedError,
     ForeignRunError,
     NoCredentialsError,
+    NotAsExpectedError,
     RecordingError,
     RefusedError,
     RunFolderError,
@@ -99,7 +100,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def error(self) -> BulkEsmError:
         """The error that it was, for whoever asked for this shard alone."""
         refusals = (UsageError, RefusedError, AccessError, NoCredentialsError)
-        of_files = (RunFolderError, ForeignRunError, RecordingError)
+        of_files = (RunFolderError, ForeignRunError, RecordingError, NotAsExpectedError)
         of_kind: dict[str, type[BulkEsmError]] = {kind.__name__: kind for kind in (*refusals, *of_files)}
         of_kind[DeniedError.__name__] = AccessError
         error = of_kind.get(self.kind, BulkEsmError)(self.reason)
