@@ -56,7 +56,6 @@ class S3Place:
         """
         self.shown = settings.url.rstrip("/")
         self.thread = BucketThread(settings, patience_s=patience_s)
-        self._lock_thread = BucketThread(settings, patience_s=patience_s)  # uploads must not delay a renewal
         self._segment_every_s = segment_every_s
         self._runs: dict[str, _ReadRun] = {}
         self._at_work: tuple[float, frozenset[str] | None] = (-math.inf, None)
@@ -113,7 +112,7 @@ class S3Place:
 
     def locks_for(self, endpoint_url: str | None) -> S3Locks:
         """The locks that all machines share; see `RunsPlace`."""
-        return S3Locks(self._lock_thread, endpoint_url=endpoint_url)
+        return S3Locks(self.thread, endpoint_url=endpoint_url)
 
     def keep(self) -> None:
         """Leave the folder on this machine, as it holds what could not be written to S3."""
@@ -121,7 +120,6 @@ class S3Place:
 
     def close(self) -> None:
         """End the thread, and remove the folder."""
-        self._lock_thread.close()
         self.thread.close()
         if "folder" in self.__dict__ and not self._kept:
             shutil.rmtree(self.folder, ignore_errors=True)
