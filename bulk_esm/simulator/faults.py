@@ -79,6 +79,9 @@ class Faults(Checked, frozen=True, kw_only=True):
         broken_accounts: accounts in which every Lambda request is answered 500 ServiceException.
         expires_after_s: when every caller's token expires, in virtual seconds from the start: every call is then
             answered 403 ExpiredTokenException. None is never.
+        clock_ahead_s: how far this service's clock is ahead of the real one, in seconds, or behind if it is below 0, as
+            if the callers' were wrong: its answers' `Date` says so, and what is signed more than 5 minutes away from it
+            is refused.
         throttle_code: the form of a throttle: 429 TooManyRequestsException, or the rarer 400 ThrottlingException.
         retry_after_s: what a throttle's `Retry-After` header says, in seconds; None sends no such header.
         other_caller_share: share of the quota that another caller uses up; it is always served first. Above 1 it also
@@ -107,6 +110,7 @@ class Faults(Checked, frozen=True, kw_only=True):
     denials: tuple[Denial, ...] = ()
     broken_accounts: frozenset[str] = frozenset()
     expires_after_s: Seconds | None = None
+    clock_ahead_s: float = 0.0
     throttle_code: Literal["TooManyRequestsException", "ThrottlingException"] = "TooManyRequestsException"
     retry_after_s: Count | None = None
     other_caller_share: NotNegative = 0.0

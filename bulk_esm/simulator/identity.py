@@ -22,6 +22,7 @@ CONTENT_TYPE: Final = "text/xml"
 _NAMESPACE: Final = "https://sts.amazonaws.com/doc/2011-06-15/"
 _CODES: Final = {  # Lambda's name of it, and STS's
     "ExpiredTokenException": "ExpiredToken",
+    "InvalidSignatureException": "SignatureDoesNotMatch",
     "ValidationException": "ValidationError",
 }
 _ROLE_ARN: Final = re.compile(r"arn:([\w-]+):iam::(\d{12}):role/(?:.*/)?([\w+=,.@-]+)")
