@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from datetime import datetime
 from typing import Any, Final
 
 import aiobotocore
@@ -15,12 +16,16 @@ from bulk_esm.aws.alarms import AlarmState, read_alarms
 from bulk_esm.aws.control_plane import LONGEST_ANSWER_S, ControlPlane
 from bulk_esm.aws.errors import translated
 from bulk_esm.aws.http import HttpSession, SendOnceSession
+from bulk_esm.aws.identity import Identity, Skew, read_identity
 from bulk_esm.aws.logins import Logins
 from bulk_esm.aws.organizations import accounts_under, active_accounts
 from bulk_esm.aws.pacing import Pacer
+from bulk_esm.aws.quotas import read_quota
 from bulk_esm.aws.regions import configured_endpoint, enabled_regions, has_form_of_region, unknown_region
 from bulk_esm.aws.roles import LONGEST_S, SHORTEST_S, Role
-from bulk_esm.aws.tags import read_tags
+from bulk_esm.aws.tags import RESOURCE_TYPES, read_tags
+from bulk_esm.aws.usage import read_usage
+from bulk_esm.aws.way import Way, way_to
 from bulk_esm.clock import Clock
 from bulk_esm.errors import ServiceError, UsageError
 from bulk_esm.model.checked import AboveZero, AtLeastOne, Checked
@@ -76,6 +81,7 @@ class Connection:
         control_plane: ControlPlane,
         *,
         whose: str | None = None,
+        logins: Logins | None = None,
     ) -> None:
         """Take over what is open; see `connect`."""
         self.control_plane = control_plane
@@ -84,6 +90,21 @@ class Connection:
         self._session = session
         self._settings = settings
         self._whose = whose
+        self._logins = logins
+
+    @property
+    def source(self) -> str | None:
+        """Where the credentials come from, as messages name it."""
+        return self._whose
+
+    @property
+    def way(self) -> Way:
+        """How requests to Lambda travel."""
+        return way_to(self.control_plane.endpoint_url, self._session)
+
+    def beside(self, settings: ConnectionSettings) -> AbstractAsyncContextManager[Connection]:
+        """Open another connection that shares what was loaded and asked for this one; see `connect`."""
+        return connect(settings, logins=self._logins)
 
     async def tags(self, resource_types: list[str], tags: tuple[str, ...]) -> dict[str, dict[str, str]]:
         """Tags by ARN; see `read_tags`."""
@@ -110,6 +131,36 @@ class Connection:
         """
         async with self._client("sts", "sts:GetCallerIdentity") as client:
             return str((await client.get_caller_identity())["Account"])
+
+    async def identity(self, clock: Clock, told: Callable[[Skew], None]) -> Identity:
+        """Whose the credentials are, and how far the clock is off; see `read_identity`.
+
+        Raises:
+            AccessError: the credentials are refused.
+            ServiceError: an answer that retrying did not mend.
+        """
+        async with self._client("sts", "sts:GetCallerIdentity") as client:
+            return await read_identity(client, clock, told)
+
+    async def try_tags(self) -> None:
+        """Ask for the tags of one resource.
+
+        Raises:
+            AccessError: the credentials are refused.
+            ServiceError: an answer that retrying did not mend.
+        """
+        async with self._client("resourcegroupstaggingapi", "tag:GetResources") as client:
+            await client.get_resources(ResourceTypeFilters=[*RESOURCE_TYPES.values()], ResourcesPerPage=1)
+
+    async def usage(self, until: datetime) -> dict[str, list[float]]:
+        """Who uses Lambda's control plane; see `read_usage`."""
+        async with self._client("cloudwatch", "cloudwatch:GetMetricData") as client:
+            return await read_usage(client, until=until)
+
+    async def quota(self) -> float:
+        """How fast Lambda's control plane may be asked, in requests/s; see `read_quota`."""
+        async with self._client("service-quotas", "servicequotas:GetServiceQuota") as client:
+            return await read_quota(client)
 
     async def organization_accounts(self, ou: str | None = None) -> list[str]:
         """The accounts in use of the organization; see `active_accounts` and `accounts_under`.
@@ -203,7 +254,7 @@ async def connect(
             raise UsageError(f"{error}; see --endpoint-url and AWS_ENDPOINT_URL_LAMBDA") from error
         whose = logins.whose(settings.profile, settings.role)
         control_plane = ControlPlane(client, region=region, pacer=pacer, clock=clock, whose=whose)
-        yield Connection(session, settings, control_plane, whose=whose)
+        yield Connection(session, settings, control_plane, whose=whose, logins=logins)
 
 
 def _refuse_unknown(region: str, base: AioSession, settings: ConnectionSettings) -> None:

@@ -1,4 +1,4 @@
-"""CloudWatch's protocols, CBOR, as SDKs speak by now, and JSON; and DescribeAlarms, with the alarms that a test sets."""
+"""CloudWatch's protocols, CBOR, as SDKs speak by now, and JSON; and DescribeAlarms, with alarms that a test sets."""
 
 from __future__ import annotations
 

@@ -239,6 +239,8 @@ def _failed(error: errors.ApiError, call: Call, request: Request, request_id: st
         message = error.body.get("message") or error.body.get("Message")
         body, headers = alarms.spelt({"__type": error.code, "message": message}, request.path)
         return Answer(status=error.status, headers={**headers, "x-amzn-RequestId": request_id}, body=body)
+    if call.kind is Kind.QUOTA:  # JSON 1.1 has the code in its body
+        error = errors.ApiError(error.status, error.code, {"__type": error.code, **error.body})
     return _failure(error, request_id)
 
 
