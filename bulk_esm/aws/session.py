@@ -34,6 +34,8 @@ from bulk_esm.model.checked import AboveZero, AtLeastOne, Checked
 # of what a request costs in CPU.
 USER_AGENT: Final = f"bulk_esm/{__version__} aiobotocore/{aiobotocore.__version__}"
 
+_ATTEMPTS: Final = 10  # of a question to another service than Lambda
+
 
 class ConnectionSettings(Checked, frozen=True, kw_only=True):
     """How to reach one account and Region.
@@ -139,7 +141,7 @@ class Connection:
             AccessError: the credentials are refused.
             ServiceError: an answer that retrying did not mend.
         """
-        async with self._client("sts", "sts:GetCallerIdentity") as client:
+        async with self._client("sts", "sts:GetCallerIdentity", attempts=3) as client:
             return await read_identity(client, clock, told)
 
     async def try_tags(self) -> None:
@@ -187,14 +189,14 @@ class Connection:
             return await enabled_regions(client)
 
     @asynccontextmanager
-    async def _client(self, service: str, action: str) -> AsyncIterator[Any]:
+    async def _client(self, service: str, action: str, *, attempts: int = _ATTEMPTS) -> AsyncIterator[Any]:
         """A client of another service than Lambda, for a question or two. Its quota is not ours: botocore retries."""
         with translated(action, whose=self._whose):
             async with self._session.create_client(
                 service,
                 region_name=self.region,
                 endpoint_url=self._settings.endpoint_url,
-                config=_for_questions(),
+                config=_for_questions(attempts),
             ) as client:
                 try:
                     yield client
@@ -271,10 +273,10 @@ def _refuse_unknown(region: str, base: AioSession, settings: ConnectionSettings)
         raise UsageError(f"{where} {unknown}, or its endpoint in AWS_ENDPOINT_URL_LAMBDA; see AWS_REGION and --profile")
 
 
-def _for_questions() -> AioConfig:
+def _for_questions(attempts: int = _ATTEMPTS) -> AioConfig:
     """The configuration of clients of other services than Lambda, whose quotas are not ours: botocore retries."""
     return AioConfig(
-        retries={"mode": "standard", "total_max_attempts": 10},
+        retries={"mode": "standard", "total_max_attempts": attempts},
         connect_timeout=10,
         http_session_cls=HttpSession,
         user_agent=USER_AGENT,

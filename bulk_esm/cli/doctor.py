@@ -99,13 +99,14 @@ def _needs(
     from bulk_esm.aws.session import ConnectionSettings
     from bulk_esm.cli.hours import Hours
     from bulk_esm.cli.job import refuse_no_account
-    from bulk_esm.cli.opening import AUTO, home_region_of
+    from bulk_esm.cli.opening import AUTO, check_reach, home_region_of
     from bulk_esm.cli.places import place_for
     from bulk_esm.doctor.examination import JobNeeds
     from bulk_esm.doctor.shard import ShardNeeds
 
     Hours.read(guards.deadline, guards.window)
     refuse_no_account(guards)
+    check_reach(aws)
     fleet.check(aws)
     home = ConnectionSettings(
         region=home_region_of(aws, fleet),

@@ -50,10 +50,7 @@ def with_bulk(
 
     Where it may do without the Dask cluster, as nobody has asked for it but an earlier run, this process works then.
     """
-    if aws.region is not None and (unknown := unknown_region(aws.region)) is not None:
-        raise UsageError(f"--region {unknown}")
-    taken("--rate", None if aws.rate == AUTO else aws.rate, AboveZero | None)
-    taken("--concurrency", aws.concurrency, AtLeastOne | None)
+    check_reach(aws)
 
     async def main() -> int:
         _raise_file_limit()
@@ -86,6 +83,18 @@ def with_bulk(
             return await work(there)
 
     return anyio.run(interruptible, main)
+
+
+def check_reach(aws: AwsOptions) -> None:
+    """Refuse what makes no sense, before anything is sent.
+
+    Raises:
+        UsageError: an unknown Region, or a number that is none.
+    """
+    if aws.region is not None and (unknown := unknown_region(aws.region)) is not None:
+        raise UsageError(f"--region {unknown}")
+    taken("--rate", None if aws.rate == AUTO else aws.rate, AboveZero | None)
+    taken("--concurrency", aws.concurrency, AtLeastOne | None)
 
 
 async def interruptible(work: Callable[[], Awaitable[int]]) -> int:

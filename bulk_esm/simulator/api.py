@@ -104,7 +104,7 @@ def _carry_out(
     if call.kind is Kind.IDENTITY:
         return _success_of_sts(identity.caller_identity(shard, request_id))
     if call.kind is Kind.ROLE:
-        return _success_of_sts(identity.assumed_role(identity.form(request.body), request_id))
+        return _role(shard, call, identity.form(request.body), now, request_id)
     if shard.account_id in faults.denied_accounts or call.action in faults.denied_actions:
         raise errors.denied(shard.account_id, call.action)
     names = shard.names_of(call.key, now) if call.kind in _OF_A_MAPPING and faults.denials else ()
@@ -116,6 +116,14 @@ def _carry_out(
     if shard.account_id in faults.broken_accounts:
         raise errors.server_error()
     return _instead(fate, spoil, faults) or _of_lambda(shard, call, request, now, spoil)
+
+
+def _role(shard: Shard, call: Call, fields: Mapping[str, str], now: float, request_id: str) -> Answer:
+    """A role, unless one is denied to whoever asks."""
+    role_arn = fields.get("RoleArn", "")
+    if any(denial.denies(call.action, (role_arn,), now) for denial in shard.faults.denials):
+        raise errors.denied(shard.account_id, call.action, role_arn)
+    return _success_of_sts(identity.assumed_role(fields, request_id))
 
 
 def _of_others(shard: Shard, call: Call, request: Request, now: float) -> Answer:
@@ -239,7 +247,7 @@ def _failed(error: errors.ApiError, call: Call, request: Request, request_id: st
         message = error.body.get("message") or error.body.get("Message")
         body, headers = alarms.spelt({"__type": error.code, "message": message}, request.path)
         return Answer(status=error.status, headers={**headers, "x-amzn-RequestId": request_id}, body=body)
-    if call.kind is Kind.QUOTA:  # JSON 1.1 has the code in its body
+    if call.kind in {Kind.QUOTA, Kind.TAGGING}:  # JSON 1.1 has the code in its body
         error = errors.ApiError(error.status, error.code, {"__type": error.code, **error.body})
     return _failure(error, request_id)
 

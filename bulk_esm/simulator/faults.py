@@ -26,8 +26,8 @@ class Denial(Checked, frozen=True, kw_only=True):
 
     Attributes:
         action: the IAM action, such as `lambda:UpdateEventSourceMapping`.
-        resources: globs; it holds for mappings whose UUID or ARN, or whose function's name or ARN, matches one. All
-            mappings, and List, if there are none.
+        resources: globs; it holds for mappings whose UUID or ARN, or whose function's name or ARN, matches one, and for
+            roles whose ARN does, of `sts:AssumeRole`. All mappings, and List, if there are none.
         from_s: from when on it holds, in virtual seconds.
         until_s: until when; None for ever.
     """
@@ -73,7 +73,7 @@ class Faults(Checked, frozen=True, kw_only=True):
             timeout is too short. Without faults that is checked as Lambda does, where FunctionName is sent only: see
             `Fleet.visibility_timeouts`.
         denied_accounts: accounts in which every call is answered 403 AccessDeniedException, but for GetCallerIdentity,
-            which nobody can be denied, and for AssumeRole, which is for the role's trust policy to say.
+            which nobody can be denied, and for AssumeRole, which is for the role's trust policy to say: see `denials`.
         denied_actions: IAM actions that every caller lacks, such as `lambda:GetEventSourceMapping`, answered likewise.
         denials: what policies deny, of all mappings or of some.
         broken_accounts: accounts in which every Lambda request is answered 500 ServiceException.
