@@ -124,6 +124,7 @@ def _needs(
         ),
         alarms=waves.alarm,
         expected_account=guards.expect_account,
+        scheduler=fleet.scheduler,
         at_once=fleet.shards_at_once,
     )
 

@@ -42,6 +42,7 @@ class JobNeeds(msgspec.Struct, frozen=True, kw_only=True):
         shard: what is needed in each account and Region.
         alarms: those that halt it.
         expected_account: the account that the credentials must be of, or None.
+        scheduler: that of the Dask cluster which does the work, or None.
         at_once: how many accounts and Regions are looked at at once.
     """
 
@@ -51,6 +52,7 @@ class JobNeeds(msgspec.Struct, frozen=True, kw_only=True):
     shard: ShardNeeds = ShardNeeds()
     alarms: tuple[str, ...] = ()
     expected_account: str | None = None
+    scheduler: str | None = None
     at_once: int | None = None
 
 
@@ -98,6 +100,12 @@ class _Examination:
             )
             if who.is_refused:
                 return self._requests
+            if needs.scheduler is not None:
+                what = (
+                    f"the workers of {needs.scheduler} have credentials of their own, which nobody looks at from here"
+                )
+                advice = "run bulk-esm doctor there, too"
+                self._told(Check(what="executor", verdict=Verdict.UNKNOWN, detail=what, advice=advice))
             if needs.alarms:
                 await examine_alarms(home, needs.alarms, told=self._told)
             if needs.fleet is None:
@@ -150,7 +158,7 @@ class _Examination:
         """Look at one account and Region, which must not hold up the others for ever."""
         name = None if shard is None else shard.name
         needs = self._needs.shard
-        if shard is not None and shard.max_per_second is not None and needs.rate is not None:
+        if shard is not None and shard.max_per_second is not None:
             needs = msgspec.structs.replace(needs, rate=shard.max_per_second)
 
         def told(check: Check) -> None:

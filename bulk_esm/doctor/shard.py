@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from typing import Final
@@ -15,11 +16,13 @@ from bulk_esm.clock import Clock
 from bulk_esm.doctor.rates import FoundRate, find_rate
 from bulk_esm.errors import AccessError, BulkEsmError, DeniedError, ServiceError
 from bulk_esm.model.checks import Check, Verdict, rate_check
+from bulk_esm.model.denials import EXPLICIT
 from bulk_esm.model.mapping import EventSourceMapping
 from bulk_esm.model.permissions import GET, LIST, QUOTA, TAGS, UPDATE, without
 from bulk_esm.model.usage import FALLBACK_PER_SECOND
 
 _NOT_FOUND: Final = "ResourceNotFoundException"
+_NOT_AUTHORIZED: Final = re.compile(r"not authorized to perform: ([\w-]+:\w+)(?: on resource: (arn:\S+))?")
 _SOME: Final = "a policy may allow it for some mappings, by ARN, function or tag"
 
 
@@ -69,19 +72,29 @@ def denied(action: str, error: BulkEsmError, verdict: Verdict, *, resource: str 
         resource: what the action is needed on.
         why: what else there is to say.
     """
-    is_denied = isinstance(error, DeniedError)
-    said = f"denied: {error.said}" if isinstance(error, DeniedError) else str(error)
-    advice = f"allow {action} on {resource}" if is_denied else "check the credentials, the network and the Region"
-    if is_denied and "explicit deny" in said:
-        advice = f"a statement denies {action}: take it away, or make its conditions narrower"
+    if not isinstance(error, DeniedError):
+        advice = "check the credentials, the network and the Region"
+        return Check(what=action, verdict=verdict, detail=f"{error}{why}", advice=advice)
+    lacks, on = _named_in(error.said, action, resource)
+    is_explicit = EXPLICIT in error.said
+    narrow = f"a statement denies {lacks}: take it away, or make its conditions narrower"
     return Check(
         what=action,
         verdict=verdict,
-        detail=f"{said}{why}",
-        advice=advice,
-        lacks=action if is_denied else None,
-        resource=resource,
+        detail=f"denied: {error.said}{why}",
+        advice=narrow if is_explicit else f"allow {lacks} on {on}",
+        lacks=lacks,
+        resource=on,
+        is_explicit=is_explicit,
     )
+
+
+def _named_in(said: str, action: str, resource: str) -> tuple[str, str]:
+    """What is lacking in the service's own words: to write to S3 may want something of KMS."""
+    found = _NOT_AUTHORIZED.search(said)
+    if found is None or found[1] == action:
+        return action, resource
+    return found[1], found[2] or "*"
 
 
 async def _tried(action: str, call: Callable[[], Awaitable[str]]) -> Check:

@@ -39,6 +39,7 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
         shard: in which account and Region; None for what holds for all.
         lacks: the IAM action that is not allowed, or not known to be; None for what is no matter of that.
         resource: the ARN that it is needed on.
+        is_explicit: whether a statement denies it, so that none that allows would help.
     """
 
     what: str
@@ -48,6 +49,7 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     shard: str | None = None
     lacks: str | None = None
     resource: str = "*"
+    is_explicit: bool = False
 
 
 def exit_code_of(checks: Iterable[Check], *, most_failed_shards: int | None = None) -> int:
@@ -122,7 +124,9 @@ def lacking(checks: Iterable[Check]) -> list[tuple[str, str]]:
     Args:
         checks: all of them.
     """
-    return sorted({(check.lacks, check.resource) for check in checks if check.lacks is not None})
+    return sorted(
+        {(check.lacks, check.resource) for check in checks if check.lacks is not None and not check.is_explicit}
+    )
 
 
 def _in_words(seconds: float) -> str:
