@@ -76,8 +76,8 @@ def answer(world: World, request: Request, now: float) -> Answer:
     if spoil is not None:
         drip_s = shard.faults.drip_s if spoil is Spoil.DRIP else 0.0
         done = msgspec.structs.replace(done, body=body_of(spoil, done.body, number), drip_s=drip_s)
-    if shard.faults.clock_ahead_s:
-        done = msgspec.structs.replace(done, headers={**done.headers, "Date": signing.date(shard.faults.clock_ahead_s)})
+    if shard.faults.clock_off_s:
+        done = msgspec.structs.replace(done, headers={**done.headers, "Date": signing.date(shard.faults.clock_off_s)})
     shard.requests[call.kind, 0 if done.cut else done.status] += 1
     return done
 
@@ -97,8 +97,8 @@ def _carry_out(
 ) -> Answer:
     """Who may call comes before whether there is quota left, and that before what the call says."""
     faults = shard.faults
-    if faults.clock_ahead_s:
-        signing.check(request.headers.get("x-amz-date", ""), faults.clock_ahead_s)
+    if faults.clock_off_s:
+        signing.check(request.headers.get("x-amz-date", ""), faults.clock_off_s)
     if faults.expires_after_s is not None and now >= faults.expires_after_s:
         raise errors.expired()
     if call.kind is Kind.IDENTITY:

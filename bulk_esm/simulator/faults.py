@@ -79,9 +79,9 @@ class Faults(Checked, frozen=True, kw_only=True):
         broken_accounts: accounts in which every Lambda request is answered 500 ServiceException.
         expires_after_s: when every caller's token expires, in virtual seconds from the start: every call is then
             answered 403 ExpiredTokenException. None is never.
-        clock_ahead_s: how far this service's clock is ahead of the real one, in seconds, or behind if it is below 0, as
-            if the callers' were wrong: its answers' `Date` says so, and what is signed more than 5 minutes away from it
-            is refused.
+        clock_ahead_s: how far this service's clock is ahead of the real one, in seconds, as if the callers' were wrong:
+            its answers' `Date` says so, and what is signed more than 5 minutes away from it is refused.
+        clock_behind_s: how far it is behind, likewise.
         throttle_code: the form of a throttle: 429 TooManyRequestsException, or the rarer 400 ThrottlingException.
         retry_after_s: what a throttle's `Retry-After` header says, in seconds; None sends no such header.
         other_caller_share: share of the quota that another caller uses up; it is always served first. Above 1 it also
@@ -110,7 +110,8 @@ class Faults(Checked, frozen=True, kw_only=True):
     denials: tuple[Denial, ...] = ()
     broken_accounts: frozenset[str] = frozenset()
     expires_after_s: Seconds | None = None
-    clock_ahead_s: float = 0.0
+    clock_ahead_s: Seconds = 0.0
+    clock_behind_s: Seconds = 0.0
     throttle_code: Literal["TooManyRequestsException", "ThrottlingException"] = "TooManyRequestsException"
     retry_after_s: Count | None = None
     other_caller_share: NotNegative = 0.0
@@ -120,6 +121,11 @@ class Faults(Checked, frozen=True, kw_only=True):
     spoiled_share: Share = 1.0
     redirects_to: str = "http://127.0.0.1:9/"
     drip_s: Seconds = 1.0
+
+    @property
+    def clock_off_s(self) -> float:
+        """How far this service's clock is ahead of the real one, in seconds; behind if that is below 0."""
+        return self.clock_ahead_s - self.clock_behind_s
 
     def fate(self, *key: object) -> Fate:
         """Draw what becomes of one Lambda request.

@@ -121,9 +121,12 @@ def test_alarms_are_looked_at(inside: Inside) -> None:
     assert found(done, "alarms")["detail"] == "lag rings: far behind"
 
 
-@pytest.mark.parametrize(("ahead_s", "words"), [(3600, "60 min behind"), (-3600, "60 min ahead of")])
-def test_a_clock_that_is_wrong(ahead_s: float, words: str, inside: Inside) -> None:
-    with simulated(faults=Faults(clock_ahead_s=ahead_s)) as world:
+@pytest.mark.parametrize(
+    ("faults", "words"),
+    [(Faults(clock_ahead_s=3600), "60 min behind"), (Faults(clock_behind_s=3600), "60 min ahead of")],
+)
+def test_a_clock_that_is_wrong(faults: Faults, words: str, inside: Inside) -> None:
+    with simulated(faults=faults) as world:
         done = inside(world.environment, "doctor")
     assert done.code == 5
     clock = found(done, "clock")
