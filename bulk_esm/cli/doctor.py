@@ -138,8 +138,17 @@ class _Shown:
         self.checks: list[Check] = []
         self._as_object = chosen == "json"
         self._form = "jsonl" if chosen == "json" else form_for(chosen)
-        columns = ("check", *(("shard",) if has_shards else ()), "verdict", "detail", "advice")
-        self._results = Results(self._form, columns, lambda check: _row(check, has_shards=has_shards))
+        as_table = self._form == "table"
+        columns = (
+            "check",
+            *(("shard",) if has_shards else ()),
+            "verdict",
+            "detail",
+            *(() if as_table else ("advice",)),
+        )
+        self._results = Results(
+            self._form, columns, lambda check: _row(check, has_shards=has_shards, as_table=as_table)
+        )
 
     def told(self, check: Check) -> None:
         """Take one check."""
@@ -164,8 +173,11 @@ class _Shown:
         self._results.finish()
 
 
-def _row(check: Check, *, has_shards: bool) -> Row:
+def _row(check: Check, *, has_shards: bool, as_table: bool) -> Row:
     where = (check.shard or "-",) if has_shards else ()
+    if as_table:  # in one column, which so has room on a terminal
+        detail = check.detail if check.advice is None else f"{check.detail}. To do: {check.advice}"
+        return (check.what, *where, check.verdict, detail)
     return (check.what, *where, check.verdict, check.detail, check.advice or "-")
 
 
