@@ -12,7 +12,8 @@ import anyio
 import msgspec
 
 from bulk_esm.aws.alarms import AlarmState
-from bulk_esm.aws.session import Connection, Identity
+from bulk_esm.aws.identity import Identity
+from bulk_esm.aws.session import Connection
 from bulk_esm.errors import AccessError, RefusedError, ServiceError, UsageError
 from bulk_esm.executors.tasks import PlanChange, PlanRollback, RenewPlan, Task
 from bulk_esm.model.change import Change

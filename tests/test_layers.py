@@ -21,6 +21,7 @@ ROOMS = (
     ("executors",),
     ("shards",),
     ("runs",),
+    ("doctor",),
     ("bulk", "api"),
     ("cli",),
 )

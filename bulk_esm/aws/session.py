@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any, Final, NamedTuple
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from datetime import datetime
+from typing import Any, Final
 
 import aiobotocore
 from aiobotocore.config import AioConfig
@@ -15,12 +16,16 @@ from bulk_esm.aws.alarms import AlarmState, read_alarms
 from bulk_esm.aws.control_plane import LONGEST_ANSWER_S, ControlPlane
 from bulk_esm.aws.errors import translated
 from bulk_esm.aws.http import HttpSession, SendOnceSession
+from bulk_esm.aws.identity import Identity, Skew, read_identity
 from bulk_esm.aws.logins import Logins
 from bulk_esm.aws.organizations import accounts_under, active_accounts
 from bulk_esm.aws.pacing import Pacer
+from bulk_esm.aws.quotas import read_quota
 from bulk_esm.aws.regions import configured_endpoint, enabled_regions, has_form_of_region, unknown_region
 from bulk_esm.aws.roles import LONGEST_S, SHORTEST_S, Role
-from bulk_esm.aws.tags import read_tags
+from bulk_esm.aws.tags import RESOURCE_TYPES, read_tags
+from bulk_esm.aws.usage import read_usage
+from bulk_esm.aws.way import Way, way_to
 from bulk_esm.clock import Clock
 from bulk_esm.errors import ServiceError, UsageError
 from bulk_esm.model.checked import AboveZero, AtLeastOne, Checked
@@ -28,6 +33,8 @@ from bulk_esm.model.checked import AboveZero, AtLeastOne, Checked
 # Who did it, in CloudTrail's words. Given whole, as botocore composes its own anew for each request, which is a tenth
 # of what a request costs in CPU.
 USER_AGENT: Final = f"bulk_esm/{__version__} aiobotocore/{aiobotocore.__version__}"
+
+_ATTEMPTS: Final = 10  # of a question to another service than Lambda
 
 
 class ConnectionSettings(Checked, frozen=True, kw_only=True):
@@ -66,18 +73,6 @@ class ConnectionSettings(Checked, frozen=True, kw_only=True):
         return Role(arn=self.role_arn, external_id=self.external_id, duration_s=self.role_duration_s)
 
 
-class Identity(NamedTuple):
-    """Whose credentials are.
-
-    Attributes:
-        account_id: the account.
-        arn: the user, or the role's session; None where the answer lacks it.
-    """
-
-    account_id: str
-    arn: str | None
-
-
 class Connection:
     """A way into one account and Region: its control plane, and the tags of its resources."""
 
@@ -88,6 +83,7 @@ class Connection:
         control_plane: ControlPlane,
         *,
         whose: str | None = None,
+        logins: Logins | None = None,
     ) -> None:
         """Take over what is open; see `connect`."""
         self.control_plane = control_plane
@@ -96,6 +92,21 @@ class Connection:
         self._session = session
         self._settings = settings
         self._whose = whose
+        self._logins = logins
+
+    @property
+    def source(self) -> str | None:
+        """Where the credentials come from, as messages name it."""
+        return self._whose
+
+    @property
+    def way(self) -> Way:
+        """How requests to Lambda travel."""
+        return way_to(self.control_plane.endpoint_url, self._session)
+
+    def beside(self, settings: ConnectionSettings) -> AbstractAsyncContextManager[Connection]:
+        """Open another connection that shares what was loaded and asked for this one; see `connect`."""
+        return connect(settings, logins=self._logins)
 
     async def tags(self, resource_types: list[str], tags: tuple[str, ...]) -> dict[str, dict[str, str]]:
         """Tags by ARN; see `read_tags`."""
@@ -117,16 +128,42 @@ class Connection:
         """The account of the credentials, as STS tells it; see `identity`."""
         return (await self.identity()).account_id
 
-    async def identity(self) -> Identity:
-        """Whose the credentials are, as STS tells it.
+    async def identity(
+        self, clock: Clock | None = None, told: Callable[[Skew], None] = lambda _: None, *, attempts: int = 10
+    ) -> Identity:
+        """Whose the credentials are, and how far the clock is off; see `read_identity`.
+
+        Args:
+            clock: this machine's.
+            told: hears how far it is off.
+            attempts: how often STS is asked, at most.
 
         Raises:
             AccessError: the credentials are refused.
             ServiceError: an answer that retrying did not mend.
         """
-        async with self._client("sts", "sts:GetCallerIdentity") as client:
-            answer = await client.get_caller_identity()
-            return Identity(account_id=str(answer["Account"]), arn=answer.get("Arn"))
+        async with self._client("sts", "sts:GetCallerIdentity", attempts=attempts) as client:
+            return await read_identity(client, clock or Clock(), told)
+
+    async def try_tags(self) -> None:
+        """Ask for the tags of one resource.
+
+        Raises:
+            AccessError: the credentials are refused.
+            ServiceError: an answer that retrying did not mend.
+        """
+        async with self._client("resourcegroupstaggingapi", "tag:GetResources") as client:
+            await client.get_resources(ResourceTypeFilters=[*RESOURCE_TYPES.values()], ResourcesPerPage=1)
+
+    async def usage(self, until: datetime) -> dict[str, list[float]]:
+        """Who uses Lambda's control plane; see `read_usage`."""
+        async with self._client("cloudwatch", "cloudwatch:GetMetricData") as client:
+            return await read_usage(client, until=until)
+
+    async def quota(self) -> float:
+        """How fast Lambda's control plane may be asked, in requests/s; see `read_quota`."""
+        async with self._client("service-quotas", "servicequotas:GetServiceQuota") as client:
+            return await read_quota(client)
 
     async def organization_accounts(self, ou: str | None = None) -> list[str]:
         """The accounts in use of the organization; see `active_accounts` and `accounts_under`.
@@ -153,14 +190,14 @@ class Connection:
             return await enabled_regions(client)
 
     @asynccontextmanager
-    async def _client(self, service: str, action: str) -> AsyncIterator[Any]:
+    async def _client(self, service: str, action: str, *, attempts: int = _ATTEMPTS) -> AsyncIterator[Any]:
         """A client of another service than Lambda, for a question or two. Its quota is not ours: botocore retries."""
         with translated(action, whose=self._whose):
             async with self._session.create_client(
                 service,
                 region_name=self.region,
                 endpoint_url=self._settings.endpoint_url,
-                config=_for_questions(),
+                config=_for_questions(attempts),
             ) as client:
                 try:
                     yield client
@@ -220,7 +257,7 @@ async def connect(
             raise UsageError(f"{error}; see --endpoint-url and AWS_ENDPOINT_URL_LAMBDA") from error
         whose = logins.whose(settings.profile, settings.role)
         control_plane = ControlPlane(client, region=region, pacer=pacer, clock=clock, whose=whose)
-        yield Connection(session, settings, control_plane, whose=whose)
+        yield Connection(session, settings, control_plane, whose=whose, logins=logins)
 
 
 def _refuse_unknown(region: str, base: AioSession, settings: ConnectionSettings) -> None:
@@ -237,10 +274,10 @@ def _refuse_unknown(region: str, base: AioSession, settings: ConnectionSettings)
         raise UsageError(f"{where} {unknown}, or its endpoint in AWS_ENDPOINT_URL_LAMBDA; see AWS_REGION and --profile")
 
 
-def _for_questions() -> AioConfig:
+def _for_questions(attempts: int = _ATTEMPTS) -> AioConfig:
     """The configuration of clients of other services than Lambda, whose quotas are not ours: botocore retries."""
     return AioConfig(
-        retries={"mode": "standard", "total_max_attempts": 10},
+        retries={"mode": "standard", "total_max_attempts": attempts},
         connect_timeout=10,
         http_session_cls=HttpSession,
         user_agent=USER_AGENT,

@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "rollback": "Put back what a run changed.",
     "continue": "Finish an interrupted run.",
     "verify": "Tell whether the mappings still have what a run set.",
+    "doctor": "Tell whether a job can be done here, before it is begun.",
     "runs": "List what was done before.",
     "show": "Show what became of each mapping of a run.",
     "config": "Show what is configured, and where.",

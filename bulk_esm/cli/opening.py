@@ -28,6 +28,7 @@ from bulk_esm.store.place import RunsDir
 from bulk_esm.store.run_files import RunFiles
 
 QUOTA_PER_SECOND: Final = 15
+AUTO: Final = "auto"
 
 
 def with_bulk(
@@ -44,10 +45,7 @@ def with_bulk(
 
     Where it may do without the Dask cluster, as nobody has asked for it but an earlier run, this process works then.
     """
-    if aws.region is not None and (unknown := unknown_region(aws.region)) is not None:
-        raise UsageError(f"--region {unknown}")
-    taken("--rate", aws.rate, AboveZero | None)
-    taken("--concurrency", aws.concurrency, AtLeastOne | None)
+    check_reach(aws)
 
     async def main() -> int:
         _raise_file_limit()
@@ -57,7 +55,7 @@ def with_bulk(
         async with (
             _open_executor(fleet, may_do_without=may_do_without_cluster) as executor,
             connect(
-                region=_region(aws, fleet, region, files),
+                region=home_region_of(aws, fleet, region, files),
                 profile=aws.profile,
                 endpoint_url=reach.endpoint_url,
                 max_per_second=reach.max_per_second,
@@ -72,9 +70,26 @@ def with_bulk(
             rate = reach.max_per_second
             if rate > QUOTA_PER_SECOND and bulk.home.control_plane.is_aws:
                 say(f"warning: --rate {rate:g} is above the {QUOTA_PER_SECOND} requests/s that Lambda gives")
-            return await work(bulk if files is None else bulk.of_run(files))
+            there = bulk if files is None else bulk.of_run(files)
+            if aws.rate == AUTO:
+                from bulk_esm.cli.rates import at_found_rates
+
+                there = await at_found_rates(there)
+            return await work(there)
 
     return anyio.run(interruptible, main)
+
+
+def check_reach(aws: AwsOptions) -> None:
+    """Refuse what makes no sense, before anything is sent.
+
+    Raises:
+        UsageError: an unknown Region, or a number that is none.
+    """
+    if aws.region is not None and (unknown := unknown_region(aws.region)) is not None:
+        raise UsageError(f"--region {unknown}")
+    taken("--rate", None if aws.rate == AUTO else aws.rate, AboveZero | None)
+    taken("--concurrency", aws.concurrency, AtLeastOne | None)
 
 
 async def interruptible(work: Callable[[], Awaitable[int]]) -> int:
@@ -121,7 +136,9 @@ async def _open_executor(
         yield executor
 
 
-def _region(aws: AwsOptions, fleet: FleetOptions, region: str | None, files: RunFiles | None) -> str | None:
+def home_region_of(
+    aws: AwsOptions, fleet: FleetOptions, region: str | None = None, files: RunFiles | None = None
+) -> str | None:
     """The Region that all starts from: of an earlier run of the home shard, its own."""
     if files is not None and not files.has_shards:
         region = files.record().region

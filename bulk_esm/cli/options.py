@@ -101,10 +101,11 @@ class AwsOptions:
     profile: Annotated[str | None, Parameter(help="Profile of the AWS configuration files.")] = None
     endpoint_url: Annotated[str | None, Parameter(help="Another endpoint than AWS's own.")] = None
     rate: Annotated[
-        float | None,
+        float | Literal["auto"] | None,
         Parameter(
             show_default="12",
-            help="Requests/s. Lambda gives 15 to an account and Region; the default leaves a fifth free.",
+            help="Requests/s. Lambda gives 15 to an account and Region; the default leaves a fifth free, and auto what "
+            "CloudWatch says that others use.",
         ),
     ] = None
     concurrency: Annotated[int | None, Parameter(show_default="50", help="Requests in flight at once.")] = None
@@ -129,7 +130,7 @@ class AwsOptions:
         default = Reach()
         return Reach(
             endpoint_url=self.endpoint_url,
-            max_per_second=default.max_per_second if self.rate is None else self.rate,
+            max_per_second=default.max_per_second if self.rate is None or self.rate == "auto" else self.rate,
             concurrency=default.concurrency if self.concurrency is None else self.concurrency,
             timeout_s=default.timeout_s if self.timeout is None else self.timeout,
         )

@@ -15,7 +15,7 @@ from bulk_esm.model.result import Outcome, Result
 
 MOST_DENIED: Final = 10
 DENIED_CODE: Final = "AccessDeniedException"
-_EXPLICIT: Final = "explicit deny"
+EXPLICIT: Final = "explicit deny"
 
 
 class Denials(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +66,6 @@ def missing_statement(action: str, arn: str, *, said: str) -> str:
         arn: the mapping's.
         said: the service's own words.
     """
-    if _EXPLICIT in said:
+    if EXPLICIT in said:
         return f"{said}; a statement denies {action} on {arn}: take it away, or make its conditions narrower"
     return f"{said}; the statement that is missing: Allow {action} on Resource {arn}"

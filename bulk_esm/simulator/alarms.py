@@ -1,4 +1,4 @@
-"""CloudWatch's DescribeAlarms, with the alarms that a test sets. It speaks CBOR, as SDKs do by now, and JSON."""
+"""CloudWatch's protocols, CBOR, as SDKs speak by now, and JSON; and DescribeAlarms, with alarms that a test sets."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from bulk_esm.simulator.errors import ApiError
 
 SERVICE: Final = "monitoring"  # what a request to it is signed for
 
-_TARGET: Final = "GraniteServiceVersion20100801.DescribeAlarms"
-_PATH: Final = "/service/GraniteServiceVersion20100801/operation/DescribeAlarms"
+_TARGET: Final = "GraniteServiceVersion20100801."
+_PATH: Final = "/service/GraniteServiceVersion20100801/operation/"
 _CBOR: Final = {"Content-Type": "application/cbor", "smithy-protocol": "rpc-v2-cbor"}
 _JSON: Final = {"Content-Type": "application/x-amz-json-1.0"}
 
@@ -43,14 +43,17 @@ class _Request(msgspec.Struct, frozen=True, kw_only=True):
     NextToken: str = "0"
 
 
-def is_describe_alarms(path: str, headers: Mapping[str, str]) -> bool:
-    """Whether a request to CloudWatch is DescribeAlarms.
+def operation_of(path: str, headers: Mapping[str, str]) -> str | None:
+    """Which operation a request to CloudWatch is, such as DescribeAlarms; None for what is none.
 
     Args:
         path: the request's.
         headers: the request's, names in lower case.
     """
-    return path == _PATH or headers.get("x-amz-target") == _TARGET
+    target = headers.get("x-amz-target", "")
+    if path.startswith(_PATH):
+        return path.removeprefix(_PATH)
+    return target.removeprefix(_TARGET) if target.startswith(_TARGET) else None
 
 
 def describe_alarms(alarms: Iterable[Alarm], body: bytes) -> dict[str, Any]:
@@ -64,7 +67,7 @@ def describe_alarms(alarms: Iterable[Alarm], body: bytes) -> dict[str, Any]:
         ApiError: the request makes no sense.
     """
     try:
-        request = msgspec.convert(_decoded(body), _Request)
+        request = msgspec.convert(decoded(body), _Request)
         begin = int(request.NextToken)
     except ValueError as error:  # msgspec's errors are ValueErrors too
         code = "ValidationError"
@@ -84,10 +87,15 @@ def spelt(answer: Mapping[str, Any], path: str) -> tuple[bytes, Mapping[str, str
         answer: its members.
         path: the request's.
     """
-    return (cbor.encode(dict(answer)), _CBOR) if path == _PATH else (msgspec.json.encode(answer), _JSON)
+    return (cbor.encode(dict(answer)), _CBOR) if path.startswith(_PATH) else (msgspec.json.encode(answer), _JSON)
 
 
-def _decoded(body: bytes) -> Any:
+def decoded(body: bytes) -> Any:
+    """A request's members, in whichever protocol it is.
+
+    Args:
+        body: the request's.
+    """
     is_json = body[:1] == b"{"  # which would be a long text in CBOR, and a request is a map
     return msgspec.json.decode(body) if is_json else cbor.decode(body or b"\xa0")
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from bulk_esm.simulator import alarms, bounds, creating, errors, identity, resource_tags, tagging
+from bulk_esm.simulator import alarms, bounds, creating, errors, identity, resource_tags, signing, tagging, usage
 from bulk_esm.simulator.faults import Fate, Faults
 from bulk_esm.simulator.paging import PAGE
 from bulk_esm.simulator.reading import on_the_wire
@@ -24,7 +24,8 @@ _ACCOUNT_ID: Final = re.compile(r"\d{12}")
 _ACCEPTED: Final = 202
 _OF_A_MAPPING: Final = frozenset({Kind.GET, Kind.UPDATE, Kind.DELETE})
 _NO_CONTENT: Final = 204
-_NOT_LAMBDAS: Final = frozenset({Kind.TAGGING, Kind.IDENTITY, Kind.ROLE, Kind.ALARMS, Kind.OTHER})
+_OF_CLOUDWATCH: Final = frozenset({Kind.ALARMS, Kind.METRICS})
+_NOT_LAMBDAS: Final = _OF_CLOUDWATCH | {Kind.TAGGING, Kind.IDENTITY, Kind.ROLE, Kind.QUOTA, Kind.OTHER}
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +76,8 @@ def answer(world: World, request: Request, now: float) -> Answer:
     if spoil is not None:
         drip_s = shard.faults.drip_s if spoil is Spoil.DRIP else 0.0
         done = msgspec.structs.replace(done, body=body_of(spoil, done.body, number), drip_s=drip_s)
+    if shard.faults.clock_off_s:
+        done = msgspec.structs.replace(done, headers={**done.headers, "Date": signing.date(shard.faults.clock_off_s)})
     shard.requests[call.kind, 0 if done.cut else done.status] += 1
     return done
 
@@ -94,29 +97,55 @@ def _carry_out(
 ) -> Answer:
     """Who may call comes before whether there is quota left, and that before what the call says."""
     faults = shard.faults
+    if faults.clock_off_s:
+        signing.check(request.headers.get("x-amz-date", ""), faults.clock_off_s)
     if faults.expires_after_s is not None and now >= faults.expires_after_s:
         raise errors.expired()
     if call.kind is Kind.IDENTITY:
         return _success_of_sts(identity.caller_identity(shard, request_id))
     if call.kind is Kind.ROLE:
-        return _success_of_sts(identity.assumed_role(identity.form(request.body), request_id))
+        return _role(shard, call, identity.form(request.body), now, request_id)
     if shard.account_id in faults.denied_accounts or call.action in faults.denied_actions:
         raise errors.denied(shard.account_id, call.action)
     names = shard.names_of(call.key, now) if call.kind in _OF_A_MAPPING and faults.denials else ()
     if any(denial.denies(call.action, names, now) for denial in faults.denials):
         raise errors.denied(shard.account_id, call.action, names[0] if names else None)
-    if call.kind is Kind.OTHER:
-        raise errors.unknown_operation(request.method, request.path)
-    if call.kind is Kind.TAGGING:
-        resources = tagging.get_resources(shard, request.body, now)
-        return _success(200, resources, "application/x-amz-json-1.1")
-    if call.kind is Kind.ALARMS:
-        body, headers = alarms.spelt(alarms.describe_alarms(shard.alarms.values(), request.body), request.path)
-        return Answer(status=200, headers=headers, body=body)
+    if call.kind in _NOT_LAMBDAS:
+        return _of_others(shard, call, request, now)
     shard.admit(now, action=call.action)
     if shard.account_id in faults.broken_accounts:
         raise errors.server_error()
     return _instead(fate, spoil, faults) or _of_lambda(shard, call, request, now, spoil)
+
+
+def _role(shard: Shard, call: Call, fields: Mapping[str, str], now: float, request_id: str) -> Answer:
+    """A role, unless one is denied to whoever asks."""
+    role_arn = fields.get("RoleArn", "")
+    if any(denial.denies(call.action, (role_arn,), now) for denial in shard.faults.denials):
+        raise errors.denied(shard.account_id, call.action, role_arn)
+    return _success_of_sts(identity.assumed_role(fields, request_id))
+
+
+def _of_others(shard: Shard, call: Call, request: Request, now: float) -> Answer:
+    if call.kind in _OF_CLOUDWATCH:
+        body, headers = alarms.spelt(_of_cloudwatch(shard, call, request.body), request.path)
+        return Answer(status=200, headers=headers, body=body)
+    if call.kind is Kind.OTHER:
+        raise errors.unknown_operation(request.method, request.path)
+    if call.kind is Kind.QUOTA:
+        found = usage.service_quota(shard, request.body)
+    else:
+        found = tagging.get_resources(shard, request.body, now)
+    return _success(200, found, "application/x-amz-json-1.1")
+
+
+def _of_cloudwatch(shard: Shard, call: Call, body: bytes) -> dict[str, Any]:
+    match call.action:
+        case "cloudwatch:ListMetrics":
+            return usage.list_metrics(shard, body)
+        case "cloudwatch:GetMetricData":
+            return usage.get_metric_data(shard, body)
+    return alarms.describe_alarms(shard.alarms.values(), body)
 
 
 def _instead(fate: Fate, spoil: Spoil | None, faults: Faults) -> Answer | None:
@@ -214,10 +243,12 @@ def _failed(error: errors.ApiError, call: Call, request: Request, request_id: st
     """An error, spelt as its service does."""
     if service == identity.SERVICE:
         return _failure_of_sts(error, request_id)
-    if call.kind is Kind.ALARMS:
+    if call.kind in _OF_CLOUDWATCH:
         message = error.body.get("message") or error.body.get("Message")
         body, headers = alarms.spelt({"__type": error.code, "message": message}, request.path)
         return Answer(status=error.status, headers={**headers, "x-amzn-RequestId": request_id}, body=body)
+    if call.kind in {Kind.QUOTA, Kind.TAGGING}:  # JSON 1.1 has the code in its body
+        error = errors.ApiError(error.status, error.code, {"__type": error.code, **error.body})
     return _failure(error, request_id)
 
 

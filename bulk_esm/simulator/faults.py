@@ -26,8 +26,8 @@ class Denial(Checked, frozen=True, kw_only=True):
 
     Attributes:
         action: the IAM action, such as `lambda:UpdateEventSourceMapping`.
-        resources: globs; it holds for mappings whose UUID or ARN, or whose function's name or ARN, matches one. All
-            mappings, and List, if there are none.
+        resources: globs; it holds for mappings whose UUID or ARN, or whose function's name or ARN, matches one, and for
+            roles whose ARN does, of `sts:AssumeRole`. All mappings, and List, if there are none.
         from_s: from when on it holds, in virtual seconds.
         until_s: until when; None for ever.
     """
@@ -73,12 +73,15 @@ class Faults(Checked, frozen=True, kw_only=True):
             timeout is too short. Without faults that is checked as Lambda does, where FunctionName is sent only: see
             `Fleet.visibility_timeouts`.
         denied_accounts: accounts in which every call is answered 403 AccessDeniedException, but for GetCallerIdentity,
-            which nobody can be denied, and for AssumeRole, which is for the role's trust policy to say.
+            which nobody can be denied, and for AssumeRole, which is for the role's trust policy to say: see `denials`.
         denied_actions: IAM actions that every caller lacks, such as `lambda:GetEventSourceMapping`, answered likewise.
         denials: what policies deny, of all mappings or of some.
         broken_accounts: accounts in which every Lambda request is answered 500 ServiceException.
         expires_after_s: when every caller's token expires, in virtual seconds from the start: every call is then
             answered 403 ExpiredTokenException. None is never.
+        clock_ahead_s: how far this service's clock is ahead of the real one, in seconds, as if the callers' were wrong:
+            its answers' `Date` says so, and what is signed more than 5 minutes away from it is refused.
+        clock_behind_s: how far it is behind, likewise.
         throttle_code: the form of a throttle: 429 TooManyRequestsException, or the rarer 400 ThrottlingException.
         retry_after_s: what a throttle's `Retry-After` header says, in seconds; None sends no such header.
         other_caller_share: share of the quota that another caller uses up; it is always served first. Above 1 it also
@@ -107,6 +110,8 @@ class Faults(Checked, frozen=True, kw_only=True):
     denials: tuple[Denial, ...] = ()
     broken_accounts: frozenset[str] = frozenset()
     expires_after_s: Seconds | None = None
+    clock_ahead_s: Seconds = 0.0
+    clock_behind_s: Seconds = 0.0
     throttle_code: Literal["TooManyRequestsException", "ThrottlingException"] = "TooManyRequestsException"
     retry_after_s: Count | None = None
     other_caller_share: NotNegative = 0.0
@@ -116,6 +121,11 @@ class Faults(Checked, frozen=True, kw_only=True):
     spoiled_share: Share = 1.0
     redirects_to: str = "http://127.0.0.1:9/"
     drip_s: Seconds = 1.0
+
+    @property
+    def clock_off_s(self) -> float:
+        """How far this service's clock is ahead of the real one, in seconds; behind if that is below 0."""
+        return self.clock_ahead_s - self.clock_behind_s
 
     def fate(self, *key: object) -> Fate:
         """Draw what becomes of one Lambda request.

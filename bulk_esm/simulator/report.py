@@ -18,6 +18,8 @@ class Kind(StrEnum):
     TAGS = "tags"
     FUNCTION = "function"
     ALARMS = "alarms"
+    METRICS = "metrics"
+    QUOTA = "quota"
     TAGGING = "tagging"
     IDENTITY = "identity"
     ROLE = "role"

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from bulk_esm.simulator import alarms, identity, tagging
+from bulk_esm.simulator import alarms, identity, tagging, usage
 from bulk_esm.simulator.report import Kind
 
 
@@ -58,6 +58,11 @@ _OF_LAMBDA: Final[tuple[tuple[str, str, Kind, str], ...]] = (
 )
 _ROUTES: Final = [(method, re.compile(path), kind, action) for method, path, kind, action in _OF_LAMBDA]
 _OF_STS: Final[Mapping[str, Kind]] = {"GetCallerIdentity": Kind.IDENTITY, "AssumeRole": Kind.ROLE}
+_OF_CLOUDWATCH: Final[Mapping[str | None, Kind]] = {
+    "DescribeAlarms": Kind.ALARMS,
+    "ListMetrics": Kind.METRICS,
+    "GetMetricData": Kind.METRICS,
+}
 _UNKNOWN: Final = Call(kind=Kind.OTHER, action="unknown")
 
 
@@ -73,8 +78,11 @@ def route(request: Request, service: str) -> Call:
     """
     if request.method == "POST" and request.headers.get("x-amz-target") == tagging.TARGET:
         return Call(kind=Kind.TAGGING, action="tag:GetResources")
-    if service == alarms.SERVICE and alarms.is_describe_alarms(request.path, request.headers):
-        return Call(kind=Kind.ALARMS, action="cloudwatch:DescribeAlarms")
+    if request.method == "POST" and request.headers.get("x-amz-target") == usage.QUOTA_TARGET:
+        return Call(kind=Kind.QUOTA, action="servicequotas:GetServiceQuota")
+    if service == alarms.SERVICE:
+        operation = alarms.operation_of(request.path, request.headers)
+        return Call(kind=_OF_CLOUDWATCH.get(operation, Kind.OTHER), action=f"cloudwatch:{operation}")
     if service == identity.SERVICE and request.method == "POST":
         action = identity.form(request.body).get("Action", "")
         return Call(kind=_OF_STS.get(action, Kind.OTHER), action=f"sts:{action}")

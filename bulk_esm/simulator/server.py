@@ -39,8 +39,9 @@ class Simulator:
     quota is multiplied. An account is told by an access key id of 12 digits (any other stands for `account_id`), a
     Region by the signature. Each account and Region has its own fleet and quota. Mappings are listed, got, created,
     updated, deleted and tagged, and functions are told of by name and timeout. Tags in bulk (GetResources), the
-    caller's account (GetCallerIdentity), roles (AssumeRole, whose access key id is the role's account) and alarms
-    (DescribeAlarms, see `set_alarm`) are answered too, outside the quota.
+    caller's account (GetCallerIdentity), roles (AssumeRole, whose access key id is the role's account), alarms
+    (DescribeAlarms, see `set_alarm`), the quota (GetServiceQuota) and who uses it (ListMetrics and GetMetricData of
+    AWS/Usage, where the other caller of the faults is seen) are answered too, outside the quota.
 
     Args:
         fleet: the mappings of `account_id` in `region`: a `Fleet`, or a list of configurations as Get returns them.

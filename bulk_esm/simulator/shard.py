@@ -58,6 +58,7 @@ class Shard:
         self.requests: Counter[tuple[Kind, int]] = Counter()
         self.tags = dict(fleet.tags)
         self.newer = settings.newer
+        self.quota_per_second = settings.quota_per_second
         self._settings = settings
         self.faults = settings.faults
         self.alarms: dict[str, Alarm] = {}

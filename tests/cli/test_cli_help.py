@@ -12,7 +12,7 @@ from cli_harness import FAST, Cli, Inside, Simulated, finish
 from bulk_esm.cli.app import make_app
 from bulk_esm.simulator import Kind
 
-COMMANDS = ("list", "plan", "apply", "pause", "resume", "runs", "show", "config", "simulate", "demo")
+COMMANDS = ("list", "plan", "apply", "pause", "resume", "doctor", "runs", "show", "config", "simulate", "demo")
 
 
 @pytest.fixture
@@ -54,6 +54,8 @@ def test_the_examples_work(tmp_path: Path, simulated: Simulated, inside: Inside)
     assert inside(environment, *example_of(inside, "apply"), "--dry-run").code == 0
     assert inside(environment, *example_of(inside, "pause"), "--dry-run").code == 0
     assert simulated.report().count(Kind.UPDATE) == 0
+    assert inside(environment, *example_of(inside, "doctor")).code == 0
+    assert simulated.report().count(Kind.UPDATE, 202) == 0
 
     assert inside(environment, "pause", "--source-type", "mq", "--yes", *FAST).code == 0
     assert inside(environment, *example_of(inside, "resume"), "--yes", *FAST).code == 0

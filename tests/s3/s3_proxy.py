@@ -18,6 +18,7 @@ _HOP_BY_HOP = frozenset({"transfer-encoding", "connection", "expect", "server", 
 _CONDITIONS = frozenset({"if-match", "if-none-match"})
 _CHUNK = 1 << 20
 SLOW_DOWN = b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
+DENIED = b"<Error><Code>AccessDenied</Code><Message>no identity-based policy allows it</Message></Error>"
 INTERNAL = b"<Error><Code>InternalError</Code><Message>We encountered an internal error.</Message></Error>"
 
 
@@ -33,10 +34,11 @@ class Kind(StrEnum):
     HANG_AFTER = "hang after"  # no answer ever comes, and all was applied
     UNCONDITIONAL = "unconditional"  # the conditions are taken off
     SLOW_DOWN = "slow down"
+    DENY = "deny"  # as a policy does, and nothing was applied
     ERROR_AFTER = "error after"  # applied, and answered with 500
 
 
-_NOT_APPLIED = frozenset({Kind.CUT_BEFORE, Kind.HANG_BEFORE, Kind.SLOW_DOWN})
+_NOT_APPLIED = frozenset({Kind.CUT_BEFORE, Kind.HANG_BEFORE, Kind.SLOW_DOWN, Kind.DENY})
 _APPLIED = frozenset({Kind.CUT_AFTER, Kind.HANG_AFTER, Kind.ERROR_AFTER})
 
 
@@ -205,6 +207,8 @@ class _Server:
         """What comes instead of an answer."""
         if kind is Kind.SLOW_DOWN:
             return web.Response(status=503, body=SLOW_DOWN, content_type="application/xml")
+        if kind is Kind.DENY:
+            return web.Response(status=403, body=DENIED, content_type="application/xml")
         if kind is Kind.ERROR_AFTER:
             return web.Response(status=500, body=INTERNAL, content_type="application/xml")
         if kind in {Kind.HANG_BEFORE, Kind.HANG_AFTER}:

@@ -1,0 +1,1 @@
+"""Whether a job can be done here, found out without changing anything."""
