@@ -77,7 +77,9 @@ def run(arguments: list[str]) -> int:
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - no traceback reaches a user
         found = _cause(error)
-        found.args = (with_places(str(found)), *found.args[1:])
+        places = sys.modules.get("bulk_esm.cli.places")  # none was opened otherwise
+        said = str(found) if places is None else places.as_kept(str(found))
+        found.args = (with_places(said), *found.args[1:])
     finally:
         if (places := sys.modules.get("bulk_esm.cli.places")) is not None:  # none was opened otherwise
             places.close_places()

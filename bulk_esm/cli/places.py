@@ -56,6 +56,13 @@ def _in_s3(settings: BucketSettings) -> S3Place:
     return place
 
 
+def as_kept(text: str) -> str:
+    """A text about files of runs as they are called where these are kept."""
+    for place in _open:
+        text = place.as_kept(text)
+    return text
+
+
 def close_places() -> None:
     """Close what was opened."""
     while _open:

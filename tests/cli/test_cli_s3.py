@@ -202,6 +202,16 @@ def test_the_newest_runs_are_shown_and_what_is_written_is_encrypted_as_asked(wor
     assert "ServerSideEncryption" not in world.s3.head(f"{world.prefix}/{everything.records[1]['run_id']}/plan.jsonl")
 
 
+def test_what_is_damaged_is_named_as_it_is_kept(world: World) -> None:
+    paused = world.machine("first")("pause", *ALL)
+    run_id = paused.records[0]["run_id"]
+    world.s3.delete(f"{world.prefix}/{run_id}/plan.jsonl")
+    refused = world.machine("second")("show", "last")
+    assert refused.code == 2
+    assert f"{world.url}/{run_id}/plan.jsonl cannot be read" in refused.stderr
+    assert "bulk-esm-runs-" not in refused.stderr
+
+
 def test_flags_of_a_bucket_make_no_sense_with_a_folder(world: World) -> None:
     refused = world.machine("first", BULK_ESM_RUNS_DIR="")("pause", *ALL, "--runs-kms-key", "alias/x")
     assert refused.code == 2

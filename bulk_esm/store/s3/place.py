@@ -118,6 +118,11 @@ class S3Place:
         """Leave the folder on this machine, as it holds what could not be written to S3."""
         self._kept = True
 
+    def as_kept(self, text: str) -> str:
+        """A text about files as they are called where they are kept: the folder here is gone by the time it is read."""
+        is_gone = "folder" in self.__dict__ and not self._kept
+        return text.replace(str(self.folder), self.shown) if is_gone else text
+
     def close(self) -> None:
         """End the thread, and remove the folder."""
         self.thread.close()
