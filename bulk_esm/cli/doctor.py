@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal
-
-from cyclopts import Parameter
+from typing import TYPE_CHECKING, Literal
 
 from bulk_esm.cli.fleet_options import FleetOptions
 from bulk_esm.cli.options import (
-    COMMON,
     AwsOptions,
     ChangeOptions,
     GuardOptions,
@@ -32,17 +28,6 @@ if TYPE_CHECKING:
 _MOST_IN_FULL = 5  # shards of which a table shows what is well, too
 
 
-@Parameter(name="*", group=COMMON)
-@dataclass(frozen=True, kw_only=True)
-class DoctorOutput(OutputOptions):
-    """What is shown."""
-
-    output: Annotated[
-        Literal["table", "json", "jsonl", "csv"] | None,
-        Parameter(help="Form of the checks: by default a table on a terminal, else jsonl. json is one object."),
-    ] = None
-
-
 def doctor_command(
     *,
     select: SelectOptions = SelectOptions(),
@@ -53,7 +38,7 @@ def doctor_command(
     fleet: FleetOptions = FleetOptions(),
     aws: AwsOptions = AwsOptions(),
     runs: RunsOptions = RunsOptions(),
-    output: DoctorOutput = DoctorOutput(),
+    output: OutputOptions = OutputOptions(),
 ) -> int:
     """Tell whether a job can be done here: credentials, permissions, store, clock, quota. Takes the flags of the job.
 
@@ -78,12 +63,12 @@ def doctor_command(
         nonlocal code
         requests = await examine(needs, told=shown.told)
         code = exit_code_of(shown.checks, most_failed_shards=fleet.max_failed_shards)
-        shown.finish(code, requests)
+        shown.finish()
         _sum_up(shown.checks, code, requests, quiet=output.quiet)
         return code
 
     done = anyio.run(interruptible, main)
-    if output.output != "json" and (missing := lacking(shown.checks)):
+    if missing := lacking(shown.checks):
         say(f"what is missing, or may be, as a policy:\n{_policy_text(missing)}", quiet=output.quiet)
     return done
 
@@ -137,8 +122,7 @@ class _Shown:
         from bulk_esm.cli.output import Results, form_for
 
         self.checks: list[Check] = []
-        self._as_object = chosen == "json"
-        self._form = "jsonl" if chosen == "json" else form_for(chosen)
+        self._form = form_for(chosen)
         as_table = self._form == "table"
         columns = (
             "check",
@@ -154,19 +138,14 @@ class _Shown:
     def told(self, check: Check) -> None:
         """Take one check."""
         self.checks.append(check)
-        if not self._as_object and self._form != "table":
+        if self._form != "table":
             self._results.add(check)
 
-    def finish(self, code: int, requests: int) -> None:
+    def finish(self) -> None:
         """Write what is written at the end."""
-        from bulk_esm.model.checks import Verdict, lacking
-        from bulk_esm.model.permissions import policy
+        from bulk_esm.model.checks import Verdict
 
-        if self._as_object:
-            missing = lacking(self.checks)
-            whole: dict[str, Any] = {"exit_code": code, "requests": requests, "checks": self.checks}
-            self._results.add({**whole, "policy": policy(missing) if missing else None})
-        elif self._form == "table":
+        if self._form == "table":
             in_full = len({check.shard for check in self.checks} - {None}) <= _MOST_IN_FULL
             ordered = sorted(self.checks, key=lambda check: check.shard or "")
             is_shown = [one for one in ordered if in_full or one.shard is None or one.verdict is not Verdict.OK]

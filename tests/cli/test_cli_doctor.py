@@ -316,12 +316,10 @@ def test_a_bucket_that_is_not_there(inside: Inside, s3: S3Server) -> None:
 
 def test_forms_of_output(inside: Inside) -> None:
     with simulated(faults=denying(GET)) as world:
-        whole = json.loads(inside(world.environment, "doctor", "--output", "json", "--quiet").stdout)
-        assert (whole["exit_code"], whole["requests"]) == (1, 3)
-        assert {check["verdict"] for check in whole["checks"]} == {"ok", "warning"}
-        assert whole["policy"]["Statement"][0]["Action"] == [GET]
+        checks = json.loads(inside(world.environment, "doctor", "--output", "json", "--quiet").stdout)
+        assert {check["verdict"] for check in checks} == {"ok", "warning"}
         rows = list(csv.DictReader(io.StringIO(inside(world.environment, "doctor", "--output", "csv").stdout)))
-        assert [row["check"] for row in rows] == [check["what"] for check in whole["checks"]]
+        assert [row["check"] for row in rows] == [check["what"] for check in checks]
         table = inside(world.environment, "doctor", "--output", "table", *FLEET).stdout.splitlines()
     assert table[0].split() == ["check", "shard", "verdict", "detail"]
     [row] = (line for line in table if line.split()[:2] == [GET, f"{ACCOUNT}-us-east-1"])
