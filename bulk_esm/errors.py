@@ -67,6 +67,12 @@ class RecordingError(RunFolderError):
     exit_code = 3
 
 
+class InterruptedRunError(BulkEsmError):
+    """A run was stopped before anything was sent."""
+
+    exit_code = 130
+
+
 class NotAsExpectedError(BulkEsmError):
     """An object in S3 is not the one that a conditional write was to replace: somebody else has written it."""
 

@@ -132,7 +132,11 @@ class Bucket:
         return await self._read("head_object", "s3:GetObject", key)
 
     async def download(self, key: str, path: Path) -> Found | None:
-        """Bring an object to disk, in bounded memory; None if there is none. See `get`."""
+        """Bring an object to disk, in bounded memory; None if there is none. See `get`.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
 
         async def attempt() -> Found | None:
             try:
@@ -141,11 +145,9 @@ class Bucket:
                 if _is_missing(error):
                     return None
                 raise
-            async with answer["Body"] as body:
-                with _whole_answers(), translated("s3:GetObject", whose=self._whose):
-                    async with await anyio.open_file(path, "wb") as file:
-                        while chunk := await _within(body.read(1 << 20)):
-                            await file.write(chunk)
+            async with answer["Body"] as body, await anyio.open_file(path, "wb") as file:
+                while chunk := await self._chunk(body, "s3:GetObject", 1 << 20):
+                    await file.write(chunk)  # a full disk is no answer of S3's, and not tried again
             return _found(answer, b"")
 
         return await self._repeated(attempt)
@@ -293,11 +295,16 @@ class Bucket:
             body = b""
             if "Body" in answer:
                 async with answer["Body"] as stream:
-                    with _whole_answers(), translated(action, whose=self._whose):
-                        body = await _within(stream.read())
+                    body = await self._chunk(stream, action)
             return _found(answer, body)
 
         return await self._repeated(attempt)
+
+    async def _chunk(self, body: Any, action: str, most: int | None = None) -> bytes:
+        """The next part of an answer's body, or all of it."""
+        with _whole_answers(), translated(action, whose=self._whose), anyio.fail_after(_AN_ATTEMPT_S):
+            found: bytes = await body.read(most)
+        return found
 
     async def _written(
         self,
@@ -484,11 +491,6 @@ async def _parts(file: anyio.AsyncFile[bytes], size: int) -> AsyncIterator[bytes
     while left and (body := await file.read(min(left, _PART))):
         left -= len(body)
         yield body
-
-
-async def _within(reading: Awaitable[bytes]) -> bytes:
-    with anyio.fail_after(_AN_ATTEMPT_S):
-        return await reading
 
 
 def _may_pass(error: BaseException) -> bool:

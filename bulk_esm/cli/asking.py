@@ -13,6 +13,11 @@ from bulk_esm.errors import RefusedError
 _EASILY: Final = 500  # updates of one account that a y is enough for
 
 
+def can_ask() -> bool:
+    """Whether there is a terminal to ask at."""
+    return sys.stdin.isatty()
+
+
 async def ask(question: str) -> bool:
     """Ask for yes or no."""
     return (await _answer(f"{question} [y/N] ")).casefold() in {"y", "yes"}

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Final
 
+from bulk_esm.cli.asking import can_ask
 from bulk_esm.cli.hours import Hours
 from bulk_esm.cli.options import GuardOptions, OutputOptions, RunOptions, RunsOptions, WaveOptions
 from bulk_esm.errors import RefusedError, RunFolderError, UsageError
@@ -153,7 +153,7 @@ def refuse_waves_without_terminal(*, stdin_is_data: bool = False) -> None:
     Raises:
         RefusedError: there is no terminal to ask at.
     """
-    if stdin_is_data or not sys.stdin.isatty():
+    if stdin_is_data or not can_ask():
         raise RefusedError("--confirm-waves asks on a terminal, and there is none; use --gate COMMAND or --alarm NAME")
 
 
@@ -163,7 +163,7 @@ def refuse_without_terminal(run: RunOptions, *, stdin_is_data: bool = False) -> 
     Raises:
         RefusedError: there is no terminal to ask at and no `--yes`.
     """
-    if not run.yes and (stdin_is_data or not sys.stdin.isatty()):
+    if not run.yes and (stdin_is_data or not can_ask()):
         raise RefusedError("there is no terminal to ask at: say --yes, or look first with --dry-run")
 
 

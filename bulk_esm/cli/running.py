@@ -136,7 +136,7 @@ async def run_to_the_end(
     with heard(on_signal):  # to the last word of its record, which a third signal does not stop
         failure = await _carried_out(bulk, run, observers, console, signals, grace_s)
         at_the_end()
-    if not quiet:
+    if not quiet and run.has_begun:
         tell_summary(run.record, [*run_summary(run.record, run.files), *unplanned_lines(run.record, run.unplanned)])
     if (on_disk := run.on_disk()) is not None:
         say(f"  {on_disk}")

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from bulk_esm.cli.options import GUARDS, AwsOptions, OutputOptions, RunsOptions
 from bulk_esm.cli.streams import say
-from bulk_esm.errors import UsageError
+from bulk_esm.errors import RefusedError, UsageError
 
 if TYPE_CHECKING:
     from bulk_esm.aws.bucket import Bucket
@@ -72,7 +72,7 @@ def _endpoint_url(aws: AwsOptions) -> str | None:
 
 async def _unlocked(bucket: Bucket, account_id: str, region: str, endpoint_url: str | None, *, yes: bool) -> int:
     """Show a lock, ask, and take it away."""
-    from bulk_esm.cli.asking import ask
+    from bulk_esm.cli.asking import ask, can_ask
     from bulk_esm.clock import Clock, iso, time_with_sleep
     from bulk_esm.store.lock import place_of
     from bulk_esm.store.s3.locks import holder_here, lock_key
@@ -86,6 +86,8 @@ async def _unlocked(bucket: Bucket, account_id: str, region: str, endpoint_url: 
         say(line)
     if not is_held(look):
         return 0
+    if not yes and not can_ask():
+        raise RefusedError("there is no terminal to ask at: say --yes to take it away")
     if not yes and not await ask("Take this lock away? If its holder lives, two runs may send for a while."):
         say("nothing was changed")
         return 2

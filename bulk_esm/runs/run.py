@@ -11,7 +11,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-import anyio
 import msgspec
 
 from bulk_esm.clock import iso
@@ -29,6 +28,7 @@ from bulk_esm.model.waves import wave_sizes
 from bulk_esm.model.window import Window
 from bulk_esm.observers.event_log import log_event
 from bulk_esm.observers.observer import Observer, Observers
+from bulk_esm.runs.elsewhere import Elsewhere
 from bulk_esm.runs.fleet import Fleet
 from bulk_esm.runs.invoking import ended
 from bulk_esm.runs.locking import HeldLocks, release
@@ -102,7 +102,12 @@ class Run:
             self._tasks.progress[name].outcomes.update(of_shard.values())
         self._rollout: Rollout | None = None
         self._unwritten: RunFolderError | None = None
-        self._left_behind: RunFolderError | None = None
+        self._elsewhere = Elsewhere(files.replica)
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether something may be sent by now: not before all is recorded where it outlives this machine."""
+        return self._elsewhere.has_begun
 
     @property
     def path(self) -> Path:
@@ -128,6 +133,7 @@ class Run:
     def stop(self) -> None:
         """Send nothing more, look at once at what was accepted, and end as interrupted."""
         stop = Stop(RunStatus.INTERRUPTED, "it was interrupted")
+        self._elsewhere.stop()
         if self._rollout:
             self._rollout.stop(stop)
         else:
@@ -151,6 +157,7 @@ class Run:
             The record, as it stands at the end.
 
         Raises:
+            InterruptedRunError: it was stopped before anything was sent.
             BulkEsmError: what ended the work in the only shard; or a file could not be read or written. Every item has
                 its result all the same.
         """
@@ -166,9 +173,11 @@ class Run:
             try:
                 await self._carried_out(log_and_tell, gates, confirm)
             finally:
-                await self._close_replica()
-                release(self._locks.own)
-                tell(RunEnded(self.record))
+                try:
+                    await self._close_replica()
+                finally:
+                    release(self._locks.own)
+                    tell(RunEnded(self.record))
         return self.record
 
     async def _carried_out(
@@ -223,23 +232,18 @@ class Run:
             self._tasks.stop(stop)
 
     async def _open_replica(self) -> None:
-        if self.files.replica is None:
-            return
         try:
-            await self.files.replica.open()
+            await self._elsewhere.open()
         except BaseException:
             release(self._locks.own)
             raise
 
     async def _close_replica(self) -> None:
-        if self.files.replica is None:
-            return
         try:
-            with anyio.CancelScope(shield=True):  # who leaves at once leaves nothing behind that is not there
-                await self.files.replica.close()
-        except RunFolderError as error:
-            self._left_behind = error
-            self._note_unwritten(error)
+            await self._elsewhere.close()
+        finally:
+            if self._elsewhere.failure is not None:
+                self._note_unwritten(self._elsewhere.failure)
 
     def _raise_problem_of_only_shard(self) -> None:
         """The problem of one shard of many is told in the summary; that of the only one ends the run."""
@@ -312,8 +316,8 @@ class Run:
 
     def on_disk(self) -> str | None:
         """What is on disk of it, as far as that can be read; None if all is."""
-        if self._left_behind is not None:
-            return str(self._left_behind)
+        if (left := self._elsewhere.failure) is not None:
+            return str(left) if str(left) != self.record.reason else None  # which says it already
         if self._unwritten is None:
             return None
         if not self.path.is_dir():

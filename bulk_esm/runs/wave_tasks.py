@@ -154,7 +154,8 @@ class WaveTasks:
             self.leave(self._todo, record, wave=wave)
             self._todo.clear()
             self.stopped_by = self.stopped_by or self._late
-            await self.recording.flush()
+            if self.stopped_by is None:  # else the end is next, which brings all there
+                await self.recording.flush()
 
     def leave(self, items: Iterable[Slice], record: Callable[[Result], None], *, wave: int) -> None:
         """End the mappings of slices to which nothing was sent, as nothing more is."""

@@ -69,6 +69,6 @@ class Replica(Protocol):
         """Bring all files there as they are at the end, the record last.
 
         Raises:
-            RecordingError: they are not.
+            RecordingError: they are not there, as they cannot be, or as this was cancelled.
         """
         ...

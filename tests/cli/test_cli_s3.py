@@ -2,71 +2,24 @@
 
 import signal
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import pytest
-from cli_harness import FAST, Cli, Inside, RunFiles, Simulated
+from cli_harness import FAST, Inside
+from cli_s3 import World, accepted
 from s3_proxy import Chooser, Fault, Kind, Request, every, s3_proxy
-from s3_server import BUCKET, S3Server, s3_server
 
-from bulk_esm.simulator import make_fleet
 from bulk_esm.store.s3.place import S3Place
 
+pytest_plugins = ("cli_s3_fixtures",)
+
 ALL = ("--all", "--yes", *FAST)
-
-
-@dataclass(frozen=True)
-class World:
-    """A Lambda, a bucket, and as many machines as are wanted."""
-
-    simulated: Simulated
-    s3: S3Server
-    folder: Path
-    prefix: str
-
-    @property
-    def url(self) -> str:
-        return f"s3://{BUCKET}/{self.prefix}"
-
-    def machine(self, name: str, *, s3: str | None = None, **more: str) -> Cli:
-        """An empty one."""
-        home = self.folder / name
-        (home / "tmp").mkdir(parents=True)
-        service = self.simulated.environment
-        mine = self.s3.environment(s3) | {"AWS_ENDPOINT_URL_LAMBDA": service["AWS_ENDPOINT_URL"]}
-        place = {"BULK_ESM_RUNS_DIR": self.url, "TMPDIR": str(home / "tmp"), "XDG_RUNTIME_DIR": str(home)}
-        return Cli(home, {**service, **mine, "AWS_REGION": service["AWS_REGION"], **place, **more})
-
-    def copied(self, name: str, run: str = "last") -> RunFiles:
-        """A run's files, as any machine may fetch them."""
-        done = self.machine(name)("runs", "--run", run, "--copy-to", "there")
-        assert done.code == 0, done.stderr
-        [path] = (self.folder / name / "there").iterdir()
-        return RunFiles(path)
-
-
-@pytest.fixture(scope="module")
-def s3() -> Iterator[S3Server]:
-    with s3_server() as server:
-        yield server
-
-
-@pytest.fixture
-def world(s3: S3Server, tmp_path: Path) -> Iterator[World]:
-    with Simulated(fleet=make_fleet(300, disabled_share=0.2)) as simulated:
-        yield World(simulated, s3, tmp_path, f"{tmp_path.name}/runs")
 
 
 @pytest.fixture
 def inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Inside:
     return Inside(tmp_path, monkeypatch, capsys)
-
-
-def accepted(world: World) -> Counter[str]:
-    return Counter({uuid: count for uuid, count in world.simulated.accepted().items() if count})
 
 
 def test_what_one_machine_paused_another_one_resumes_and_a_third_puts_back(world: World) -> None:
@@ -172,6 +125,7 @@ def test_a_store_that_is_not_fit_is_refused_before_anything_is_sent(
             machine = world.machine(f"{kind}{len(flags)}", s3=proxy.url)
             refused = inside(machine.environment, "pause", *ALL, *flags)
             assert refused.code == 2, refused.stderr
+            assert "still running" not in refused.stderr
             assert "SlowDown" in refused.stderr or "so no lock there would hold" in refused.stderr
     assert not accepted(world)
 

@@ -10,7 +10,8 @@ from s3_server import BUCKET, S3Server
 
 from bulk_esm.aws.bucket import Bucket, open_bucket
 from bulk_esm.aws.bucket_settings import BucketSettings
-from bulk_esm.errors import NotAsExpectedError, UsageError
+from bulk_esm.errors import NotAsExpectedError, RunFolderError, UsageError
+from bulk_esm.store.s3.fetching import fetch_run
 
 pytest_plugins = ("s3_fixtures",)
 
@@ -81,6 +82,22 @@ async def test_a_large_file_goes_in_parts_and_comes_back_whole(bucket: Bucket, p
     assert (found.etag, found.metadata["generation"]) == (etag, "g")
     assert (tmp_path / "read").read_bytes() == (tmp_path / "large").read_bytes()
     assert proxy.done == {Kind.CUT_AFTER: 2, Kind.CUT_WITHIN: 1}
+
+
+async def test_a_disk_that_cannot_be_written_is_told_and_s3_not_asked_again(
+    bucket: Bucket, proxy: S3Proxy, s3: S3Server, tmp_path: Path
+) -> None:
+    """It was taken for an answer that broke off, and tried again for a minute."""
+    s3.put("team/run/plan.jsonl", b"{}\n")
+    if (full := Path("/dev/full")).exists():
+        with pytest.raises(OSError, match="No space left"):
+            await bucket.download("run/plan.jsonl", full)
+        assert proxy.count("GET", "plan.jsonl") == 1
+    (tmp_path / "run").write_bytes(b"no folder")
+    with pytest.RaisesGroup(
+        pytest.RaisesExc(RunFolderError, match="and runs in S3 are brought there first: set TMPDIR")
+    ):
+        await fetch_run(bucket, run_id="run", folder=tmp_path / "run")
 
 
 async def test_only_so_much_of_a_file_that_grows(bucket: Bucket, tmp_path: Path) -> None:

@@ -60,6 +60,7 @@ def answering(monkeypatch: pytest.MonkeyPatch, answer: str, also: object = None)
         return answer == "yes"
 
     monkeypatch.setattr("bulk_esm.cli.asking.ask", ask)
+    monkeypatch.setattr("bulk_esm.cli.asking.can_ask", lambda: True)
 
 
 def test_it_says_who_holds_a_lock_asks_and_takes_it_away(
@@ -87,6 +88,16 @@ def test_a_no_changes_nothing(unlocking: Unlocking, s3: S3Server, monkeypatch: p
     answering(monkeypatch, "no")
     done = unlocking(SHARD, *WHERE)
     assert (done.code, "nothing was changed" in done.stderr) == (2, True)
+    assert s3.bodies(KEY)[KEY] == HELD
+
+
+def test_without_a_terminal_it_shows_the_lock_and_asks_nothing(unlocking: Unlocking, s3: S3Server) -> None:
+    s3.put(KEY, HELD)
+    done = unlocking(SHARD, *WHERE)
+    assert done.code == 2
+    assert "is held by pause since" in done.stderr
+    assert "bulk-esm: there is no terminal to ask at: say --yes" in done.stderr
+    assert "[y/N]" not in done.stderr
     assert s3.bodies(KEY)[KEY] == HELD
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -79,12 +80,14 @@ async def fetch_record(bucket: Bucket, *, run_id: str, folder: Path) -> Kept | N
         What is there; None if there is no record.
 
     Raises:
+        RunFolderError: there is no room for it on this disk.
         BulkEsmError: S3 did not answer, or does not permit it.
     """
     found = await bucket.get(f"{run_id}/{RECORD}")
     if found is None:
         return None
-    return Kept(etag=found.etag, stamp=_write_record(folder, found))
+    with _on_this_disk(folder):
+        return Kept(etag=found.etag, stamp=_write_record(folder, found))
 
 
 def _write_record(folder: Path, found: Found) -> tuple[int, int, int]:
@@ -108,7 +111,7 @@ async def fetch_run(bucket: Bucket, *, run_id: str, folder: Path) -> dict[str, K
         What is there, by the names of the files.
 
     Raises:
-        RunFolderError: a segment is missing.
+        RunFolderError: a segment is missing, or there is no room on this disk.
         BulkEsmError: S3 did not answer, or does not permit it.
     """
     for last in (False, False, True):
@@ -149,7 +152,8 @@ class _Fetch:
 
     async def _one(self, name: str, failures: list[_ChangedError]) -> None:
         try:
-            await self._file(name)
+            with _on_this_disk(self._folder):
+                await self._file(name)
         except _ChangedError as error:
             failures.append(error)
 
@@ -190,6 +194,18 @@ def _add_segment(path: Path, body: bytes, *, has_head: bool) -> None:
             file.write(head + b"\n")
             file.seek(0, os.SEEK_END)
         file.write(lines)
+
+
+@contextmanager
+def _on_this_disk(folder: Path) -> Iterator[None]:
+    """Say what is wrong with this disk, and not with S3."""
+    try:
+        yield
+    except OSError as error:
+        raise RunFolderError(
+            f"{folder} cannot be written ({error.strerror}), and runs in S3 are brought there first: set TMPDIR to a "
+            "folder with room"
+        ) from error
 
 
 def stamp_of(path: Path) -> tuple[int, int, int]:

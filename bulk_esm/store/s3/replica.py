@@ -145,9 +145,10 @@ class S3Replica:
         try:
             with _as_ours("written", self.shown, error=RecordingError):
                 await self._thread.ask(self._write_all)
-        except RecordingError as error:
+        except (RecordingError, asyncio.CancelledError) as error:
             self._keep()
-            raise RecordingError(f"{error}; what it lacks is kept in {self._folder}") from error
+            why = str(error) or f"{self.shown} was not written to the end"
+            raise RecordingError(f"{why}; what it lacks is kept in {self._folder}") from error
 
     # What follows is done in the bucket's thread.
 
