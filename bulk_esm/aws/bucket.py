@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 _TOKEN: Final = "bulk-esm-write"  # noqa: S105 - the name of an object's metadata
 _AN_ATTEMPT_S: Final = 15.0
-_PART: Final = 16 * 2**20  # bytes; S3 takes 10,000 parts
+_PART: Final = 8 * 2**20  # bytes; S3 takes 10,000 parts of 5 MiB or more
 _MOST_AT_ONCE: Final = 16
 _MOST_KEYS: Final = 1_000  # of one DeleteObjects
 _MISSING: Final = 404

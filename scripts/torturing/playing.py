@@ -55,8 +55,12 @@ class Player:
         selected = self._select(first)
         command, arguments, expected = self._plan_change(first, selected)
         run = self._change(command, arguments, expected)
-        if run is not None and not self.findings:
+        if run is not None and not self.findings and self._may_be_undone(since):
             self._undo(run, first, selected, since=since)
+
+    def _may_be_undone(self, since: int) -> bool:
+        """Whether there is something to undo: a resume refuses a run that paused nothing, as it was left before that."""
+        return self._round.chain is not Chain.PAUSE_LEFT_RESUME or self._served.accepted_count() > since
 
     @property
     def findings(self) -> list[Finding]:
