@@ -56,6 +56,17 @@ def _in_s3(settings: BucketSettings) -> S3Place:
     return place
 
 
+def as_shown(text: str) -> str:
+    """A text that names files of runs in S3 as they are on this disk for a while, with their names there.
+
+    Args:
+        text: such as that one of them is damaged.
+    """
+    for place in _open:
+        text = place.as_shown(text)
+    return text
+
+
 def close_places() -> None:
     """Close what was opened."""
     while _open:

@@ -115,6 +115,10 @@ class S3Place:
         """The locks that all machines share; see `RunsPlace`."""
         return S3Locks(self._lock_thread, endpoint_url=endpoint_url)
 
+    def as_shown(self, text: str) -> str:
+        """A text that names files on this disk, with the names of what they were brought from."""
+        return text.replace(f"{self.folder}/", f"{self.shown}/") if "folder" in self.__dict__ else text
+
     def keep(self) -> None:
         """Leave the folder on this machine, as it holds what could not be written to S3."""
         self._kept = True
