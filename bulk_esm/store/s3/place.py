@@ -80,10 +80,12 @@ class S3Place:
                 "TMPDIR to a folder that can be written"
             ) from error
 
-    def all(self, *, salvage: bool = False, since: datetime | None = None, newest: int | None = None) -> list[RunFiles]:
+    def all(
+        self, *, salvage: bool = False, since: datetime | None = None, newest: int | None = None, named: str = ""
+    ) -> list[RunFiles]:
         """All runs there, with their records read; see `RunsPlace`."""
         with self._reading():
-            ids = [run_id for run_id in self._ids(since) if began_since(run_id, since)]
+            ids = [each for each in self._ids(since) if began_since(each, since) and each.startswith(named)]
             if newest is not None:
                 ids = ids[-newest:] if newest else []
             self._read_records(ids)
