@@ -57,6 +57,10 @@ class RunFolderError(BulkEsmError):
     exit_code = 2
 
 
+class UnwritableError(RunFolderError):
+    """A file cannot be written on this disk."""
+
+
 class ForeignRunError(RunFolderError):
     """A run folder is of another user, or others can write it, so that nothing in it is believed."""
 

@@ -15,7 +15,7 @@ from bulk_esm.cli.early import wants_detailed_exit_code, wants_json
 from bulk_esm.cli.selection_text import expanded_hint
 from bulk_esm.cli.signals import INTERRUPTED
 from bulk_esm.cli.streams import manner, say, speaks_json, tell
-from bulk_esm.errors import BulkEsmError, UsageError
+from bulk_esm.errors import BulkEsmError, RecordingError, UnwritableError, UsageError
 
 COMMANDS: Final = {
     "list": "Show the mappings that are there.",
@@ -77,9 +77,7 @@ def run(arguments: list[str]) -> int:
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - no traceback reaches a user
         found = _cause(error)
-        places = sys.modules.get("bulk_esm.cli.places")  # none was opened otherwise
-        said = str(found) if places is None else places.as_kept(str(found))
-        found.args = (with_places(said), *found.args[1:])
+        found.args = (with_places(_named_as_known(found)), *found.args[1:])
     finally:
         if (places := sys.modules.get("bulk_esm.cli.places")) is not None:  # none was opened otherwise
             places.close_places()
@@ -114,6 +112,14 @@ def _cause(error: Exception) -> BulkEsmError:
     if isinstance(first, RuntimeError) and "home directory" in str(first):  # pathlib's words
         return UsageError("this user has no home folder: set HOME")
     return BulkEsmError(f"{type(first).__name__}: {first}; please report this, with what --log-level debug shows")
+
+
+def _named_as_known(error: BulkEsmError) -> str:
+    """What is wrong, in names that the user knows: of what is in S3 those there, but where it is this disk that is."""
+    places = sys.modules.get("bulk_esm.cli.places")
+    if places is None or isinstance(error, (RecordingError, UnwritableError)):
+        return str(error)
+    return str(places.as_shown(str(error)))
 
 
 def _usage(name: str) -> str:

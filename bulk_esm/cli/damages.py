@@ -21,4 +21,6 @@ def tell_of_damages(runs: Sequence[RunFiles]) -> None:
 
 def tell_of_damage(damage: str) -> None:
     """Say what was passed over of a file."""
-    say(f"damaged: {damage}")
+    from bulk_esm.cli.places import as_shown
+
+    say(f"damaged: {as_shown(damage)}")

@@ -56,10 +56,14 @@ def _in_s3(settings: BucketSettings) -> S3Place:
     return place
 
 
-def as_kept(text: str) -> str:
-    """A text about files of runs as they are called where these are kept."""
+def as_shown(text: str) -> str:
+    """A text that names files of runs in S3 as they are on this disk for a while, with their names there.
+
+    Args:
+        text: such as that one of them is damaged.
+    """
     for place in _open:
-        text = place.as_kept(text)
+        text = place.as_shown(text)
     return text
 
 

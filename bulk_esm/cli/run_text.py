@@ -28,7 +28,8 @@ _EXPLAINED: Final = TROUBLE | {Outcome.BLOCKED}
 
 def run_summary(record: RunRecord, files: RunFiles) -> Iterator[str]:
     """What a run came to, its trouble grouped by cause, and by shard where there are several, and how to go on."""
-    yield from heading_lines(record, at_work=files.at_work())
+    # Of a run in S3 that is asked there, and one that has ended must not wait for the answer.
+    yield from heading_lines(record, at_work=files.at_work() if record.status is RunStatus.RUNNING else None)
     if not files.path.is_dir():
         return  # it was removed meanwhile
     if not files.has_shards:

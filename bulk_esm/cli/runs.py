@@ -51,7 +51,7 @@ def runs_command(
     from bulk_esm.cli.copying import copy_runs
     from bulk_esm.cli.moments import parse_since
     from bulk_esm.cli.output import Results, form_for
-    from bulk_esm.cli.places import place_for
+    from bulk_esm.cli.places import as_shown, place_for
     from bulk_esm.cli.set_up import set_up_logs
     from bulk_esm.model.records import RunRecord
     from bulk_esm.store.finding import find_run, records_of
@@ -71,7 +71,7 @@ def runs_command(
         if isinstance(found, RunRecord):
             results.add(_as_it_stands(run, found))
         else:
-            results.add(_Unreadable(run_id=run.path.name, reason=str(found)))
+            results.add(_Unreadable(run_id=run.path.name, reason=as_shown(str(found))))
     results.finish()
     if not folders:
         when = "" if since is None else f" that began since {since}"

@@ -100,21 +100,29 @@ def _find(place: RunsPlace, wanted: str, *, salvage: bool, is_meant: Callable[[R
     if wanted == "last":
         return _last(place, is_meant, salvage=salvage)
     wanted = wanted.removeprefix(f"{place.shown}/")
-    runs = place.all(salvage=salvage)
-    if not runs:
-        raise _none_in(place)
-    found = [run for run in runs if run.path.name.startswith(wanted)] if wanted else []
+    found = place.all(salvage=salvage, named=wanted) if wanted else []
     exact = [run for run in found if run.path.name == wanted]
     if len(exact or found) == 1:
         return (exact or found)[0]
+    if not found and not place.all(newest=1):
+        raise _none_in(place, wanted)
     if not found:
-        raise RunFolderError(f"there is no run {wanted!r} in {place.shown}; `bulk-esm runs` lists them")
+        where = _in_a_bucket(wanted) or "`bulk-esm runs` lists them"
+        raise RunFolderError(f"there is no run {wanted!r} in {place.shown}; {where}")
     names = ", ".join(run.path.name for run in found[:5])
     raise RunFolderError(f"{wanted!r} fits {len(found)} runs: {names}; give more of the id")
 
 
-def _none_in(place: RunsPlace) -> RunFolderError:
-    return RunFolderError(f"there are no runs in {place.shown}; see --runs-dir")
+def _in_a_bucket(wanted: str) -> str | None:
+    """How a run is named of which the whole name in S3 was given, as summaries show it; None if it was not."""
+    where, _, run_id = wanted.rpartition("/")
+    is_whole = where.startswith("s3://") and A_NAME.fullmatch(run_id)
+    return f"name it as {run_id} --runs-dir {where}" if is_whole else None
+
+
+def _none_in(place: RunsPlace, wanted: str = "") -> RunFolderError:
+    where = _in_a_bucket(wanted) or "see --runs-dir"
+    return RunFolderError(f"there are no runs in {place.shown}; {where}")
 
 
 def _last(place: RunsPlace, is_meant: Callable[[RunFiles], bool], *, salvage: bool) -> RunFiles:

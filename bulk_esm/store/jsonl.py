@@ -12,7 +12,7 @@ from typing import Final, Generic, TypeVar
 
 import msgspec
 
-from bulk_esm.errors import RunFolderError, UsageError
+from bulk_esm.errors import RunFolderError, UnwritableError, UsageError
 from bulk_esm.model.api_types import check_mapping, check_request
 from bulk_esm.model.plan import PlanItem
 from bulk_esm.model.records import FileDigest, RunRecord
@@ -77,7 +77,7 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise RunFolderError(f"{path} cannot be written: {error.strerror}") from error
+        raise UnwritableError(f"{path} cannot be written: {error.strerror}") from error
 
 
 def cut_torn_end(path: Path) -> None:

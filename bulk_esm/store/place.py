@@ -34,13 +34,16 @@ class RunsPlace(Protocol):
         """See above."""
         ...
 
-    def all(self, *, salvage: bool = False, since: datetime | None = None, newest: int | None = None) -> list[RunFiles]:
+    def all(
+        self, *, salvage: bool = False, since: datetime | None = None, newest: int | None = None, named: str = ""
+    ) -> list[RunFiles]:
         """All runs there, the oldest first by their names; nothing of them is believed yet.
 
         Args:
             salvage: whether to work with what is whole of damaged files.
             since: only those that began then or later, by their names.
             newest: only so many.
+            named: only those whose names begin so.
 
         Raises:
             RunFolderError: the place cannot be read.
@@ -94,7 +97,9 @@ class RunsFolder:
         """Where the runs are."""
         return self._folder
 
-    def all(self, *, salvage: bool = False, since: datetime | None = None, newest: int | None = None) -> list[RunFiles]:
+    def all(
+        self, *, salvage: bool = False, since: datetime | None = None, newest: int | None = None, named: str = ""
+    ) -> list[RunFiles]:
         """All runs there; see `RunsPlace`."""
         if not self.folder.is_dir():
             return []
@@ -103,6 +108,7 @@ class RunsFolder:
             paths = sorted(path for path in self.folder.iterdir() if not path.name.startswith("."))
         except OSError as error:
             raise RunFolderError(f"{self.folder} cannot be read: {error.strerror}; see --runs-dir") from error
+        paths = [path for path in paths if path.name.startswith(named)]
         found = [RunFiles(path, salvage=salvage) for path in paths if began_since(path.name, since) and is_run(path)]
         return found if newest is None else found[-newest:] if newest else []
 

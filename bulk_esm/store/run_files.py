@@ -19,7 +19,7 @@ from typing import Final, Self
 
 import msgspec
 
-from bulk_esm.errors import RunFolderError
+from bulk_esm.errors import RunFolderError, UnwritableError
 from bulk_esm.model.plan import Action, Plan, PlanItem
 from bulk_esm.model.records import FileDigest, FleetRecord, RunRecord, RunStatus, ShardEntry
 from bulk_esm.model.result import Result
@@ -126,7 +126,7 @@ class RunFiles:
             runs_dir.mkdir(parents=True, exist_ok=True)
             files.path.mkdir(mode=0o700)  # configurations name queues, functions and secrets
         except OSError as error:
-            raise RunFolderError(
+            raise UnwritableError(
                 f"the run folder {files.path} cannot be written: {error.strerror}; "
                 "choose another place with --runs-dir or BULK_ESM_RUNS_DIR"
             ) from error

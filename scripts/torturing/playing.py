@@ -59,7 +59,7 @@ class Player:
             self._undo(run, first, selected, since=since)
 
     def _may_be_undone(self, since: int) -> bool:
-        """Whether there is something to undo: a resume refuses a run that paused nothing, as it was left before that."""
+        """Whether there is something to undo: a resume refuses a run that was left before it paused anything."""
         return self._round.chain is not Chain.PAUSE_LEFT_RESUME or self._served.accepted_count() > since
 
     @property

@@ -170,3 +170,18 @@ def test_flags_of_a_bucket_make_no_sense_with_a_folder(world: World) -> None:
     refused = world.machine("first", BULK_ESM_RUNS_DIR="")("pause", *ALL, "--runs-kms-key", "alias/x")
     assert refused.code == 2
     assert "--runs-kms-key and --runs-profile are for --runs-dir s3://BUCKET/PREFIX" in refused.stderr
+
+
+def test_of_many_runs_only_those_that_may_be_meant_are_read(world: World, inside: Inside) -> None:
+    """To read all records of a bucket takes a minute for 10,000."""
+    assert inside(world.machine("first").environment, "pause", *ALL).code == 0
+    [key] = [key for key in world.s3.keys(f"{world.prefix}/2") if key.endswith("/run.json")]
+    run_id = key.split("/")[-2]
+    for number in range(5):
+        world.s3.put(key.replace(run_id, f"20250101T00000{number}Z-pause-abcdef"), b"{}")
+    with s3_proxy(world.s3.endpoint_url) as proxy:
+        machine = world.machine("second", s3=proxy.url)
+        for name in (run_id, run_id[:-2], f"{world.url}/{run_id}"):
+            assert inside(machine.environment, "show", name).code == 0
+        assert proxy.count("GET", "/run.json") > 0
+        assert proxy.count("GET", "abcdef/run.json") == 0

@@ -44,6 +44,7 @@ def test_at_the_end_a_second_signal_is_heard_and_the_rest_kept(world: World) -> 
         proxy.choose = hangs_at_the_end
         code, stderr = interrupted(world, proxy, twice)
         assert proxy.done[Kind.HANG_BEFORE] == 1
+        assert proxy.count("GET", ".locks%2F&") == 0  # nor asked who works at a run that has just ended here
     assert code == 3, stderr
     [kept] = (world.folder / "first" / "tmp").glob("*/*-pause-*")
     assert f"was not written to the end; what it lacks is kept in {kept}\n" in stderr

@@ -10,8 +10,10 @@ from s3_server import BUCKET, S3Server
 
 from bulk_esm.aws.bucket import Bucket, open_bucket
 from bulk_esm.aws.bucket_settings import BucketSettings
-from bulk_esm.errors import NotAsExpectedError, RunFolderError, UsageError
+from bulk_esm.errors import NotAsExpectedError, RunFolderError, ServiceError, UsageError
+from bulk_esm.store.s3.at_work import runs_at_work
 from bulk_esm.store.s3.fetching import fetch_run
+from bulk_esm.store.s3.place import S3Place
 
 pytest_plugins = ("s3_fixtures",)
 
@@ -98,6 +100,21 @@ async def test_a_disk_that_cannot_be_written_is_told_and_s3_not_asked_again(
         pytest.RaisesExc(RunFolderError, match="and runs in S3 are brought there first: set TMPDIR")
     ):
         await fetch_run(bucket, run_id="run", folder=tmp_path / "run")
+
+
+def test_what_fails_beside_others_is_raised_alone(proxy: S3Proxy, s3: S3Server) -> None:
+    """Who works at a run cannot be told then, which is no reason for a summary to be lost."""
+    s3.put("team/.locks/a.json", b"{}")
+    proxy.choose = every(Kind.SLOW_DOWN, "GET", holding="a.json")
+    place = S3Place(SETTINGS, patience_s=0.1)
+    try:
+        with pytest.raises(ServiceError, match="SlowDown"):
+            place.thread.call(runs_at_work)
+        run = place.begin("20260101T000000Z-pause-abcdef")
+        assert run.replica is not None
+        assert run.replica.at_work() is None
+    finally:
+        place.close()
 
 
 async def test_only_so_much_of_a_file_that_grows(bucket: Bucket, tmp_path: Path) -> None:

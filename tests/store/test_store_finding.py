@@ -154,3 +154,13 @@ def test_a_shard_of_a_run_that_others_can_write(runs_dir: Path) -> None:
     run.chmod(0o770)
     with pytest.raises(ForeignRunError, match="others can write"):
         find_run(runs_dir, str(shard))
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_the_whole_name_of_a_run_in_a_bucket_is_told_how_to_say_it(
+    runs_dir: Path, tmp_path: Path, *, there: bool
+) -> None:
+    """Summaries show it as the run's folder, and where runs are kept is not said by it."""
+    place = runs_dir if there else tmp_path / "nowhere"
+    with pytest.raises(RunFolderError, match=rf"; name it as {IDS[0]} --runs-dir s3://bucket/a/b\Z"):
+        find_run(place, f"s3://bucket/a/b/{IDS[0]}")

@@ -13,7 +13,7 @@ import anyio
 import msgspec
 
 from bulk_esm.aws.bucket import Bucket, Entry, Found
-from bulk_esm.errors import RunFolderError
+from bulk_esm.errors import RunFolderError, UnwritableError
 from bulk_esm.store.begun import BegunTally
 from bulk_esm.store.s3.names import (
     FIRST_GENERATION,
@@ -202,7 +202,7 @@ def _on_this_disk(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise RunFolderError(
+        raise UnwritableError(
             f"{folder} cannot be written ({error.strerror}), and runs in S3 are brought there first: set TMPDIR to a "
             "folder with room"
         ) from error

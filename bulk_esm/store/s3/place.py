@@ -79,10 +79,12 @@ class S3Place:
                 "TMPDIR to a folder that can be written"
             ) from error
 
-    def all(self, *, salvage: bool = False, since: datetime | None = None, newest: int | None = None) -> list[RunFiles]:
+    def all(
+        self, *, salvage: bool = False, since: datetime | None = None, newest: int | None = None, named: str = ""
+    ) -> list[RunFiles]:
         """All runs there, with their records read; see `RunsPlace`."""
         with self._reading():
-            ids = [run_id for run_id in self._ids(since) if began_since(run_id, since)]
+            ids = [each for each in self._ids(since) if began_since(each, since) and each.startswith(named)]
             if newest is not None:
                 ids = ids[-newest:] if newest else []
             self._read_records(ids)
@@ -114,14 +116,13 @@ class S3Place:
         """The locks that all machines share; see `RunsPlace`."""
         return S3Locks(self.thread, endpoint_url=endpoint_url)
 
+    def as_shown(self, text: str) -> str:
+        """A text that names files on this disk, with the names of what they were brought from."""
+        return text.replace(f"{self.folder}/", f"{self.shown}/") if "folder" in self.__dict__ else text
+
     def keep(self) -> None:
         """Leave the folder on this machine, as it holds what could not be written to S3."""
         self._kept = True
-
-    def as_kept(self, text: str) -> str:
-        """A text about files as they are called where they are kept: the folder here is gone by the time it is read."""
-        is_gone = "folder" in self.__dict__ and not self._kept
-        return text.replace(str(self.folder), self.shown) if is_gone else text
 
     def close(self) -> None:
         """End the thread, and remove the folder."""

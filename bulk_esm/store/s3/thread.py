@@ -67,7 +67,7 @@ class BucketThread:
             What comes of it; to cancel it ends the work.
         """
         portal, bucket = self._opened()
-        future = portal.start_task_soon(work, bucket)
+        future = portal.start_task_soon(_alone, work, bucket)
         self._running.add(future)
         future.add_done_callback(self._running.discard)
         return future
@@ -100,3 +100,14 @@ class BucketThread:
                 self._open = stack.pop_all()
             self._portal, self._bucket = portal, bucket
         return self._portal, self._bucket
+
+
+async def _alone(work: Callable[[Bucket], Awaitable[T]], bucket: Bucket) -> T:
+    """Do it, and raise what went wrong first as it is: whoever expects an error of ours expects no group of them."""
+    try:
+        return await work(bucket)
+    except BaseExceptionGroup as group:
+        first: BaseException = group
+        while isinstance(first, BaseExceptionGroup):
+            first = first.exceptions[0]
+        raise first from group
