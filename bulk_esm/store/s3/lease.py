@@ -18,6 +18,7 @@ from bulk_esm.store.s3.lease_rules import LeaseSettings, LockRecord, LockState, 
 from bulk_esm.store.s3.taking import LONGEST_TIDYING_S, Held, Objects, look_at
 
 _AGAIN_S: Final = 1.0
+_RELEASE_S: Final = 2.0  # after the grace of 25 s: ECS and Kubernetes kill at 30
 _LONGEST_REST_S: Final = 5.0  # as a machine that slept wakes in the midst of a rest
 
 
@@ -140,7 +141,7 @@ class Lease:
             self._keeping.cancel()
         for renewal in self._renewals:
             renewal.cancel()
-        with anyio.move_on_after(LONGEST_TIDYING_S, shield=True), suppress(BulkEsmError):
+        with anyio.move_on_after(_RELEASE_S, shield=True), suppress(BulkEsmError):
             async with self._writing:
                 if self._lost is None:
                     await self._write_released(bucket)
