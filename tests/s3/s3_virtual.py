@@ -233,7 +233,7 @@ class _Body:
     async def __aexit__(self, *_: object) -> None:
         pass
 
-    async def read(self) -> bytes:
+    async def read(self, _most: int | None = None) -> bytes:
         return self._body
 
 
