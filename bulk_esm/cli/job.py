@@ -32,7 +32,6 @@ class Job:
         runs: where runs are kept.
         output: what is shown.
         as_given: whether the plan's order decides who is in which wave.
-        ramp_s: the time over which the updates are spread, in seconds.
         paused_s: how long what is paused will stay so, in seconds; 0 if that was not said.
         accept_data_loss: whether that may lose data.
         undoes: the run that this one puts back, or those whose mappings it resumes, with commas between.
@@ -46,7 +45,6 @@ class Job:
     runs: RunsOptions = field(default_factory=RunsOptions)
     output: OutputOptions = field(default_factory=OutputOptions)
     as_given: bool = False
-    ramp_s: float = 0.0
     paused_s: float = 0.0
     accept_data_loss: bool = False
     undoes: str | None = None
@@ -131,7 +129,7 @@ class Job:
             gates=waves.gate,
             confirm_waves=waves.confirm_waves,
             on_halt=waves.on_halt,
-            ramp_s=self.ramp_s,
+            ramp_s=waves.ramp,
             window=self.guards.window,
         )
 

@@ -194,9 +194,15 @@ class WaveOptions:
 
     waves: Annotated[
         str | None,
-        Parameter(help="Cumulative sizes of the waves, such as 1,5%,25%,100%. Each mixes source types and functions."),
+        Parameter(
+            help="Cumulative sizes of the waves, such as 1,5%,25%,100%, or linear:20% or exponential:1%. Each mixes "
+            "source types and functions."
+        ),
     ] = None
     soak: Annotated[Duration, Parameter(show_default="none", help="Pause between waves: 90s, 15m, 2h.")] = 0.0
+    ramp: Annotated[
+        Duration, Parameter(show_default="none", help="Spread the updates over this time, such as 10m.")
+    ] = 0.0
     max_failures: Annotated[
         str | None,
         Parameter(

@@ -123,8 +123,8 @@ def how_it_goes(plan: RunPlan, job: Job, *, waves: Sequence[int]) -> Iterator[st
         asked += ["you"] if job.waves.confirm_waves else []
         if asked:
             yield f"asked between waves: {', '.join(asked)}"
-    if job.ramp_s:
-        yield f"spread over {format_duration(job.ramp_s)}"
+    if job.waves.ramp:
+        yield f"spread over {format_duration(job.waves.ramp)}"
     if job.waves.on_halt == "rollback":
         yield "what it changed is put back if it halts"
     if plan.updates:

@@ -363,3 +363,29 @@ def test_resumed_over_time(tmp_path: Path, inside: Inside) -> None:
         assert resumes.keys() == set(enabled)
         assert times[-1] - times[0] > 0.7 * 2 * SPEED  # at once they take a hundredth of that
         assert Cli(tmp_path).last_run().record["rollout"]["ramp_s"] == 2
+
+
+def test_a_pause_over_time_in_waves_that_grow(tmp_path: Path, inside: Inside) -> None:
+    with Simulated(mappings=40) as simulated:
+        done = inside(
+            simulated.environment,
+            "pause",
+            "--all",
+            *YES,
+            "--waves",
+            "exponential: 25%",
+            "--ramp",
+            "2s",
+            "--quiet=false",
+        )
+        assert done.code == 0
+        assert "in 3 waves: " in done.stderr
+        assert "spread over 0:02" in done.stderr
+        run = Cli(tmp_path).last_run()
+        assert run.record["rollout"]["waves"] == ["exponential: 25%"]
+        assert run.record["rollout"]["ramp_s"] == 2
+        of_waves = Counter(result["wave"] for result in run.results if result["update_calls"])
+        updates = of_waves.total()
+        assert [of_waves[1], of_waves[1] + of_waves[2], updates] == [-(-updates // 4), -(-updates // 2), updates]
+        times = sorted(m.accepted[0].accepted_at for m in simulated.report().mappings if m.accepted)
+        assert times[-1] - times[0] > 0.7 * 2 * SPEED
