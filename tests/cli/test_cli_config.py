@@ -115,7 +115,7 @@ def test_what_a_nightly_job_needs(tmp_path: Path, own: Path, simulated: Simulate
     done = inside({**simulated.environment, "BULK_ESM_YES": "true"}, "pause", "--source-type", "sqs")
     assert done.code == 0, done.stderr
     assert "note: --yes is set by BULK_ESM_YES" in done.stderr
-    assert (tmp_path / "gate.log").read_text() == "asked\n"
+    assert (tmp_path / "gate.log").read_text() == "asked\nasked\n"  # before the first update, and between the waves
     [run] = (tmp_path / "kept").glob("*-pause-*")
     resumed = inside({**simulated.environment, "BULK_ESM_YES": "true"}, "resume", "--run", "last")
     assert resumed.code == 0, resumed.stderr
@@ -206,7 +206,16 @@ def test_a_configured_region_is_no_runs(tmp_path: Path, simulated: Simulated, in
 
 
 def test_a_run_that_is_continued_keeps_its_own_pace(tmp_path: Path, simulated: Simulated, inside: Inside) -> None:
-    waves = ("--waves", "1,100%", "--gate", "test -e go", "--max-failures", "3", "--rate", "1100")
+    waves = (
+        "--waves",
+        "1,100%",
+        "--gate",
+        "test $BULK_ESM_GATE_WAVE = 0 || test -e go",
+        "--max-failures",
+        "3",
+        "--rate",
+        "1100",
+    )
     assert inside(simulated.environment, "pause", "--source-type", "sqs", "--yes", *waves).code == 3
     (tmp_path / FILE).write_text('rate = 7\nmax-failures = "0"\nmax-targets = "1"\n', encoding="utf-8")
     assert inside(simulated.environment, "continue", "last", "--yes").code == 3  # its gate is still shut

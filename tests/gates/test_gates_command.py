@@ -261,9 +261,10 @@ anyio.run(gate.check, WaveEnd(wave=1, waves=1, next_updates=0, outcomes={}))
 """
 
 
-async def test_a_gate_does_not_outlive_a_killed_run(tmp_path: Path) -> None:
+@pytest.mark.parametrize("start", ["sleep 600", "setsid sleep 600"])
+async def test_a_gate_does_not_outlive_a_killed_run(start: str, tmp_path: Path) -> None:
     pids = tmp_path / "pids"
-    command = f"sleep 600 & echo $$ $! > {pids}; wait"
+    command = f"{start} & echo $$ $! > {pids}; wait"
     run = await anyio.open_process([sys.executable, "-c", KILLED, command], start_new_session=True)
     assert await comes(lambda: written(pids))
     gate_pids = [int(pid) for pid in pids.read_text().split()]
