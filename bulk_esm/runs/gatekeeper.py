@@ -87,6 +87,8 @@ class Gatekeeper:
             most_s=self._settings.inconclusive_for_s,
             then=self._settings.on_inconclusive,
         )
+        if judgement.since is not None and self._since.get(number) is None:  # told once, and not at each interval
+            log.warning("gate_cannot_tell", reason=judgement.reason, most_s=self._settings.inconclusive_for_s)
         self._since[number] = judgement.since
         log.info(
             "gate_answered",

@@ -67,6 +67,7 @@ def test_a_gate_that_cannot_tell_three_times(tmp_path: Path, inside: Inside) -> 
         gate = 'echo >> asked; test "$(wc -l < asked)" -gt 3 || exit 75'
         done = inside(simulated.environment, "pause", "--all", *YES, "--gate", gate, "--gate-interval", "0.05s")
         assert done.code == 0
+        assert done.stderr.count("gate_cannot_tell") == 1
         run = Cli(tmp_path).last_run()
         found = records((run.path / "log.jsonl").read_text(encoding="utf-8"))
         answers = [event for event in found if event["event"] == "gate_answered"]
@@ -81,7 +82,8 @@ def test_a_gate_that_does_not_end(then: str, code: int, tmp_path: Path, inside: 
         limits = ("--gate-timeout", "0.5s", "--inconclusive-for", "0.1s", "--on-inconclusive", then)
         done = inside(simulated.environment, "pause", "--all", *YES, "--gate", gate, *limits)
         assert done.code == code
-        assert ("did not end within 0.5 s" in done.stderr) == (then == "halt")
+        assert "did not end within 0.5 s" in done.stderr
+        assert ("because: before the first update, inconclusive for" in done.stderr) == (then == "halt")
 
 
 def test_an_alarm_that_rings_meanwhile_has_all_put_back(tmp_path: Path) -> None:
