@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from bulk_esm.model.change import Change, Difference
     from bulk_esm.model.drift import Drift
     from bulk_esm.model.events import MappingEnded, RunBegan, RunEnded, RunEvent, WaveBegan
+    from bulk_esm.model.gating import Inconclusive
     from bulk_esm.model.mapping import EventSourceMapping, SourceType, State
     from bulk_esm.model.plan import Action, Plan, PlanItem
     from bulk_esm.model.plan_summary import PlanSummary
@@ -62,6 +63,7 @@ __all__ = [
     "FleetFile",
     "FleetSettings",
     "Gate",
+    "Inconclusive",
     "Intent",
     "Inventory",
     "MappingEnded",
@@ -121,6 +123,7 @@ _HOMES = {
     "FleetFile": "shards.file",
     "FleetSettings": "shards.settings",
     "Gate": "gates.gate",
+    "Inconclusive": "model.gating",
     "Intent": "model.records",
     "Inventory": "runs.listing",
     "MappingEnded": "model.events",

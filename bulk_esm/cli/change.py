@@ -201,7 +201,8 @@ def _show(bulk: BulkEsm, plan: RunPlan, job: Job, groups: Sequence[Sequence[Shar
     if job.run.dry_run:
         show_items(plan, job.output, with_places=bulk.fleet.is_named)
     show_summary(bulk, plan, groups, quiet=quiet)
-    for line in how_it_goes(plan, job, waves=_wave_sizes(plan, job, groups)):
+    pace = pace_of(bulk.fleet, plan, groups)
+    for line in how_it_goes(plan, job, waves=_wave_sizes(plan, job, groups), pace=pace):
         say(line, quiet=quiet)
     known = {uuid: ending for of_shard in plan.known.values() for uuid, ending in of_shard.items()}
     if known:

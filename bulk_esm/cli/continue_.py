@@ -136,7 +136,12 @@ def _budget(max_failures: str | None) -> Amount | None:
 def _refuse_what_makes_no_sense(
     place: RunsPlace, files: RunFiles, guards: GuardOptions, *, yes: bool, dry_run: bool
 ) -> None:
-    from bulk_esm.cli.job import refuse_no_account, refuse_waves_without_terminal, refuse_without_terminal
+    from bulk_esm.cli.job import (
+        refuse_gates,
+        refuse_no_account,
+        refuse_waves_without_terminal,
+        refuse_without_terminal,
+    )
     from bulk_esm.cli.run_text import run_argument
     from bulk_esm.runs.continuing import put_back_since
     from bulk_esm.store.finding import readable_runs
@@ -155,6 +160,7 @@ def _refuse_what_makes_no_sense(
     beside = [other for _, other in readable_runs(kept_in, since=since)]
     if (other := put_back_since(record, beside)) is not None:
         raise RefusedError(f"{record.run_id} was put back by {other.run_id} since: plan the change anew")
+    refuse_gates(record.rollout.gates)
     if not dry_run:
         refuse_without_terminal(RunOptions(yes=yes))
         if record.rollout.confirm_waves:
@@ -172,7 +178,9 @@ def _tell_of_looks(max_per_second: float, count: int) -> None:
 
 
 def _summary(rest: RunRest, files: RunFiles) -> list[str]:
+    from bulk_esm.cli.durations import format_duration
     from bulk_esm.cli.shards_text import shards_text
+    from bulk_esm.model.records import RunStatus
     from bulk_esm.model.result import Outcome
 
     where = f" in {shards_text(rest.shards_left)}" if files.has_shards else ""
@@ -186,6 +194,8 @@ def _summary(rest: RunRest, files: RunFiles) -> list[str]:
             f"sent, {rest.count(Outcome.CONFLICT):,} were changed by someone since"
             + (f", {restless:,} have not come to rest" if restless else "")
         )
+    if rest.record.rollout.bake_s and (rest.left or rest.record.status is not RunStatus.FINISHED):
+        lines.append(f"its bake of {format_duration(rest.record.rollout.bake_s)} begins anew when all is done")
     if rest.accepted_sometime:
         lines.append(
             f"when {rest.accepted_sometime:,} of the applied were accepted was not recorded before the end came: "

@@ -12,6 +12,7 @@ from bulk_esm.cli.output import tail_of
 from bulk_esm.cli.streams import say
 from bulk_esm.errors import RefusedError, ServiceError
 from bulk_esm.gates.alarm import AlarmGate
+from bulk_esm.model.gating import Inconclusive
 from bulk_esm.model.losses import loss_lines, losses, within
 from bulk_esm.model.plan import PlanItem
 
@@ -42,7 +43,9 @@ async def check_alarms(bulk: BulkEsm, alarms: tuple[str, ...]) -> None:
         await bulk.alarms(alarms)  # a name that no alarm has is the user's mistake
     except ServiceError as error:
         raise RefusedError(f"--alarm: the alarms cannot be read: {error}; nothing was sent") from error
-    if (reason := await AlarmGate(alarms, bulk.alarms, say).check(None)) is not None:
+    answer = await AlarmGate(alarms, bulk.alarms, say).check(None)
+    if answer is not None:
+        reason = answer.reason if isinstance(answer, Inconclusive) else answer
         raise RefusedError(f"{reason}; nothing was sent")
 
 

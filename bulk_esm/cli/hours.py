@@ -70,6 +70,10 @@ class Hours:
         if self.closes_at is not None:
             yield f"window: {self.window}, which closes at {_moment(self.closes_at)}"
 
+    def opens_in_s(self, now: datetime) -> float:
+        """In how many seconds it opens; 0 if it is open, or there is no window."""
+        return 0.0 if self.opens_at is None else max(0.0, (self.opens_at - now).total_seconds())
+
     async def wait(self, clock: Clock) -> None:
         """Wait for the opening, by the time of day, as a machine may sleep meanwhile."""
         if self.opens_at is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -32,7 +33,6 @@ class Job:
         runs: where runs are kept.
         output: what is shown.
         as_given: whether the plan's order decides who is in which wave.
-        ramp_s: the time over which the updates are spread, in seconds.
         paused_s: how long what is paused will stay so, in seconds; 0 if that was not said.
         accept_data_loss: whether that may lose data.
         undoes: the run that this one puts back, or those whose mappings it resumes, with commas between.
@@ -46,7 +46,6 @@ class Job:
     runs: RunsOptions = field(default_factory=RunsOptions)
     output: OutputOptions = field(default_factory=OutputOptions)
     as_given: bool = False
-    ramp_s: float = 0.0
     paused_s: float = 0.0
     accept_data_loss: bool = False
     undoes: str | None = None
@@ -66,12 +65,12 @@ class Job:
         self.most_failures(updates=1)
         self.most_targets(seen=1)
         self.least_targets(seen=1)
-        between = {"--soak": waves.soak, "--alarm": waves.alarm, "--gate": waves.gate}
-        for flag, given in {**between, "--confirm-waves": waves.confirm_waves}.items():
+        for flag, given in {"--soak": waves.soak, "--confirm-waves": waves.confirm_waves}.items():
             if given and len(sizes) <= 1 and not self.goes_in_groups:
                 raise UsageError(f"{flag} {_ONLY_BETWEEN_WAVES}")
         if any(not gate.strip() for gate in waves.gate):
             raise UsageError("--gate is empty; give it a command, such as --gate './healthy.sh'")
+        refuse_gates(waves.gate)
         if self.as_given and waves.waves is None:
             raise UsageError("--order given says who comes first in which wave: it goes with --waves")
         refuse_no_account(self.guards)
@@ -127,13 +126,31 @@ class Job:
             as_given=self.as_given,
             soak_s=waves.soak,
             most_failures=self.most_failures(updates=updates),
+            bake_s=waves.bake,
             alarms=waves.alarm,
             gates=waves.gate,
+            gate_interval_s=waves.gate_interval,
+            gate_timeout_s=waves.gate_timeout,
+            inconclusive_for_s=waves.inconclusive_for,
+            on_inconclusive=waves.on_inconclusive,
             confirm_waves=waves.confirm_waves,
             on_halt=waves.on_halt,
-            ramp_s=self.ramp_s,
+            ramp_s=waves.ramp,
             window=self.guards.window,
         )
+
+
+def refuse_gates(commands: Iterable[str]) -> None:
+    """Refuse gates that could not be run here.
+
+    Raises:
+        UsageError: one is missing, or not executable, or the shell cannot read it.
+    """
+    from bulk_esm.gates.finding import problem_of
+
+    for command in commands:
+        if (problem := problem_of(command)) is not None:
+            raise UsageError(f"--gate {command!r}: {problem}; nothing was sent")
 
 
 def refuse_no_account(guards: GuardOptions) -> None:

@@ -195,9 +195,15 @@ class WaveOptions:
 
     waves: Annotated[
         str | None,
-        Parameter(help="Cumulative sizes of the waves, such as 1,5%,25%,100%. Each mixes source types and functions."),
+        Parameter(
+            help="Cumulative sizes of the waves, such as 1,5%,25%,100%, or linear:20% or exponential:1%. Each mixes "
+            "source types and functions."
+        ),
     ] = None
     soak: Annotated[Duration, Parameter(show_default="none", help="Pause between waves: 90s, 15m, 2h.")] = 0.0
+    ramp: Annotated[
+        Duration, Parameter(show_default="none", help="Spread the updates over this time, such as 10m.")
+    ] = 0.0
     max_failures: Annotated[
         str | None,
         Parameter(
@@ -205,16 +211,30 @@ class WaveOptions:
             "without waves of fewer than 20."
         ),
     ] = None
+    bake: Annotated[
+        Duration,
+        Parameter(show_default="none", help="Watch so long after the last wave, such as 10m: it can halt then too."),
+    ] = 0.0
     alarm: Annotated[
         tuple[str, ...],
-        Parameter(help="NAME of a CloudWatch alarm that halts the run between waves, and while soaking."),
+        Parameter(help="NAME of a CloudWatch alarm that halts the run, from before it begins to the end of its bake."),
     ] = ()
     gate: Annotated[
         tuple[str, ...],
         Parameter(
-            help="COMMAND, run after each wave and while soaking, that halts it with an exit code that is not 0."
+            help="COMMAND that halts it with an exit code that is not 0, asked as alarms are; 75 is inconclusive."
         ),
     ] = ()
+    gate_interval: Annotated[
+        Duration, Parameter(show_default="30s", help="How often alarms and gates are asked while it sends or soaks.")
+    ] = 30.0
+    gate_timeout: Annotated[
+        Duration, Parameter(show_default="5m", help="How long a gate may run; then it is stopped, and inconclusive.")
+    ] = 300.0
+    inconclusive_for: Annotated[
+        Duration, Parameter(show_default="10m", help="How long a gate is asked again that is inconclusive.")
+    ] = 600.0
+    on_inconclusive: Annotated[Literal["halt", "go"], Parameter(help="What to do if it is so even then.")] = "halt"
     confirm_waves: Annotated[bool, Parameter(help="Ask before each wave but the first.")] = False
     on_halt: Annotated[
         Literal["stop", "rollback"], Parameter(help="What to do when it halts: rollback puts back what it changed.")

@@ -9,9 +9,7 @@ from cyclopts import Parameter
 
 from bulk_esm.cli.fleet_options import FleetOptions
 from bulk_esm.cli.options import (
-    ROLLOUT,
     AwsOptions,
-    Duration,
     GuardOptions,
     OutputOptions,
     RunOptions,
@@ -51,10 +49,6 @@ def resume_command(
             help="All that runs in --runs-dir paused and nothing has resumed, wherever that was; or of a fleet, there.",
         ),
     ] = False,
-    ramp: Annotated[
-        Duration,
-        Parameter(group=ROLLOUT, show_default="none", help="Spread the updates over this time, such as 10m."),
-    ] = 0.0,
     run: RunOptions = RunOptions(),
     waves: WaveOptions = WaveOptions(),
     guards: GuardOptions = GuardOptions(),
@@ -91,7 +85,6 @@ def resume_command(
         guards=guards,
         runs=runs,
         output=output,
-        ramp_s=ramp,
     )
     if all_paused_ and fleet.is_given:
         job = replace(job, goes_in_groups=fleet.shard_order is not None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
@@ -12,6 +13,7 @@ from bulk_esm.cli.durations import format_duration
 from bulk_esm.cli.job import Job
 from bulk_esm.cli.output import Row, tail_of
 from bulk_esm.model.budget import budget_line
+from bulk_esm.model.gating import least_s
 from bulk_esm.model.plan import Action, PlanItem
 from bulk_esm.model.plan_summary import PlanSummary
 from bulk_esm.model.ramp import ACCOUNT_CONCURRENCY, added_concurrency, ramp_lines
@@ -112,22 +114,32 @@ def _stream_lines(summary: PlanSummary) -> Iterator[str]:
         )
 
 
-def how_it_goes(plan: RunPlan, job: Job, *, waves: Sequence[int]) -> Iterator[str]:
-    """Waves, budget and what there is to know before one says yes."""
+def _rollout_lines(job: Job, waves: Sequence[int]) -> Iterator[str]:
+    """Waves, who is asked when, and what comes beside sending."""
     if waves:
         sizes = " + ".join(f"{size:,}" for size in waves)
-        soaks_s = job.waves.soak * (len(waves) - 1)
-        soak = f", with a soak of {format_duration(job.waves.soak)} between them" if soaks_s else ""
+        soaks = job.waves.soak and len(waves) > 1
+        soak = f", with a soak of {format_duration(job.waves.soak)} between them" if soaks else ""
         yield f"in {len(waves)} waves: {sizes}{soak}"
-        asked = [*(f"alarm {name}" for name in job.waves.alarm), *(f"gate {command!r}" for command in job.waves.gate)]
-        asked += ["you"] if job.waves.confirm_waves else []
-        if asked:
-            yield f"asked between waves: {', '.join(asked)}"
-    if job.ramp_s:
-        yield f"spread over {format_duration(job.ramp_s)}"
+        if job.waves.confirm_waves:
+            yield "asked between waves: you"
+    asked = [*(f"alarm {name}" for name in job.waves.alarm), *(f"gate {command!r}" for command in job.waves.gate)]
+    if asked:
+        interval = format_duration(job.waves.gate_interval)
+        yield f"asked before the first update, and each {interval} from then on: {', '.join(asked)}"
+    if job.waves.ramp:
+        yield f"spread over {format_duration(job.waves.ramp)}"
+    if job.waves.bake:
+        yield f"watched for {format_duration(job.waves.bake)} more when all is done"
     if job.waves.on_halt == "rollback":
         yield "what it changed is put back if it halts"
+
+
+def how_it_goes(plan: RunPlan, job: Job, *, waves: Sequence[int], pace: Pace) -> Iterator[str]:
+    """Waves, budget and what there is to know before one says yes."""
+    yield from _rollout_lines(job, waves)
     if plan.updates:
+        yield from _least_lines(job, sending_s=pace.least_s * (1 + LIKELY_LOOKS), soaks=max(0, len(waves) - 1))
         yield budget_line(job.most_failures(updates=plan.updates))
     yield from job.hours.lines
     summary = plan.summary
@@ -140,6 +152,29 @@ def how_it_goes(plan: RunPlan, job: Job, *, waves: Sequence[int]) -> Iterator[st
     if added:
         yield f"concurrent invocations that resuming adds (an account has {ACCOUNT_CONCURRENCY:,} by default):"
         yield from ramp_lines(added)
+
+
+def _least_lines(job: Job, *, sending_s: float, soaks: int) -> Iterator[str]:
+    """How long all of it takes at least, if that is not only what sending does."""
+    opens_in_s = job.hours.opens_in_s(datetime.now(UTC))
+    all_s = least_s(
+        sending_s=sending_s,
+        ramp_s=job.waves.ramp,
+        soaks=soaks,
+        soak_s=job.waves.soak,
+        bake_s=job.waves.bake,
+        opens_in_s=opens_in_s,
+    )
+    if all_s <= sending_s:
+        return
+    parts = {
+        "the window's opening": opens_in_s > 0,
+        "soaks": soaks and job.waves.soak,
+        "the ramp": job.waves.ramp,
+        "the bake": job.waves.bake,
+    }
+    beside = ", ".join(what for what, has in parts.items() if has)
+    yield f"all of it takes at least {format_duration(all_s)}, with {beside}"
 
 
 def _most(counted: Mapping[str, int]) -> Iterator[str]:

@@ -6,10 +6,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from bulk_esm.aws.alarms import AlarmState
-from bulk_esm.errors import BulkEsmError
+from bulk_esm.errors import BulkEsmError, ServiceError
 from bulk_esm.gates.gate import WaveEnd
 from bulk_esm.logs import get_logger
 from bulk_esm.model.checked import taken
+from bulk_esm.model.gating import GateAnswer, Inconclusive
 
 log: Final = get_logger("gates")
 
@@ -35,10 +36,12 @@ class AlarmGate:
         self._tell = tell
         self._told: set[str] = set()
 
-    async def check(self, end: WaveEnd | None) -> str | None:  # noqa: ARG002 - a Gate's
-        """Read the alarms; that they cannot be read halts too."""
+    async def check(self, end: WaveEnd | None) -> GateAnswer:  # noqa: ARG002 - a Gate's
+        """Read the alarms; that they may not be read, or one is gone, halts too. A service that fails cannot tell."""
         try:
             states = await self._read(self._names)
+        except ServiceError as error:
+            return Inconclusive(f"the alarms cannot be read: {error}")
         except BulkEsmError as error:
             return f"the alarms cannot be read: {error}"
         log.info("alarms_read", states={alarm.name: alarm.state for alarm in states})

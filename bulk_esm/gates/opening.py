@@ -50,6 +50,7 @@ def open_gates(settings: RolloutSettings, context: GateContext) -> list[Gate]:
             command,
             run_id=context.run_id,
             folder=context.folder,
+            timeout_s=settings.gate_timeout_s,
             told=context.pass_on,
             also_old_names=context.also_old_names,
         )

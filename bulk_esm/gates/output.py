@@ -1,4 +1,4 @@
-"""What a command writes while it runs: passed on line by line, and its last lines kept.
+"""What a command writes while it runs: passed on line by line, less those of a flood, and its last lines kept.
 
 It is written to a file without a name and read from there. A pipe would end whatever the command leaves running, such
 as a server, as soon as nobody reads it any more.
@@ -10,7 +10,7 @@ import os
 import sys
 import tempfile
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 
@@ -19,7 +19,8 @@ import anyio
 _LOOK_EVERY_S: Final = 0.1
 _LAST_LINES: Final = 20
 _LONGEST: Final = 2000  # characters of a line that is kept
-_AT_ONCE: Final = 65_536
+_AT_ONCE: Final = 65_536  # bytes; of what comes faster than that between two looks, only the end is read
+_LINES_AT_ONCE: Final = 1_000
 
 
 class Output:
@@ -45,13 +46,15 @@ class Output:
     @asynccontextmanager
     async def passed_on(self) -> AsyncIterator[None]:
         """Pass on what is written meanwhile, to the last of it."""
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._follow)
-            yield
-            tasks.cancel_scope.cancel()
-        self._look()
-        if self._rest:
-            self._tell(self._rest)
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._follow)
+                yield
+                tasks.cancel_scope.cancel()
+        finally:
+            self._look()
+            if self._rest:
+                self._keep([self._rest])
 
     async def _follow(self) -> None:
         while True:
@@ -59,16 +62,24 @@ class Output:
             await anyio.sleep(_LOOK_EVERY_S)
 
     def _look(self) -> None:
-        while found := os.pread(self.file, _AT_ONCE, self._read):
-            self._read += len(found)
-            *lines, self._rest = (self._rest + found).split(b"\n")
-            for line in lines:
-                self._tell(line)
+        left_out = os.fstat(self.file).st_size - self._read - _AT_ONCE
+        if left_out > 0:  # to read a flood to its end would keep all else from going on
+            self._read += left_out
+            self._rest = b""
+            self._told(f"[{left_out:,} bytes left out]")
+        found = os.pread(self.file, _AT_ONCE, self._read)
+        self._read += len(found)
+        *lines, self._rest = (self._rest + found).split(b"\n")
+        self._rest = self._rest[-_AT_ONCE:]
+        if len(lines) > _LINES_AT_ONCE:
+            self._told(f"[{len(lines) - _LINES_AT_ONCE:,} lines left out]")
+        self._keep(lines[-_LINES_AT_ONCE:])
 
-    def _tell(self, line: bytes) -> None:
-        text = line.decode(errors="replace")
-        self._last.append(text[:_LONGEST])
-        self._told(text)
+    def _keep(self, lines: Sequence[bytes]) -> None:
+        for line in lines:
+            text = line.decode(errors="replace")
+            self._last.append(text[:_LONGEST])
+            self._told(text)
 
 
 @contextmanager

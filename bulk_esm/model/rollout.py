@@ -10,6 +10,7 @@ from bulk_esm.model.waves import wave_sizes
 from bulk_esm.model.window import Window
 
 OnHalt = Literal["stop", "rollback"]
+OnInconclusive = Literal["halt", "go"]
 
 
 class RolloutSettings(Checked, frozen=True, kw_only=True):
@@ -20,8 +21,13 @@ class RolloutSettings(Checked, frozen=True, kw_only=True):
         as_given: whether the plan's order decides who comes first, and not what makes a wave representative.
         soak_s: the pause between waves, in seconds.
         most_failures: how many mappings may fail before the run halts; None for any number.
-        alarms: CloudWatch alarms that halt the run between waves.
+        bake_s: how long the run watches after its last wave, in seconds.
+        alarms: CloudWatch alarms that halt the run.
         gates: commands that halt it by their exit code.
+        gate_interval_s: how often these are asked while something is sent, and at least while soaking, in seconds.
+        gate_timeout_s: how long a command may take, in seconds; one that takes longer is inconclusive.
+        inconclusive_for_s: how long a gate may be inconclusive, in seconds.
+        on_inconclusive: what to do then.
         confirm_waves: whether to ask before each wave but the first.
         on_halt: whether to put back what the run did when it halts.
         ramp_s: the time over which the updates are spread, in seconds.
@@ -36,8 +42,13 @@ class RolloutSettings(Checked, frozen=True, kw_only=True):
     as_given: bool = False
     soak_s: Seconds = 0.0
     most_failures: Count | None = None
+    bake_s: Seconds = 0.0
     alarms: tuple[str, ...] = ()
     gates: tuple[str, ...] = ()
+    gate_interval_s: AboveZero = 30.0
+    gate_timeout_s: AboveZero = 300.0
+    inconclusive_for_s: Seconds = 600.0
+    on_inconclusive: OnInconclusive = "halt"
     confirm_waves: bool = False
     on_halt: OnHalt = "stop"
     ramp_s: Seconds = 0.0

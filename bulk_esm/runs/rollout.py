@@ -1,4 +1,4 @@
-"""Carries a plan out in waves: a wave, its soak, its gates, the next wave."""
+"""Carries a plan out in waves: its gates, a wave, its soak, its gates, the next wave; and the bake at its end."""
 
 from __future__ import annotations
 
@@ -8,21 +8,20 @@ from typing import Final
 import anyio
 
 from bulk_esm.clock import Clock
-from bulk_esm.gates.gate import Gate, WaveEnd
+from bulk_esm.gates.gate import Gate, Stage, WaveEnd
 from bulk_esm.logs import get_logger
 from bulk_esm.model.events import WaveBegan
+from bulk_esm.model.gating import Step, next_ask_s
 from bulk_esm.model.records import RunStatus
-from bulk_esm.model.result import Result
+from bulk_esm.model.result import Outcome, Result
+from bulk_esm.model.rollout import RolloutSettings
 from bulk_esm.model.slices import Slice
 from bulk_esm.model.stopping import Stop
 from bulk_esm.observers.observer import Observer
+from bulk_esm.runs.gatekeeper import Gatekeeper
 from bulk_esm.runs.wave_tasks import WaveTasks
 
 log: Final = get_logger("run")
-
-# While soaking the gates are asked a few times, and at least this often.
-_CHECKS_IN_A_SOAK: Final = 4
-_CHECK_AT_LEAST_EVERY_S: Final = 15.0
 
 
 class Rollout:
@@ -40,47 +39,69 @@ class Rollout:
         tell: Observer = lambda _: None,
         gates: Sequence[Gate] = (),
         confirm: Callable[[WaveEnd], Awaitable[bool]] | None = None,
-        soak_s: float = 0.0,
+        settings: RolloutSettings | None = None,
         opens_at: float = float("-inf"),
         deadline: float = float("inf"),
-        as_given: bool = False,
         clock: Clock | None = None,
     ) -> None:
         """Prepare."""
         self.stage = ""
+        self._has_baked = False
         self._tasks = tasks
         self._waves = waves
         self._tell = tell
-        self._gates = gates
         self._confirm = confirm
-        self._soak_s = soak_s
+        self._settings = settings or RolloutSettings()
         self._opens_at = opens_at
         self._deadline = deadline
-        self._as_given = as_given
         self._clock = clock or Clock()
+        self._keeper = Gatekeeper(gates, self._settings, self._clock)
         self._between = anyio.CancelScope()
 
     async def run(self, record: Callable[[Result], None]) -> None:
-        """Carry out all waves, or as many as nothing stops."""
+        """Carry out all waves, or as many as nothing stops, and bake."""
         begun = ended = 0
         try:
             await self._wait_for_opening()
             for number, wave in enumerate(self._waves, start=1):
                 if not wave:
                     continue  # a run that is continued has been through it
-                if number > 1 and self._tasks.stopped_by is None:
+                if self._tasks.stopped_by is None and (number > 1 or self._keeper.gates):
                     await self._pause(number - 1, soaks=ended > 0)
                 begun = number
-                begins = self._tasks.stopped_by is None
-                if begins:
-                    self._tell(WaveBegan(wave=number, waves=len(self._waves), updates=sum(map(len, wave))))
-                await self._tasks.run(wave, record, wave=number, as_given=self._as_given)
-                if begins:
-                    log.info("wave_ended", wave=number, outcomes=dict(self._tasks.outcomes))
+                await self._carry_out(number, record)
                 ended = number
+            if self.bake_is_left and self._tasks.stopped_by is None:
+                await self._bake()
         finally:
             for number, wave in enumerate(self._waves[begun:], start=begun + 1):
                 self._tasks.leave(wave, record, wave=number)
+
+    async def _carry_out(self, number: int, record: Callable[[Result], None]) -> None:
+        """Carry out a wave, and ask the gates meanwhile; of one that may not begin all is `not_started`."""
+        wave, as_given = self._waves[number - 1], self._settings.as_given
+        if self._tasks.stopped_by is not None:
+            await self._tasks.run(wave, record, wave=number, as_given=as_given)
+            return
+        self._tell(WaveBegan(wave=number, waves=len(self._waves), updates=sum(map(len, wave))))
+        async with self._keeper.watching(lambda: self._standing("during", number), self._halt):
+            await self._tasks.run(wave, record, wave=number, as_given=as_given)
+        log.info("wave_ended", wave=number, outcomes=dict(self._tasks.outcomes))
+
+    def _standing(self, stage: Stage, number: int) -> WaveEnd:
+        """How the run stands when its gates are asked."""
+        following = number if stage == "during" else number + 1
+        return WaveEnd(
+            wave=number,
+            waves=len(self._waves),
+            next_updates=sum(map(len, self._waves[following - 1])) if following <= len(self._waves) else 0,
+            outcomes=self._tasks.outcomes,
+            stage=stage,
+        )
+
+    def _halt(self, reason: str) -> None:
+        """Send nothing more; what was accepted is waited for."""
+        self._tasks.stop(Stop(RunStatus.HALTED, reason))
 
     def stop(self, stop: Stop) -> None:
         """Send nothing more, and look at once at what was accepted; a soak and its gates end at once."""
@@ -97,37 +118,69 @@ class Rollout:
             self.stage = ""
 
     async def _pause(self, wave: int, *, soaks: bool) -> None:
-        """Soak, and ask; a run that is continued has soaked, but what halted it may still be so."""
-        outcomes = self._tasks.outcomes
-        updates = sum(map(len, self._waves[wave]))
-        end = WaveEnd(wave=wave, waves=len(self._waves), next_updates=updates, outcomes=outcomes)
+        """Soak, and ask; a run that begins or is continued has soaked, but what halts it may be so already."""
+        end = self._standing("between" if wave else "before", wave)
         with anyio.CancelScope() as self._between:
-            reason = await self._soak(end, soak_s=self._soak_s if soaks else 0.0)
-            if reason is None and self._confirm is not None and soaks:
+            await self._soak(end, soak_s=self._settings.soak_s if soaks else 0.0)
+            if self._tasks.stopped_by is None and self._confirm is not None and soaks:
                 self.stage = f"wave {wave} of {end.waves} is done; asking whether to go on"
                 consents = await self._confirm(end)
                 log.info("asked_to_go_on", wave=wave, answer="yes" if consents else "no")
-                reason = None if consents else f"after wave {wave} the answer was not to go on"
-            if reason is not None:
-                self._tasks.stop(Stop(RunStatus.HALTED, reason))
+                if not consents:
+                    self._halt(f"after wave {wave} the answer was not to go on")
         self.stage = ""
 
-    async def _soak(self, end: WaveEnd, *, soak_s: float) -> str | None:
+    async def _soak(self, end: WaveEnd, *, soak_s: float) -> None:
         """Wait, and ask the gates at the beginning, at the end, and in between."""
         until = self._clock.monotonic() + soak_s
-        log.info("soak_began", wave=end.wave, seconds=soak_s)
+        too_late = Stop(RunStatus.DEADLINE, f"the deadline comes before wave {end.wave + 1} could begin")
+        if end.wave:
+            log.info("soak_began", wave=end.wave, seconds=soak_s)
         if until > self._deadline:
-            self._tasks.stop(Stop(RunStatus.DEADLINE, f"the deadline comes before wave {end.wave + 1} could begin"))
-            return None
+            self._tasks.stop(too_late)
+            return
+        self.stage = f"wave {end.wave} of {end.waves} is done; soaking" if end.wave else "asking its gates"
+        if await self._ask_until(until, soak_s, end, too_late) and end.wave:
+            log.info("soak_ended", wave=end.wave)
+
+    @property
+    def bake_is_left(self) -> bool:
+        """Whether something was done that is to be watched for a while, and has not been."""
+        return self._settings.bake_s > 0 and not self._has_baked and self._tasks.outcomes[Outcome.UPDATED] > 0
+
+    async def _bake(self) -> None:
+        """Watch for a while what was done. A run that is continued bakes anew: nobody has watched meanwhile."""
+        bake_s = self._settings.bake_s
+        log.info("bake_began", seconds=bake_s)
+        with anyio.CancelScope() as self._between:
+            end = self._standing("bake", len(self._waves))
+            self.stage = "all is done; baking"
+            too_late = Stop(RunStatus.DEADLINE, "the deadline came before its bake was over")
+            if await self._ask_until(self._clock.monotonic() + bake_s, bake_s, end, too_late):
+                self._has_baked = True
+                log.info("bake_ended")
+        self.stage = ""
+
+    async def _ask_until(self, until: float, soak_s: float, end: WaveEnd, too_late: Stop) -> bool:
+        """Ask the gates again and again, until a moment and then until all of them are well.
+
+        Returns:
+            Whether they are; else the run has been stopped.
+        """
+        stage = self.stage
         while True:
-            self.stage = f"wave {end.wave} of {end.waves} is done; soaking"
-            for gate in self._gates:
-                reason = await gate.check(end)
-                log.info("gate_answered", wave=end.wave, gate=type(gate).__name__, reason=reason)
-                if reason is not None:
-                    return f"after wave {end.wave}, {reason}"
-            left_s = round(until - self._clock.monotonic(), 6)  # less than that is no time to ask once more after
-            if left_s <= 0:
-                log.info("soak_ended", wave=end.wave)
-                return None
-            await self._clock.sleep(min(left_s, soak_s / _CHECKS_IN_A_SOAK, _CHECK_AT_LEAST_EVERY_S))
+            judgement = await self._keeper.ask(end)
+            if judgement.step is Step.HALT:
+                self._halt(end.halted(judgement.reason or ""))
+                return False
+            waits = judgement.step is Step.WAIT
+            self.stage = f"{stage}; {judgement.reason}; asked again" if waits else stage
+            now = self._clock.monotonic()
+            left_s = round(until - now, 6)  # less than that is no time to ask once more after
+            if left_s <= 0 and not waits:
+                return True
+            if now >= self._deadline:
+                self._tasks.stop(too_late)
+                return False
+            pause_s = next_ask_s(left_s, soak_s, self._settings.gate_interval_s)
+            await self._clock.sleep(min(pause_s, max(0.001, self._deadline - now)))

@@ -150,7 +150,7 @@ class Run:
 
         Args:
             observers: told what happens.
-            gates: asked between waves, and while soaking, whether the run may go on.
+            gates: asked whether the run may go on: before it begins, at intervals, between waves, and in the bake.
             confirm: asked last, before each wave but the first.
 
         Returns:
@@ -195,7 +195,8 @@ class Run:
                 self._tasks.end_unsent(on_result)
                 await self._rollout.run(on_result)
                 stop = self._tasks.stopped_by
-                status = status_of(stop, self._tasks.outcomes, cut_short=self._tasks.cut_short)
+                bakes, cut_short = self._rollout.bake_is_left, self._tasks.cut_short
+                status = status_of(stop, self._tasks.outcomes, cut_short=cut_short, bakes=bakes)
                 reason = stop.reason if stop and status is not RunStatus.FINISHED else None
                 self._raise_problem_of_only_shard()
             except RunFolderError as error:
@@ -266,10 +267,9 @@ class Run:
             tell=tell,
             gates=gates,
             confirm=confirm,
-            soak_s=settings.soak_s,
+            settings=settings,
             opens_at=self._on_the_clock(self._opens_at, float("-inf")),
             deadline=self._on_the_clock(self._deadline, float("inf")),
-            as_given=settings.as_given,
             clock=self._clock,
         )
 

@@ -16,7 +16,7 @@ class Halting:
     """A gate that halts after the first wave."""
 
     async def check(self, end: WaveEnd | None) -> str | None:
-        return None if end is None else "enough"
+        return None if end is None or end.stage == "before" else "enough"
 
 
 @in_virtual_time

@@ -41,9 +41,9 @@ WRONG = {
     'runs_dir = "x"': "line 1: runs_dir is no flag of any command; did you mean runs-dir?",
     "[puase]\nrate = 3": "line 1: [puase] is no command; did you mean pause?",
     "# of a job\n[pause]\nrat = 3": "line 3: rat is no flag of pause; did you mean rate?",
-    '[pause]\n\nramp = "5m"': "line 3: pause has no flag --ramp; it is of resume",
+    "[pause]\n\nall-paused = true": "line 3: pause has no flag --all-paused; it is of resume",
     '[config-profile.prod]\nwavse = "1"': "line 2: wavse is no flag of any command; did you mean waves?",
-    '[config-profile.prod.pause]\nramp = "1m"': "line 2: pause has no flag --ramp; it is of resume",
+    "[config-profile.prod.pause]\nall-paused = true": "line 2: pause has no flag --all-paused; it is of resume",
     "[config-profile.prod.puase]": "line 1: [puase] is no command; did you mean pause?",
     "config-profile = 'prod'": "line 1: a file does not choose the profile",
     "[config-profile]\nprod = 3": "line 2: write a table: [config-profile.NAME]",
@@ -115,7 +115,7 @@ def test_what_a_nightly_job_needs(tmp_path: Path, own: Path, simulated: Simulate
     done = inside({**simulated.environment, "BULK_ESM_YES": "true"}, "pause", "--source-type", "sqs")
     assert done.code == 0, done.stderr
     assert "note: --yes is set by BULK_ESM_YES" in done.stderr
-    assert (tmp_path / "gate.log").read_text() == "asked\n"
+    assert (tmp_path / "gate.log").read_text() == "asked\nasked\n"  # before the first update, and between the waves
     [run] = (tmp_path / "kept").glob("*-pause-*")
     resumed = inside({**simulated.environment, "BULK_ESM_YES": "true"}, "resume", "--run", "last")
     assert resumed.code == 0, resumed.stderr
@@ -206,7 +206,16 @@ def test_a_configured_region_is_no_runs(tmp_path: Path, simulated: Simulated, in
 
 
 def test_a_run_that_is_continued_keeps_its_own_pace(tmp_path: Path, simulated: Simulated, inside: Inside) -> None:
-    waves = ("--waves", "1,100%", "--gate", "test -e go", "--max-failures", "3", "--rate", "1100")
+    waves = (
+        "--waves",
+        "1,100%",
+        "--gate",
+        "test $BULK_ESM_GATE_WAVE = 0 || test -e go",
+        "--max-failures",
+        "3",
+        "--rate",
+        "1100",
+    )
     assert inside(simulated.environment, "pause", "--source-type", "sqs", "--yes", *waves).code == 3
     (tmp_path / FILE).write_text('rate = 7\nmax-failures = "0"\nmax-targets = "1"\n', encoding="utf-8")
     assert inside(simulated.environment, "continue", "last", "--yes").code == 3  # its gate is still shut

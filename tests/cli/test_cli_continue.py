@@ -97,7 +97,7 @@ def test_it_keeps_its_pace_unless_another_is_given(
     simulated: Simulated, inside: Inside, tmp_path: Path, paces: list[tuple[float, int, float]]
 ) -> None:
     pace = ("--rate", "700", "--concurrency", "7", "--timeout", "70s")
-    halting = ("--waves", "1,100%", "--gate", "false", "--yes")
+    halting = ("--waves", "1,100%", "--gate", "test $BULK_ESM_GATE_WAVE = 0", "--yes")
     assert inside(simulated.environment, "pause", "--source-type", "sqs", *halting, *pace).code == 3
     assert inside(simulated.environment, "continue", "last", "--yes").code == 3
     assert inside(simulated.environment, "continue", "last", "--yes", "--rate", "900").code == 3
@@ -121,7 +121,7 @@ def test_a_run_of_an_older_version_has_no_pace_of_its_own(
 def test_what_another_run_changed_of_late_is_counted_among_what_get_is_asked_about(
     simulated: Simulated, inside: Inside, tmp_path: Path
 ) -> None:
-    halting = ("--waves", "1,100%", "--gate", "false", *YES)
+    halting = ("--waves", "1,100%", "--gate", "test $BULK_ESM_GATE_WAVE = 0", *YES)
     assert inside(simulated.environment, "pause", "--source-type", "sqs", *halting).code == 3
     halted = Cli(tmp_path).last_run()
     left = [line["uuid"] for line in halted.results if line["outcome"] == "not_started"]
@@ -154,7 +154,7 @@ def workers(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, int | None]]:
 def test_it_keeps_who_works_and_in_how_many_shards_unless_others_are_given(
     simulated: Simulated, inside: Inside, tmp_path: Path, workers: list[tuple[object, int | None]]
 ) -> None:
-    halting = ("--source-type", "sqs", "--waves", "1,50%,100%", "--gate", "false", *YES)
+    halting = ("--source-type", "sqs", "--waves", "1,50%,100%", "--gate", "test $BULK_ESM_GATE_WAVE = 0", *YES)
     flags = ("--executor", "process", "--shards-at-once", "2")
     assert inside(simulated.environment, "pause", *FLEET, *halting, *flags).code == 3
     record = Cli(tmp_path).last_run().record
@@ -169,7 +169,7 @@ def test_it_keeps_who_works_and_in_how_many_shards_unless_others_are_given(
 def test_a_dask_cluster_that_is_gone_is_told_and_this_process_works(
     simulated: Simulated, inside: Inside, tmp_path: Path, workers: list[tuple[object, int | None]]
 ) -> None:
-    halting = ("--source-type", "sqs", "--waves", "1,100%", "--gate", "false", *YES)
+    halting = ("--source-type", "sqs", "--waves", "1,100%", "--gate", "test $BULK_ESM_GATE_WAVE = 0", *YES)
     assert inside(simulated.environment, "pause", *FLEET, *halting).code == 3
     run = Cli(tmp_path).last_run()
     run.edit_record(executor="dask", scheduler="tcp://127.0.0.1:1")

@@ -27,7 +27,7 @@ def events_of(cli: Cli, *names: str) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("level", ["debug", "error"])
 def test_waves_soaks_and_gates(level: str, tmp_path: Path, inside: Inside) -> None:
     with Simulated(mappings=40) as simulated:
-        gate = "echo wave $BULK_ESM_GATE_WAVE; test $BULK_ESM_GATE_WAVE = 1"
+        gate = "echo wave $BULK_ESM_GATE_WAVE; test $BULK_ESM_GATE_WAVE != 2"
         waves = ("--waves", "1,50%,100%", "--gate", gate)
         assert inside(simulated.environment, "pause", "--all", *YES, *waves, "--log-level", level).code == 3
     cli = Cli(tmp_path)
@@ -35,18 +35,20 @@ def test_waves_soaks_and_gates(level: str, tmp_path: Path, inside: Inside) -> No
     found = events_of(cli, *names, "stopped", "run_ended")
     wave, answered = ["wave_began", "wave_ended", "soak_began"], ["gate_ended", "gate_answered"]
     assert [event["event"] for event in found] == [
-        *("run_began", *wave, *answered, "soak_ended", *wave, *answered, "stopped", "run_ended")
+        *("run_began", *answered, *wave, *answered, "soak_ended", *wave, *answered, "stopped", "run_ended")
     ]
     record = cli.last_run().record
     assert (found[0]["run_id"], found[0]["command"], found[0]["user"]) == (record["run_id"], "pause", record["user"])
     ends = [event for event in found if event["event"] == "gate_ended"]
     assert [(end["command"], end["exit_code"], end["last_lines"]) for end in ends] == [
+        (gate, 0, ["wave 0"]),
         (gate, 0, ["wave 1"]),
         (gate, 1, ["wave 2"]),
     ]
     assert [event["reason"] for event in found if event["event"] == "gate_answered"] == [
         None,
-        f"gate {gate!r} exited with 1",
+        None,
+        f"gate {gate!r} exited with 1: wave 2",
     ]
     assert (found[-1]["status"], found[-1]["counts"], found[-1]["reason"]) == (
         *("halted", record["counts"], record["reason"]),

@@ -245,13 +245,13 @@ def test_the_canary_account_goes_first_and_a_gate_halts_the_rest(
     inside: Inside, simulated: Simulated, tmp_path: Path
 ) -> None:
     canary = ACCOUNTS[1]
-    halting = ("--shard-order", canary, "--gate", "false", "--on-halt", "rollback")
+    halting = ("--shard-order", canary, "--gate", "test $BULK_ESM_GATE_WAVE = 0", "--on-halt", "rollback")
     before = states(simulated)
     done = inside(simulated.environment, "pause", *FLEET, "--all", *halting, *YES)
     assert done.code == 3
     touched = {result["account_id"] for result in done.records if result["outcome"] == "updated"}
     assert touched == {canary}
-    assert "gate 'false' exited with 1" in done.stderr
+    assert "gate 'test $BULK_ESM_GATE_WAVE = 0' exited with 1" in done.stderr
     assert states(simulated) == before
     halted, back = runs_of(tmp_path)
     assert RunFiles(halted).record["status"] == "halted"
@@ -364,7 +364,8 @@ def test_the_deadline_holds_for_every_shard(inside: Inside, simulated: Simulated
 
 
 def test_waves_of_a_fleet_are_cut_over_all_its_shards(inside: Inside, simulated: Simulated, tmp_path: Path) -> None:
-    gate = "echo $BULK_ESM_GATE_WAVE of $BULK_ESM_GATE_WAVES: $BULK_ESM_GATE_UPDATED >> gate.log"
+    gate = "test $BULK_ESM_GATE_WAVE = 0 || "
+    gate += "echo $BULK_ESM_GATE_WAVE of $BULK_ESM_GATE_WAVES: $BULK_ESM_GATE_UPDATED >> gate.log"
     done = inside(
         simulated.environment, "pause", *FLEET, "--all", "--waves", "1,20%,100%", "--soak", "0.1s", "--gate", gate, *YES
     )

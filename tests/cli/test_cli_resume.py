@@ -108,7 +108,9 @@ def test_a_pause_that_changed_nothing_is_refused(simulated: Simulated, inside: I
 
 
 def test_a_pause_that_halts_says_how_to_resume(simulated: Simulated, inside: Inside, tmp_path: Path) -> None:
-    done = inside(simulated.environment, "pause", "--all", "--waves", "1,100%", "--gate", "false", *YES)
+    done = inside(
+        simulated.environment, "pause", "--all", "--waves", "1,100%", "--gate", "test $BULK_ESM_GATE_WAVE = 0", *YES
+    )
     run_id = Cli(tmp_path).last_run().path.name
     assert done.code == 3
     assert f"to finish it: bulk-esm continue bulk-esm-runs/{run_id}\n" in done.stderr

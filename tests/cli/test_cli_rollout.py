@@ -115,7 +115,9 @@ def test_a_gate_halts_after_the_first_wave(tmp_path: Path) -> None:
     with Simulated(mappings=60) as simulated:
         cli = Cli(tmp_path, simulated.environment)
         before = simulated.mappings()
-        gate = "env | grep ^BULK_ESM_ | sort > seen; echo not healthy; exit 7"
+        gate = (
+            "test $BULK_ESM_GATE_STAGE = before || { env | grep ^BULK_ESM_ | sort > seen; echo not healthy; exit 7; }"
+        )
         done = cli(
             "apply", "--all", "--set", "BatchSize=9", *YES, "--waves", "1,10%,100%", "--gate", gate, "--soak", "2s"
         )
@@ -130,7 +132,7 @@ def test_a_gate_halts_after_the_first_wave(tmp_path: Path) -> None:
         assert "in 3 waves: 1 + " in done.stderr
         assert "with a soak of 0:02 between them" in done.stderr
         assert "not healthy" in done.stderr
-        assert f"because: after wave 1, gate '{gate}' exited with 7" in done.stderr
+        assert f"because: after wave 1, gate '{gate}' exited with 7: not healthy" in done.stderr
         assert f"to put back what it changed: bulk-esm rollback bulk-esm-runs/{run.path.name}" in done.stderr
         assert done.records == run.results
         seen = dict(line.split("=", 1) for line in (tmp_path / "seen").read_text(encoding="utf-8").splitlines())
@@ -208,7 +210,7 @@ def test_waves_in_the_order_given(tmp_path: Path, inside: Inside) -> None:
 def test_the_next_wave_is_that_of_the_run_when_it_is_continued(tmp_path: Path, inside: Inside) -> None:
     """A gate that fails once is asked again before the run goes on, and then after each wave that is left."""
     with Simulated(mappings=40) as simulated:
-        gate = "test -e healthy && echo $BULK_ESM_GATE_WAVE >> healthy"
+        gate = "test $BULK_ESM_GATE_STAGE = before || { test -e healthy && echo $BULK_ESM_GATE_WAVE >> healthy; }"
         assert inside(simulated.environment, "pause", "--all", *YES, "--waves", "1,10,100%", "--gate", gate).code == 3
         (tmp_path / "healthy").touch()
         again = inside(simulated.environment, "continue", "last", *YES)
@@ -224,7 +226,7 @@ def test_continuing_a_run_that_asks_wants_a_terminal(tmp_path: Path) -> None:
     """As at its start; else each wave would be a halt."""
     with Simulated(mappings=10) as simulated:
         cli = Cli(tmp_path, simulated.environment)
-        assert cli("pause", "--all", *YES, "--waves", "1,3,100%", "--gate", "false").code == 3
+        assert cli("pause", "--all", *YES, "--waves", "1,3,100%", "--gate", "test $BULK_ESM_GATE_WAVE = 0").code == 3
         cli.last_run().edit_record(rollout={"waves": ["1", "3", "100%"], "confirm_waves": True})
         before = simulated.requests()
         done = cli("continue", "last", *YES)
@@ -363,3 +365,29 @@ def test_resumed_over_time(tmp_path: Path, inside: Inside) -> None:
         assert resumes.keys() == set(enabled)
         assert times[-1] - times[0] > 0.7 * 2 * SPEED  # at once they take a hundredth of that
         assert Cli(tmp_path).last_run().record["rollout"]["ramp_s"] == 2
+
+
+def test_a_pause_over_time_in_waves_that_grow(tmp_path: Path, inside: Inside) -> None:
+    with Simulated(mappings=40) as simulated:
+        done = inside(
+            simulated.environment,
+            "pause",
+            "--all",
+            *YES,
+            "--waves",
+            "exponential: 25%",
+            "--ramp",
+            "2s",
+            "--quiet=false",
+        )
+        assert done.code == 0
+        assert "in 3 waves: " in done.stderr
+        assert "spread over 0:02" in done.stderr
+        run = Cli(tmp_path).last_run()
+        assert run.record["rollout"]["waves"] == ["exponential: 25%"]
+        assert run.record["rollout"]["ramp_s"] == 2
+        of_waves = Counter(result["wave"] for result in run.results if result["update_calls"])
+        updates = of_waves.total()
+        assert [of_waves[1], of_waves[1] + of_waves[2], updates] == [-(-updates // 4), -(-updates // 2), updates]
+        times = sorted(m.accepted[0].accepted_at for m in simulated.report().mappings if m.accepted)
+        assert times[-1] - times[0] > 0.7 * 2 * SPEED

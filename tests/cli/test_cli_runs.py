@@ -20,7 +20,8 @@ def inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
 def test_a_run_is_running_until_its_process_is_gone(tmp_path: Path, inside: Inside) -> None:
     with Simulated(mappings=20) as simulated:
         cli = Cli(tmp_path, simulated.environment)
-        gate = ("--waves", "1,100%", "--gate", "touch began; while ! test -e go; do sleep 0.05; done", "--no-lock")
+        blocks = "test $BULK_ESM_GATE_WAVE = 0 || { touch began; while ! test -e go; do sleep 0.05; done; }"
+        gate = ("--waves", "1,100%", "--gate", blocks, "--no-lock")
         with cli.start("pause", "--all", *YES, *gate) as process:
             try:
                 wait_until((tmp_path / "began").exists)

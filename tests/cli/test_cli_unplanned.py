@@ -10,7 +10,9 @@ def test_what_matches_and_was_not_planned_is_named_with_the_command(tmp_path: Pa
     with Simulated(mappings=60) as simulated:
         cli = Cli(tmp_path, simulated.environment)
         off = next(uuid for uuid, state in simulated.states().items() if state == "Disabled")
-        with cli.start(*pause, "--gate", "while ! test -e go; do sleep 0.05; done") as process:
+        with cli.start(
+            *pause, "--gate", "test $BULK_ESM_GATE_WAVE = 0 || while ! test -e go; do sleep 0.05; done"
+        ) as process:
             try:
                 wait_until(lambda: bool(cli.run_folders()) and (cli.last_run().path / "results.jsonl").exists())
                 simulated.wait_until(lambda report: sum(each.accepted_count for each in report.mappings) == 1)

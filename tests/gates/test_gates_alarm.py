@@ -6,6 +6,7 @@ from bulk_esm.aws.alarms import AlarmState
 from bulk_esm.errors import AccessError, ServiceError, UsageError
 from bulk_esm.gates.alarm import AlarmGate
 from bulk_esm.gates.gate import WaveEnd
+from bulk_esm.model.gating import Inconclusive
 
 END = WaveEnd(wave=2, waves=5, next_updates=400, outcomes={})
 
@@ -64,13 +65,20 @@ async def test_an_alarm_without_data_is_told_once_and_does_not_halt() -> None:
     [
         UsageError("--alarm a: no CloudWatch alarm of this name"),
         AccessError("cloudwatch:DescribeAlarms was refused"),
-        ServiceError(code="InternalFailure", message="sorry", status=500),
     ],
 )
-async def test_alarms_that_cannot_be_read_halt_too(error: Exception) -> None:
+async def test_alarms_that_may_not_be_read_or_are_gone_halt_too(error: Exception) -> None:
     read, _ = alarms(error, [AlarmState("a", "OK", "fine")])
     gate = AlarmGate(["a"], read, pytest.fail)
     assert await gate.check(END) == f"the alarms cannot be read: {error}"
+    assert await gate.check(END) is None
+
+
+async def test_a_service_that_fails_cannot_tell() -> None:
+    error = ServiceError(code="InternalFailure", message="sorry", status=500)
+    read, _ = alarms(error, [AlarmState("a", "OK", "fine")])
+    gate = AlarmGate(["a"], read, pytest.fail)
+    assert await gate.check(END) == Inconclusive(f"the alarms cannot be read: {error}")
     assert await gate.check(END) is None
 
 

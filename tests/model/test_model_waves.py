@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
 
@@ -70,6 +71,14 @@ def test_sizes(text: str) -> None:
         ("1,50%", "end it with 100%"),
         ("100", "end it with 100%"),
         ("100%,500", "end it with 100%"),
+        ("squared:2%", "write 1,5%,100%, linear:20% or exponential:1%"),
+        ("1,linear:20%", "write 1,5%,100%, linear:20% or exponential:1%"),
+        ("linear:20%,100%", "linear goes without other sizes"),
+        ("linear:10", "linear takes a percentage, such as linear:5%"),
+        ("exponential:0%", "a wave of none"),
+        ("linear:", "'' is no amount"),
+        ("exponential:101%", "101% is more than all"),
+        ("linear:0.5%", "more than 100 waves; begin with more"),
     ],
 )
 def test_sizes_that_make_no_sense(text: str, says: str) -> None:
@@ -93,6 +102,32 @@ def test_sizes_that_make_no_sense(text: str, says: str) -> None:
 def test_sizes_are_cumulative(text: str, total: int, expected: list[int]) -> None:
     fleet = [update(str(number)) for number in range(total)]
     assert [len(wave) for wave in waves_of(fleet, parse_waves(text))] == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("linear:20%", ["20%", "40%", "60%", "80%", "100%"]),
+        ("linear:30%", ["30%", "60%", "90%", "100%"]),
+        ("linear:100%", ["100%"]),
+        ("exponential:1%", ["1%", "2%", "4%", "8%", "16%", "32%", "64%", "100%"]),
+        (
+            "exponential: 0.1%",
+            ["0.1%", "0.2%", "0.4%", "0.8%", "1.6%", "3.2%", "6.4%", "12.8%", "25.6%", "51.2%", "100%"],
+        ),
+        ("exponential:50%", ["50%", "100%"]),
+    ],
+)
+def test_sizes_that_grow_by_a_rule(text: str, expected: list[str]) -> None:
+    assert [str(size) for size in parse_waves(text)] == expected
+
+
+@given(st.sampled_from(["linear", "exponential"]), st.decimals(1, 100, places=2))
+def test_sizes_that_grow_are_sizes_like_any_other(kind: str, first: Decimal) -> None:
+    sizes = parse_waves(f"{kind}:{first}%")
+    assert parse_waves(",".join(map(str, sizes))) == sizes
+    steps = [later.number - earlier.number for earlier, later in pairwise(sizes[:-1])]
+    assert steps == ([first] * len(steps) if kind == "linear" else [size.number for size in sizes[:-2]])
 
 
 def test_without_sizes_there_is_one_wave() -> None:

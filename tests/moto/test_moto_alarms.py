@@ -90,7 +90,7 @@ async def test_a_gate(cloudwatch: Any, connection: Connection) -> None:
     assert await gate.check(None) == "in ALARM: errors (5 datapoints were above 1)"
     cloudwatch.delete_alarms(AlarmNames=["errors"])
     reason = await gate.check(None)
-    assert reason
+    assert isinstance(reason, str)
     assert reason.startswith("the alarms cannot be read: --alarm errors: no CloudWatch alarm of this name")
 
 

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from pathlib import Path
 
+import anyio
 import msgspec
 import pytest
 from runs_toy import (
@@ -266,7 +267,7 @@ async def test_waves_and_gates_are_those_of_the_fleet(tmp_path: Path) -> None:
     with await planned(fleet, tmp_path, intent) as plan:
         run = Run(fleet, plan.publish(intent, [(A, B, C)], None))
         record = await run.carry_out(gates=[gate])
-    assert [(end.wave, end.waves, end.next_updates) for end in gate.ends] == [(1, 3, 5), (2, 3, 6)]
+    assert [(end.wave, end.waves, end.next_updates) for end in gate.ends] == [(0, 3, 1), (1, 3, 5), (2, 3, 6)]
     assert record.status is RunStatus.HALTED
     assert record.counts == {"updated": 6, "not_started": 6}
     waves = Counter(result.wave for result in run.files.results() if result.outcome is Outcome.UPDATED)
@@ -395,10 +396,6 @@ def dies(_: ToyExecutor, source: TaskSource, assignment: Assignment, task: Carry
     source.on_lost(assignment.shard.name, "killed")
 
 
-async def no_soak(_: float) -> None:
-    pytest.fail("nobody is there for whom to soak")
-
-
 IN_WAVES = Intent(command="pause", rollout=RolloutSettings(waves=("1", "50%", "100%"), soak_s=600.0))
 
 
@@ -414,6 +411,11 @@ async def test_a_run_whose_only_shard_is_lost_halts_and_does_not_soak(
     tmp_path: Path, answers: list[Answer], error: type[BulkEsmError], reason: str, first: str
 ) -> None:
     executor = ToyExecutor({A.name: plan_of(A, 10)}, {A.name: answers})
+
+    async def no_soak(_: float) -> None:
+        assert run.stage == "", "nobody is there for whom to soak"
+        await anyio.sleep_forever()  # until the gate would be asked in the middle of a wave
+
     fleet = msgspec.structs.replace(fleet_of(executor, (A,)), clock=Clock(sleep=no_soak))
     gate = Watch()
     with await planned(fleet, tmp_path, IN_WAVES) as plan:
@@ -421,7 +423,7 @@ async def test_a_run_whose_only_shard_is_lost_halts_and_does_not_soak(
         with pytest.raises(error, match=re.escape(reason)):
             await run.carry_out(gates=[gate])
     assert (run.record.status, run.record.reason) == (RunStatus.HALTED, reason)
-    assert gate.ends == []
+    assert [end.stage for end in gate.ends] == ["before"]
     assert [each.task.wave for each in executor.asked] == [1] * len(answers)
     results = list(run.files.results())
     assert Counter(result.outcome for result in results if result.wave > 1) == {"not_started": 9}

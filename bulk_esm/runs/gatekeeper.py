@@ -1,0 +1,101 @@
+"""Asks a run's gates, and keeps in mind since when each could not tell."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Final
+
+from bulk_esm.clock import Clock
+from bulk_esm.engine.task_groups import task_group
+from bulk_esm.gates.gate import Gate, WaveEnd
+from bulk_esm.logs import get_logger
+from bulk_esm.model.gating import Judgement, Step, combined, judged
+from bulk_esm.model.rollout import RolloutSettings
+
+log: Final = get_logger("run")
+
+
+class Gatekeeper:
+    """The gates of a run.
+
+    Attributes:
+        gates: in the order in which they are asked.
+    """
+
+    def __init__(self, gates: Sequence[Gate], settings: RolloutSettings, clock: Clock) -> None:
+        """Ask some gates.
+
+        Args:
+            gates: in the order in which they are asked.
+            settings: how often they are asked, and how long they may be inconclusive.
+            clock: by which that is waited for.
+        """
+        self.gates = gates
+        self._settings = settings
+        self._clock = clock
+        self._since: dict[int, float | None] = {}
+
+    async def ask(self, end: WaveEnd) -> Judgement:
+        """Ask all gates, or as many as let it pass.
+
+        Args:
+            end: how the run stands.
+        """
+        found: list[Judgement] = []
+        for number in range(len(self.gates)):
+            found.append(await self._ask(number, end))
+            if found[-1].step is Step.HALT:
+                break
+        return combined(found)
+
+    @asynccontextmanager
+    async def watching(self, standing: Callable[[], WaveEnd], halt: Callable[[str], None]) -> AsyncIterator[None]:
+        """Ask each gate at intervals as long as the context lasts; one that takes its time keeps no other from it.
+
+        Args:
+            standing: how the run stands.
+            halt: called with the reason of the first that halts.
+        """
+        if not self.gates:
+            yield
+            return
+
+        async def watch(number: int) -> None:
+            while True:
+                await self._clock.sleep(self._settings.gate_interval_s)
+                end = standing()
+                judgement = await self._ask(number, end)
+                if judgement.step is Step.HALT:
+                    halt(end.halted(judgement.reason or ""))
+                    return
+
+        async with task_group() as tasks:
+            for number in range(len(self.gates)):
+                tasks.start_soon(watch, number)
+            yield
+            tasks.cancel_scope.cancel()
+
+    async def _ask(self, number: int, end: WaveEnd) -> Judgement:
+        gate, asked_at = self.gates[number], self._clock.monotonic()
+        answer = await gate.check(end)
+        judgement = judged(
+            answer,
+            asked_at=asked_at,
+            now=self._clock.monotonic(),
+            since=self._since.get(number),
+            most_s=self._settings.inconclusive_for_s,
+            then=self._settings.on_inconclusive,
+        )
+        if judgement.since is not None and self._since.get(number) is None:  # told once, and not at each interval
+            log.warning("gate_cannot_tell", reason=judgement.reason, most_s=self._settings.inconclusive_for_s)
+        self._since[number] = judgement.since
+        log.info(
+            "gate_answered",
+            wave=end.wave,
+            stage=end.stage,
+            gate=type(gate).__name__,
+            step=judgement.step.name.lower(),
+            reason=judgement.reason,
+        )
+        return judgement
