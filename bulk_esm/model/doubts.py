@@ -14,7 +14,7 @@ import msgspec
 from bulk_esm.model.mapping import EventSourceMapping
 from bulk_esm.model.plan import Action, PlanItem
 from bulk_esm.model.result import Outcome, Result
-from bulk_esm.model.stamps import is_newer
+from bulk_esm.model.stamps import is_newer, latest_ms
 
 
 class Doubts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -47,7 +47,8 @@ class Doubts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def __or__(self, other: Doubts) -> Doubts:
         latest = {**self.stamps}
         for uuid, at in other.stamps.items():
-            latest[uuid] = max(at, latest.get(uuid, at))
+            # A stamp that is cut may stand for a later moment than one that is greater, and is not.
+            latest[uuid] = max(at, latest.get(uuid, at), key=lambda stamp: (latest_ms(stamp), stamp))
         return Doubts(by_get=self.by_get | other.by_get, stamps=latest)
 
 

@@ -38,7 +38,7 @@ def age_of(seen: float, *, planned: float, accepted: float) -> Age:
         planned: that of the picture that the update was planned from, as Get or List had it.
         accepted: that of the update's 202.
     """
-    if _latest_ms(seen) < _ms(accepted):
+    if latest_ms(seen) < _ms(accepted):
         return Age.OLD
     return Age.NEW if is_newer(seen, than=planned) else Age.UNKNOWN
 
@@ -50,7 +50,7 @@ def is_newer(seen: float, *, than: float) -> bool:
         seen: its `LastModified`, in seconds since the epoch.
         than: that of the other.
     """
-    return _ms(seen) > _latest_ms(than)
+    return _ms(seen) > latest_ms(than)
 
 
 def may_be_cut(stamp: float) -> bool:
@@ -59,14 +59,18 @@ def may_be_cut(stamp: float) -> bool:
     Args:
         stamp: a `LastModified`, in seconds since the epoch.
     """
-    return _latest_ms(stamp) > _ms(stamp)
+    return latest_ms(stamp) > _ms(stamp)
 
 
 def _ms(stamp: float) -> int:
     return round(stamp * 1000)
 
 
-def _latest_ms(stamp: float) -> int:
-    """The last moment that a stamp may stand for."""
+def latest_ms(stamp: float) -> int:
+    """The last moment that a stamp may stand for, in milliseconds since the epoch.
+
+    Args:
+        stamp: a `LastModified`, in seconds since the epoch.
+    """
     earliest_ms = _ms(stamp)
     return earliest_ms + next((span - 1 for span in _SPANS_MS if earliest_ms % span == 0), 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from model_samples import SQS, make_mapping
 
@@ -99,6 +99,7 @@ some_doubts = st.builds(
 
 
 @given(first=some_doubts, second=some_doubts, uuid=uuids, at=st.integers(0, 300))
+@example(first=Doubts(stamps={"a": 0.0}), second=Doubts(stamps={"a": 1.0}), uuid="a", at=2)
 def test_together_they_doubt_what_either_does(first: Doubts, second: Doubts, uuid: str, at: int) -> None:
     seen = make_mapping(UUID=uuid, LastModified=float(at))
     assert (first | second).about(seen) is (first.about(seen) or second.about(seen))
