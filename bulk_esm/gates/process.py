@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from typing import Final
+from typing import IO, Any, Final
 from uuid import uuid4
 
 import anyio
@@ -43,13 +43,10 @@ async def run_shell(command: str, output: Output, environment: Mapping[str, str]
         OSError: it cannot be started.
     """
     mark = f"{_MARK}={uuid4().hex}"
-    process = await anyio.open_process(
+    process = await _started(
         ["/bin/sh", "-c", _GATE, "sh", command],
-        stdin=subprocess.PIPE,
-        stdout=output.file,
-        stderr=output.file,
+        output.file,
         env={**environment, _MARK: mark.partition("=")[2]},
-        start_new_session=True,
     )
     try:
         async with _ending_with_this_process(process.pid, mark), output.passed_on():
@@ -66,19 +63,25 @@ async def _ending_with_this_process(group: int, mark: str) -> AsyncIterator[None
 
     A gate that outlives its run would be asked beside the next.
     """
-    watch = await anyio.open_process(
-        ["/bin/sh", "-c", _WATCH, "sh", str(group), mark],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,  # what kills this process's group must not kill it
-    )
+    # In a session of its own: what kills this process's group must not kill it.
+    watch = await _started(["/bin/sh", "-c", _WATCH, "sh", str(group), mark], subprocess.DEVNULL)
     try:
         yield
         await _say_go(watch)
     finally:
         with anyio.CancelScope(shield=True):
             await watch.aclose()  # which closes its input, and waits for it
+
+
+async def _started(
+    command: list[str], output: IO[Any] | int, *, env: Mapping[str, str] | None = None
+) -> anyio.abc.Process:
+    """Start a process. A cancellation meanwhile is heard afterwards: else nobody would know of it, nor wait for it."""
+    with anyio.CancelScope(shield=True):
+        process = await anyio.open_process(
+            command, stdin=subprocess.PIPE, stdout=output, stderr=output, env=env, start_new_session=True
+        )
+    return process  # noqa: RET504 - mypy takes a cancel scope for one that may end the block early
 
 
 async def _say_go(process: anyio.abc.Process) -> None:

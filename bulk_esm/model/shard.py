@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated
 
 import msgspec
@@ -10,14 +11,8 @@ from bulk_esm.errors import (
     AccessError,
     BulkEsmError,
     DeniedError,
-    ForeignRunError,
     NoCredentialsError,
-    NotAsExpectedError,
-    RecordingError,
-    RefusedError,
-    RunFolderError,
     ServiceError,
-    UsageError,
 )
 
 # Where they are read from a file: they become names of folders there, and parts of addresses.
@@ -99,9 +94,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def error(self) -> BulkEsmError:
         """The error that it was, for whoever asked for this shard alone."""
-        refusals = (UsageError, RefusedError, AccessError, NoCredentialsError)
-        of_files = (RunFolderError, ForeignRunError, RecordingError, NotAsExpectedError)
-        of_kind: dict[str, type[BulkEsmError]] = {kind.__name__: kind for kind in (*refusals, *of_files)}
+        of_kind = {kind.__name__: kind for kind in _kinds(BulkEsmError)}
         of_kind[DeniedError.__name__] = AccessError
         error = of_kind.get(self.kind, BulkEsmError)(self.reason)
         if self.kind == ServiceError.__name__:
@@ -109,3 +102,11 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             error = ServiceError(code=code, message=message)
         error.exit_code = self.exit_code
         return error
+
+
+def _kinds(of: type[BulkEsmError]) -> Iterator[type[BulkEsmError]]:
+    """The errors that are made of a message alone."""
+    for kind in of.__subclasses__():
+        if kind not in {DeniedError, ServiceError} and kind.__module__ == of.__module__:
+            yield kind
+        yield from _kinds(kind)
