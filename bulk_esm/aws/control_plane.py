@@ -39,9 +39,11 @@ _NOT_FOUND: Final = "ResourceNotFoundException"
 # for 20 times too long: half a second at 12 requests/s.
 _BACKOFF_REQUESTS: Final = 6.0
 
-# Real seconds, for one: the client's own timeout begins anew with each byte. Locks between machines rest on it, too:
-# what is sent under one has landed or failed by then (see `LeaseSettings`). Answers from far away took 0.5 s (F§2).
-LONGEST_ANSWER_S: Final = 20.0
+# Real seconds, for one: the client's own timeout begins anew with each byte.
+_LONGEST_ANSWER_S: Final = 90.0
+# Locks between machines rest on it: what is sent under one has landed or failed by then (see `LeaseSettings`). Updates
+# from far away took 0.5 s (F§0.2).
+LONGEST_UPDATE_S: Final = 20.0
 
 
 class ControlPlane:
@@ -264,7 +266,8 @@ class ControlPlane:
         outcome = "cancelled"  # as a look is that another has overtaken
         try:
             with translated(_ACTIONS[kind], whose=self._whose):
-                async with asyncio.timeout(LONGEST_ANSWER_S):  # at half the CPU of anyio's
+                longest_s = LONGEST_UPDATE_S if kind == "update" else _LONGEST_ANSWER_S
+                async with asyncio.timeout(longest_s):  # at half the CPU of anyio's
                     answer: dict[str, Any] = await send()
             outcome = "ok"
             self.pacer.succeeded()

@@ -13,7 +13,7 @@ from aiobotocore.session import AioSession
 
 from bulk_esm._version import __version__
 from bulk_esm.aws.alarms import AlarmState, read_alarms
-from bulk_esm.aws.control_plane import LONGEST_ANSWER_S, ControlPlane
+from bulk_esm.aws.control_plane import ControlPlane
 from bulk_esm.aws.errors import translated
 from bulk_esm.aws.http import HttpSession, SendOnceSession
 from bulk_esm.aws.identity import Identity, Skew, read_identity
@@ -239,7 +239,7 @@ async def connect(
         retries={"total_max_attempts": 1},  # one policy, and it is ours
         max_pool_connections=settings.concurrency,
         connect_timeout=10,
-        read_timeout=LONGEST_ANSWER_S,
+        read_timeout=60,
         http_session_cls=SendOnceSession,
         user_agent=USER_AGENT,
     )

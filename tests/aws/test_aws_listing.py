@@ -100,7 +100,7 @@ async def test_slow_answers_end_a_listing() -> None:
 
 
 async def test_an_answer_that_drips_ends_at_last(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(door, "LONGEST_ANSWER_S", 0.02)
+    monkeypatch.setattr(door, "_LONGEST_ANSWER_S", 0.02)
     hasty = HastyClock()
     async with (
         dripping() as url,

@@ -31,7 +31,8 @@ MENDED = sorted(SAYS.keys() - {Spoil.SAME_MARKER, Spoil.ENDLESS, Spoil.REDIRECT}
 @pytest.fixture
 def inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Inside:
     monkeypatch.setattr(listing, "MOST_PAGES", 20)
-    monkeypatch.setattr(control_plane, "LONGEST_ANSWER_S", 0.1)
+    monkeypatch.setattr(control_plane, "_LONGEST_ANSWER_S", 0.1)
+    monkeypatch.setattr(control_plane, "LONGEST_UPDATE_S", 0.1)
     return Inside(tmp_path, monkeypatch, capsys)
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulk_esm.aws.control_plane import LONGEST_ANSWER_S
+from bulk_esm.aws.control_plane import LONGEST_UPDATE_S
 from bulk_esm.errors import UsageError
 from bulk_esm.store.s3.lease_rules import (
     LeaseSettings,
@@ -148,5 +148,5 @@ def test_a_lease_that_leaves_no_time_is_refused(settings: dict[str, float]) -> N
 
 
 def test_what_is_sent_under_a_lease_has_ended_before_it_is_over() -> None:
-    """The bound of one answer of Lambda's is what a lease reckons with: see `LeaseSettings.margin_s`."""
-    assert LeaseSettings().request_timeout_s >= LONGEST_ANSWER_S
+    """The bound of one update is what a lease reckons with: see `LeaseSettings.margin_s`."""
+    assert LeaseSettings().request_timeout_s >= LONGEST_UPDATE_S
