@@ -237,3 +237,22 @@ async def test_what_is_appended_is_there_within_seconds(portal: BlockingPortal, 
     assert read == [uuids[:1], uuids[:2], uuids]
     assert len(segments) == len(uuids)
     assert not any("results.jsonl." in key for key in bucket.objects)  # all in one
+
+
+async def test_nobody_fetches_over_a_run_at_which_this_process_works(portal: BlockingPortal, tmp_path: Path) -> None:
+    """It was found twice, as when a lock was waited for meanwhile, and is taken up by who found it first."""
+    bucket, service = ToyBucket(), Lambda()
+    await begun(service, Machine(bucket, portal, tmp_path / "first"), HOME)
+    second = Machine(bucket, portal, tmp_path / "second")
+    found = find_run(second, "last").fetched()
+    second._runs.clear()  # as after the seconds for which what was read counts
+    [again] = all_runs(second)
+    assert again.replica is not found.replica
+    assert found.replica is not None
+    found.replica.take_up()
+    results = found.path / "results.jsonl"
+    results.write_bytes(b"")
+    [again] = all_runs(second)
+    again.fetched()
+    second.fetch([again])
+    assert results.read_bytes() == b""

@@ -60,6 +60,7 @@ class S3Place:
         self._runs: dict[str, _ReadRun] = {}
         self._at_work: tuple[float, frozenset[str] | None] = (-math.inf, None)
         self._listed: dict[str, tuple[float, list[str]]] = {}
+        self._ours: set[str] = set()
         self._kept = False
 
     @cached_property
@@ -133,7 +134,13 @@ class S3Place:
     def _replica(self, run_id: str, *, is_new: bool = False) -> S3Replica:
         folder, every_s = self.folder / run_id, self._segment_every_s
         return S3Replica(
-            self.thread, folder, is_new=is_new, every_s=every_s, keep=self.keep, working=self._runs_at_work
+            self.thread,
+            folder,
+            is_new=is_new,
+            every_s=every_s,
+            keep=self.keep,
+            working=self._runs_at_work,
+            ours=self._ours,
         )
 
     def _runs_at_work(self) -> frozenset[str] | None:

@@ -44,7 +44,6 @@ class S3Replica:
 
     Attributes:
         shown: the run there, as a user names it.
-        is_ours: whether this process works at it, so that what is on this disk counts, and not what is there.
     """
 
     def __init__(
@@ -56,6 +55,7 @@ class S3Replica:
         every_s: float = SEGMENT_EVERY_S,
         keep: Callable[[], None] = lambda: None,
         working: Callable[[], AbstractSet[str] | None] = lambda: None,
+        ours: set[str] | None = None,
     ) -> None:
         """Begin with nothing written or read.
 
@@ -66,6 +66,7 @@ class S3Replica:
             every_s: how often what was appended is written, in seconds.
             keep: has the folder stay on this machine, when what it holds could not be written.
             working: tells at which runs somebody works; None where that cannot be told.
+            ours: at which runs this process works; shared by all that know this folder, lest one of them fetch over it.
         """
         self.shown = f"{thread.settings.url}{folder.name}"
         self._thread = thread
@@ -76,8 +77,16 @@ class S3Replica:
         self._working = working
         self._kept: dict[str, Kept] = {}  # what is there, by the file's name
         self._locks: dict[str, anyio.Lock] = {}
-        self._is_fetched = self.is_ours = is_new
+        self._ours = set() if ours is None else ours
+        self._is_fetched = False
+        if is_new:
+            self._ours.add(self._run_id)
         self._following: Future[None] | None = None
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this process works at it, so that what is on this disk counts, and not what is there."""
+        return self._run_id in self._ours
 
     async def fetch_record(self, bucket: Bucket) -> bool:
         """Bring the run's record to disk; called in the bucket's thread.
@@ -96,7 +105,7 @@ class S3Replica:
 
     def fetch(self) -> None:
         """Bring all files to disk that are not there yet; see `Replica`."""
-        if self._is_fetched:
+        if self._is_fetched or self.is_ours:
             return
         with _as_ours("read", self.shown, error=RunFolderError):
             self._kept = self._thread.call(partial(fetch_run, run_id=self._run_id, folder=self._folder))
@@ -104,7 +113,7 @@ class S3Replica:
 
     async def try_to_fetch(self, bucket: Bucket) -> None:
         """Bring all files to disk, if they can be read: else that is told where they are. In the bucket's thread."""
-        if not self._is_fetched:
+        if not self._is_fetched and not self.is_ours:
             with suppress(BulkEsmError):
                 self._kept = await fetch_run(bucket, run_id=self._run_id, folder=self._folder)
                 self._is_fetched = True
@@ -112,7 +121,7 @@ class S3Replica:
     def take_up(self) -> None:
         """From now on what is on this disk counts; see `Replica`."""
         self.fetch()
-        self.is_ours = True
+        self._ours.add(self._run_id)
 
     async def open(self) -> None:
         """Bring all files there, before anything is sent; see `Replica`."""
