@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from bulk_esm.gates.alarm import AlarmGate
     from bulk_esm.gates.command import CommandGate
     from bulk_esm.gates.gate import Gate, WaveEnd
-    from bulk_esm.model.change import Change, Difference
+    from bulk_esm.model.change import Change
+    from bulk_esm.model.differences import Difference
     from bulk_esm.model.drift import Drift
     from bulk_esm.model.events import MappingEnded, RunBegan, RunEnded, RunEvent, WaveBegan
     from bulk_esm.model.gating import Inconclusive
@@ -115,7 +116,7 @@ _HOMES = {
     "BulkEsm": "bulk",
     "Change": "model.change",
     "CommandGate": "gates.command",
-    "Difference": "model.change",
+    "Difference": "model.differences",
     "Drift": "model.drift",
     "ErrorRecord": "model.result",
     "EventSourceMapping": "model.mapping",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
@@ -26,6 +27,7 @@ from bulk_esm.runs.planning import RunPlan
 PLAN_COLUMNS: Final = ("uuid", "function", "source", "type", "state", "action", "what")
 RESULT_COLUMNS: Final = ("uuid", "function", "source", "type", "outcome", "state", "why")
 _MOST_LINES: Final = 8
+_MOST_BEFORE: Final = 4
 LIKELY_LOOKS: Final = 0.1  # for each update; a few more where there are few updates
 
 
@@ -90,7 +92,10 @@ def plan_summary(summary: PlanSummary, *, pace: Pace) -> Iterator[str]:
         f"{summary.total:,} mappings selected: {updates:,} to update, {summary.actions[Action.UNCHANGED]:,} already as "
         f"asked, {summary.actions[Action.BLOCKED]:,} blocked"
     )
-    yield from _most(summary.changes)
+    yield from _most({_change(*what, before): before.total() for what, before in summary.changes.items()})
+    if summary.meanings:
+        yield "what that means:"
+        yield from _most(summary.meanings)
     if updates:
         least = format_duration(pace.least_s * (1 + LIKELY_LOOKS))
         looks = math.ceil(updates * LIKELY_LOOKS)
@@ -98,6 +103,17 @@ def plan_summary(summary: PlanSummary, *, pace: Pace) -> Iterator[str]:
     if summary.reasons:
         yield "blocked:"
         yield from _most(summary.reasons)
+
+
+def _change(member: str, after: str, before: Counter[str]) -> str:
+    """What one member becomes, of whatever it was; the most frequent first."""
+    if len(before) == 1:
+        return f"{member}: {next(iter(before))} -> {after}"
+    ordered = sorted(before.items(), key=lambda one: (-one[1], one[0]))
+    shown = [f"{value} ({count:,} x)" for value, count in ordered[:_MOST_BEFORE]]
+    rest = before.total() - sum(count for _, count in ordered[:_MOST_BEFORE])
+    others = f" and others ({rest:,} x)" if rest else ""
+    return f"{member}: {', '.join(shown)}{others} -> {after}"
 
 
 def _stream_lines(summary: PlanSummary) -> Iterator[str]:
@@ -112,6 +128,14 @@ def _stream_lines(summary: PlanSummary) -> Iterator[str]:
             f"{summary.streams[False]:,} Kinesis and DynamoDB streams will be Disabled in seconds, but may be "
             "polled for about a minute more"
         )
+
+
+def lasting_lines(summary: PlanSummary) -> Iterator[str]:
+    """What no rollback can put back."""
+    for uuid, problems in summary.lasting:
+        yield f"warning: it cannot be undone wholly: {uuid}: {'; '.join(problems)}"
+    if summary.lasting_count > len(summary.lasting):
+        yield f"warning: and {summary.lasting_count - len(summary.lasting):,} more that no rollback can put back wholly"
 
 
 def _rollout_lines(job: Job, waves: Sequence[int]) -> Iterator[str]:
@@ -144,10 +168,7 @@ def how_it_goes(plan: RunPlan, job: Job, *, waves: Sequence[int], pace: Pace) ->
     yield from job.hours.lines
     summary = plan.summary
     yield from _stream_lines(summary)
-    for uuid, problems in summary.lasting:
-        yield f"warning: {uuid}: {'; '.join(problems)}"
-    if summary.lasting_count > len(summary.lasting):
-        yield f"warning: and {summary.lasting_count - len(summary.lasting):,} more that no rollback can put back wholly"
+    yield from lasting_lines(summary)
     added = added_concurrency(plan.items())
     if added:
         yield f"concurrent invocations that resuming adds (an account has {ACCOUNT_CONCURRENCY:,} by default):"
