@@ -43,7 +43,7 @@ def make_app(used: str | None = None) -> App:
     app = App(
         name="bulk-esm",
         help="Change thousands of AWS Lambda event source mappings safely, and know what became of every one.",
-        version=__version__,
+        version=f"bulk-esm {__version__}",
         default_parameter=Parameter(negative=(), show_default=_shown_default),
         help_format="plaintext",  # a glob's * and a JMESPath's ` are not markup
         help_epilogue=None
