@@ -20,13 +20,15 @@ if TYPE_CHECKING:
     from bulk_esm.executors.remote import open_dask_executor
     from bulk_esm.executors.tasks import ShardEnd
     from bulk_esm.gates.alarm import AlarmGate
+    from bulk_esm.gates.calendar import CalendarGate
     from bulk_esm.gates.command import CommandGate
     from bulk_esm.gates.gate import Gate, WaveEnd
+    from bulk_esm.model.calendars import CalendarState
     from bulk_esm.model.change import Change
     from bulk_esm.model.differences import Difference
     from bulk_esm.model.drift import Drift
     from bulk_esm.model.events import MappingEnded, RunBegan, RunEnded, RunEvent, WaveBegan
-    from bulk_esm.model.gating import Inconclusive
+    from bulk_esm.model.gating import Closed, Inconclusive
     from bulk_esm.model.mapping import EventSourceMapping, SourceType, State
     from bulk_esm.model.plan import Action, Plan, PlanItem
     from bulk_esm.model.plan_summary import PlanSummary
@@ -54,7 +56,10 @@ __all__ = [
     "AlarmState",
     "BulkEsm",
     "BulkEsmError",
+    "CalendarGate",
+    "CalendarState",
     "Change",
+    "Closed",
     "CommandGate",
     "Difference",
     "Drift",
@@ -114,7 +119,10 @@ _HOMES = {
     "AlarmGate": "gates.alarm",
     "AlarmState": "aws.alarms",
     "BulkEsm": "bulk",
+    "CalendarGate": "gates.calendar",
+    "CalendarState": "model.calendars",
     "Change": "model.change",
+    "Closed": "model.gating",
     "CommandGate": "gates.command",
     "Difference": "model.differences",
     "Drift": "model.drift",

@@ -88,7 +88,7 @@ class Job:
         Raises:
             UsageError: see `Hours.read`.
         """
-        return Hours.read(self.guards.deadline, self.guards.window)
+        return Hours.read(self.guards.deadline, self.guards.window, calendars=self.waves.calendar)
 
     def most_failures(self, *, updates: int) -> int | None:
         """How many mappings may fail, of so many updates.
@@ -128,6 +128,9 @@ class Job:
             most_failures=self.most_failures(updates=updates),
             bake_s=waves.bake,
             alarms=waves.alarm,
+            shard_alarms=waves.shard_alarm,
+            shard_alarm_halts=waves.shard_alarm_halts,
+            calendars=waves.calendar,
             gates=waves.gate,
             gate_interval_s=waves.gate_interval,
             gate_timeout_s=waves.gate_timeout,
@@ -136,6 +139,7 @@ class Job:
             confirm_waves=waves.confirm_waves,
             on_halt=waves.on_halt,
             ramp_s=waves.ramp,
+            paused_for_s=self.paused_s,
             window=self.guards.window,
         )
 

@@ -21,6 +21,7 @@ from bulk_esm.cli.options import OutputOptions
 from bulk_esm.cli.output import Results, form_for, with_place
 from bulk_esm.cli.run_text import run_argument, run_summary, unplanned_lines
 from bulk_esm.cli.screen import Screen
+from bulk_esm.cli.shards_text import shards_text
 from bulk_esm.cli.signals import heard
 from bulk_esm.cli.streams import pass_on, say
 from bulk_esm.cli.summary import RESULT_COLUMNS, result_row
@@ -89,10 +90,12 @@ async def run_and_report(bulk: BulkEsm, run: Run, output: OutputOptions, *, grac
 
 async def _put_back(bulk: BulkEsm, halted: Run, grace_s: float) -> None:
     """Put back what a halted run changed, as a run of its own. That it halted stays the exit code."""
-    say("\nputting back what it changed (--on-halt rollback)")
+    alone = halted.halted_shards
+    where = f" in {shards_text(len(alone))}" if alone else ""
+    say(f"\nputting back what it changed{where} (--on-halt rollback)")
     path = run_argument(halted.files)
     try:
-        plan = await bulk.plan_rollback(halted.files)
+        plan = await bulk.plan_rollback(halted.files, shards=alone)
         intent = Intent(command="rollback", undoes=halted.record.run_id)
         run = bulk.of_run(halted.files).prepare(plan, intent=intent, skip_blocked=True)
         record = await run_to_the_end(bulk, run, grace_s=grace_s)
@@ -160,6 +163,9 @@ async def _carried_out(
         run_id=record.run_id,
         folder=run.path,
         read_alarms=bulk.alarms,
+        read_shard_alarms=lambda names: bulk.shard_alarms(names, run.shards_at_work),
+        halt_shard=run.halt_shard,
+        read_calendars=bulk.calendars,
         tell=say,
         pass_on=pass_on,
         also_old_names=started_earlier(record),

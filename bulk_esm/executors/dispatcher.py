@@ -56,6 +56,7 @@ class Dispatcher:
         self._room = room
         self._budget = budget
         self._halt: Halt | None = None
+        self._halted: dict[str, Halt] = {}
         self._workers: dict[str, _WorkerState] = {}
         self._unrecorded: dict[str, Problem] = {}
         self._failed: set[tuple[str, str]] = set()
@@ -115,6 +116,13 @@ class Dispatcher:
         self._halt = Halt(self._halt.stop if self._halt else stop, hurry or bool(self._halt and self._halt.hurry))
         for worker in self._workers.values():
             self._order(worker, self._halt)
+
+    def stop_shard(self, shard: str, stop: Stop) -> None:
+        """Have nothing more sent in one shard, by whoever has it or gets it."""
+        halt = self._halted.setdefault(shard, Halt(stop, shard=shard))
+        for worker in self._workers.values():
+            if shard in worker.at_work:
+                self._order(worker, halt)
 
     def take_turns(self) -> None:
         """Give the places of the failure budget to others, where there are too few; to be called now and then."""
@@ -179,6 +187,8 @@ class Dispatcher:
                 break
             worker.at_work[assignment.shard.name] = None
             self._order(worker, Do(assignment))
+            if (halt := self._halted.get(assignment.shard.name)) is not None:
+                self._order(worker, halt)
         if self._in_hand or any(worker.at_work for worker in self._workers.values()):
             return
         if not self._workers and (assignment := self._source.next()) is not None:

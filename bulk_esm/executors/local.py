@@ -56,6 +56,10 @@ class LocalExecutor:
         """Send nothing more; see `Executor`."""
         self._worker.stop(stop, hurry=hurry)
 
+    def stop_shard(self, shard: str, stop: Stop) -> None:
+        """Send nothing more in one shard; see `Executor`."""
+        self._worker.stop_shard(shard, stop)
+
     async def _one(self, source: TaskSource, assignment: Assignment) -> None:
         try:
             name = assignment.shard.name

@@ -20,10 +20,12 @@ class Halt(msgspec.Struct, frozen=True, tag="halt"):
     Attributes:
         stop: why.
         hurry: whether to look at once at all that was accepted.
+        shard: in which shard; None for all.
     """
 
     stop: Stop
     hurry: bool = False
+    shard: str | None = None
 
 
 class Share(msgspec.Struct, frozen=True, tag="share"):

@@ -90,3 +90,11 @@ class Executor(Protocol):
             stop: why.
             hurry: whether to look at once at all that was accepted.
         """
+
+    def stop_shard(self, shard: str, stop: Stop) -> None:
+        """Send nothing more in one shard, as long as this run lasts; what was accepted there is still waited for.
+
+        Args:
+            shard: the shard's name.
+            stop: why.
+        """

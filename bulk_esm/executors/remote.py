@@ -121,6 +121,16 @@ class RemoteExecutor:
         for dispatcher in self._dispatchers:
             dispatcher.stop(stop, hurry=hurry)
 
+    def stop_shard(self, shard: str, stop: Stop) -> None:
+        """Send nothing more in one shard, whoever works in it; what was accepted there is still waited for.
+
+        Args:
+            shard: the shard's name.
+            stop: why.
+        """
+        for dispatcher in self._dispatchers:
+            dispatcher.stop_shard(shard, stop)
+
 
 def _cores() -> int:
     """How many this process may use, where the system tells."""

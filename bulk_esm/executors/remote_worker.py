@@ -68,8 +68,10 @@ class _RemoteWorker:
                 match read_order(await self._channel.receive()):
                     case Do(assignment):
                         tasks.start_soon(self._do, assignment)
-                    case Halt(stop, hurry):
+                    case Halt(stop, hurry, None):
                         self._worker.stop(stop, hurry=hurry)
+                    case Halt(stop, _, str(shard)):
+                        self._worker.stop_shard(shard, stop)
                     case Share() as share:
                         self._take(share)
                     case Leave():

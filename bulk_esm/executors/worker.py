@@ -72,6 +72,7 @@ class Worker:
         self._clock = clock or Clock()
         self._shards = OpenShards(sessions or Sessions(), clock=self._clock)
         self._stop: Stop | None = None
+        self._stops: dict[str, Stop] = {}  # of single shards
         self._running: dict[str, _Running] = {}
         self._looking: set[anyio.CancelScope] = set()
 
@@ -96,6 +97,7 @@ class Worker:
         """
         self.budget = budget
         self._stop = None
+        self._stops.clear()
 
     def stop(self, stop: Stop, *, hurry: bool = False) -> None:
         """Send nothing more, now or later; what was accepted is still waited for.
@@ -109,6 +111,17 @@ class Worker:
             running.engine.stop(stop, hurry=hurry)
         for scope in list(self._looking):
             scope.cancel()
+
+    def stop_shard(self, shard: str, stop: Stop) -> None:
+        """Send nothing more in one shard, now or later; what was accepted there is still waited for.
+
+        Args:
+            shard: the shard's name.
+            stop: why; the first reason stays.
+        """
+        self._stops.setdefault(shard, stop)
+        if (running := self._running.get(shard)) is not None:
+            running.engine.stop(stop)
 
     def status(self, shard: str) -> ShardStatus | None:
         """How the carrying out in a shard stands now; None if there is none.
@@ -322,8 +335,8 @@ class Worker:
 
         self._running[shard.name] = _Running(engine, connection.control_plane)
         try:
-            if self._stop is not None:
-                engine.stop(self._stop)
+            if (stop := self._stop or self._stops.get(shard.name)) is not None:
+                engine.stop(stop)
             async with task_group() as tasks:
                 tasks.start_soon(self._tell, shard.name, on_event)
                 await engine.run(task.items, record, wave=task.wave, as_given=task.as_given)

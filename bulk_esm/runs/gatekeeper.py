@@ -23,17 +23,21 @@ class Gatekeeper:
         gates: in the order in which they are asked.
     """
 
-    def __init__(self, gates: Sequence[Gate], settings: RolloutSettings, clock: Clock) -> None:
+    def __init__(
+        self, gates: Sequence[Gate], settings: RolloutSettings, clock: Clock, *, has_deadline: bool = False
+    ) -> None:
         """Ask some gates.
 
         Args:
             gates: in the order in which they are asked.
             settings: how often they are asked, and how long they may be inconclusive.
             clock: by which that is waited for.
+            has_deadline: whether a deadline ends the wait for what is closed; else the run halts.
         """
         self.gates = gates
         self._settings = settings
         self._clock = clock
+        self._has_deadline = has_deadline
         self._since: dict[int, float | None] = {}
 
     async def ask(self, end: WaveEnd) -> Judgement:
@@ -86,6 +90,7 @@ class Gatekeeper:
             since=self._since.get(number),
             most_s=self._settings.inconclusive_for_s,
             then=self._settings.on_inconclusive,
+            may_wait=self._has_deadline or end.stage == "during",  # which goes on all the same
         )
         if judgement.since is not None and self._since.get(number) is None:  # told once, and not at each interval
             log.warning("gate_cannot_tell", reason=judgement.reason, most_s=self._settings.inconclusive_for_s)

@@ -42,6 +42,7 @@ class Rollout:
         settings: RolloutSettings | None = None,
         opens_at: float = float("-inf"),
         deadline: float = float("inf"),
+        at_wave_end: Callable[[], None] = lambda: None,
         clock: Clock | None = None,
     ) -> None:
         """Prepare."""
@@ -54,8 +55,9 @@ class Rollout:
         self._settings = settings or RolloutSettings()
         self._opens_at = opens_at
         self._deadline = deadline
+        self._at_wave_end = at_wave_end
         self._clock = clock or Clock()
-        self._keeper = Gatekeeper(gates, self._settings, self._clock)
+        self._keeper = Gatekeeper(gates, self._settings, self._clock, has_deadline=deadline < float("inf"))
         self._between = anyio.CancelScope()
 
     async def run(self, record: Callable[[Result], None]) -> None:
@@ -86,6 +88,7 @@ class Rollout:
         self._tell(WaveBegan(wave=number, waves=len(self._waves), updates=sum(map(len, wave))))
         async with self._keeper.watching(lambda: self._standing("during", number), self._halt):
             await self._tasks.run(wave, record, wave=number, as_given=as_given)
+        self._at_wave_end()
         log.info("wave_ended", wave=number, outcomes=dict(self._tasks.outcomes))
 
     def _standing(self, stage: Stage, number: int) -> WaveEnd:
@@ -172,6 +175,7 @@ class Rollout:
             judgement = await self._keeper.ask(end)
             if judgement.step is Step.HALT:
                 self._halt(end.halted(judgement.reason or ""))
+            if self._tasks.stopped_by is not None:
                 return False
             waits = judgement.step is Step.WAIT
             self.stage = f"{stage}; {judgement.reason}; asked again" if waits else stage
@@ -180,7 +184,8 @@ class Rollout:
             if left_s <= 0 and not waits:
                 return True
             if now >= self._deadline:
-                self._tasks.stop(too_late)
+                why = f": {judgement.reason}" if waits else ""
+                self._tasks.stop(Stop(too_late.status, f"{too_late.reason}{why}"))
                 return False
             pause_s = next_ask_s(left_s, soak_s, self._settings.gate_interval_s)
             await self._clock.sleep(min(pause_s, max(0.001, self._deadline - now)))

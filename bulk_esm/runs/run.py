@@ -22,12 +22,14 @@ from bulk_esm.model.denials import Denials
 from bulk_esm.model.events import MappingEnded, RunBegan, RunEnded, RunEvent
 from bulk_esm.model.records import FleetRecord, RunRecord, RunStatus
 from bulk_esm.model.result import Outcome, Result
+from bulk_esm.model.shard import Shard
 from bulk_esm.model.slices import Slice, slices_of
-from bulk_esm.model.stopping import Stop, status_of
+from bulk_esm.model.stopping import Stop, status_of, with_halted_shards
 from bulk_esm.model.waves import wave_sizes
 from bulk_esm.model.window import Window
 from bulk_esm.observers.event_log import log_event
 from bulk_esm.observers.observer import Observer, Observers
+from bulk_esm.observers.planned_pauses import PlannedPauses
 from bulk_esm.runs.elsewhere import Elsewhere
 from bulk_esm.runs.fleet import Fleet
 from bulk_esm.runs.invoking import ended
@@ -100,6 +102,7 @@ class Run:
         )
         for name, of_shard in self._ended.items():
             self._tasks.progress[name].outcomes.update(of_shard.values())
+        self._pauses = PlannedPauses(self.record, self._clock)
         self._rollout: Rollout | None = None
         self._unwritten: RunFolderError | None = None
         self._elsewhere = Elsewhere(files.replica)
@@ -139,6 +142,27 @@ class Run:
         else:
             self._tasks.stop(stop, hurry=True)
 
+    @property
+    def shards_at_work(self) -> Sequence[Shard]:
+        """The shards in which something is updated, but for those in which the end has come."""
+        return [one.shard for one in self._tasks.progress.values() if one.updates and not one.is_over]
+
+    @property
+    def halted_shards(self) -> frozenset[str]:
+        """The shards that were halted alone, by name; none if all of it was."""
+        if self._tasks.stopped_by is not None and self._tasks.stopped_by.status is RunStatus.HALTED:
+            return frozenset()
+        return frozenset(self._halted)
+
+    def halt_shard(self, name: str, reason: str) -> None:
+        """Send nothing more in one shard; the others go on.
+
+        Args:
+            name: the shard's.
+            reason: why.
+        """
+        self._tasks.stop_shard(name, Stop(RunStatus.HALTED, reason))
+
     async def carry_out(
         self,
         observers: Iterable[Observer] = (),
@@ -161,7 +185,7 @@ class Run:
             BulkEsmError: what ended the work in the only shard; or a file could not be read or written. Every item has
                 its result all the same.
         """
-        tell = Observers(observers)
+        tell = Observers([self._pauses, *observers])
 
         def log_and_tell(event: RunEvent) -> None:
             log_event(event)
@@ -198,6 +222,8 @@ class Run:
                 bakes, cut_short = self._rollout.bake_is_left, self._tasks.cut_short
                 status = status_of(stop, self._tasks.outcomes, cut_short=cut_short, bakes=bakes)
                 reason = stop.reason if stop and status is not RunStatus.FINISHED else None
+                shards = len(self._tasks.progress)
+                status, reason = with_halted_shards(status, reason, self._halted, shards=shards)
                 self._raise_problem_of_only_shard()
             except RunFolderError as error:
                 status, reason = RunStatus.HALTED, str(error)
@@ -207,7 +233,13 @@ class Run:
                 raise
             finally:
                 self._end(status, reason)
+                self._pauses.flush()
                 log_event(RunEnded(self.record))
+
+    @property
+    def _halted(self) -> dict[str, str]:
+        """Why shards were halted alone."""
+        return {one.name: one.stopped_by.reason for one in self._tasks.progress.values() if one.stopped_by is not None}
 
     def _may_send(self, shard: str) -> bool:
         """Whether something may be sent in a shard at this moment: not once its lock in the bucket may be another's."""
@@ -270,6 +302,7 @@ class Run:
             settings=settings,
             opens_at=self._on_the_clock(self._opens_at, float("-inf")),
             deadline=self._on_the_clock(self._deadline, float("inf")),
+            at_wave_end=self._pauses.flush,
             clock=self._clock,
         )
 
@@ -336,6 +369,8 @@ class Run:
         is_cut = bool(progress.outcomes[Outcome.NOT_STARTED] or progress.cut_short)
         status = stop.status if stop and is_cut else RunStatus.FINISHED
         reason = stop.reason if stop and is_cut else None
+        if progress.stopped_by is not None:
+            status, reason = progress.stopped_by.status, progress.stopped_by.reason
         if progress.problem is not None:
             status, reason = RunStatus.UNREACHABLE, progress.problem.reason
 

@@ -153,6 +153,9 @@ class ToyExecutor:
     def stop(self, stop: Stop, *, hurry: bool = False) -> None:  # noqa: ARG002 - an Executor's
         self.stops.append(stop)
 
+    def stop_shard(self, shard: str, stop: Stop) -> None:
+        """No shard of this one is halted alone."""
+
     def behave(self) -> None:
         """From now on everything goes well."""
         self._answers = {}
