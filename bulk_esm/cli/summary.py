@@ -123,6 +123,8 @@ def _rollout_lines(job: Job, waves: Sequence[int]) -> Iterator[str]:
         yield f"in {len(waves)} waves: {sizes}{soak}"
         if job.waves.confirm_waves:
             yield "asked between waves: you"
+        if job.waves.approve_waves:
+            yield "each wave but the first waits for: bulk-esm approve RUN"
     asked = [*(f"alarm {name}" for name in job.waves.alarm), *(f"gate {command!r}" for command in job.waves.gate)]
     if asked:
         interval = format_duration(job.waves.gate_interval)

@@ -72,6 +72,7 @@ class Worker:
         self._clock = clock or Clock()
         self._shards = OpenShards(sessions or Sessions(), clock=self._clock)
         self._stop: Stop | None = None
+        self._is_held = False
         self._running: dict[str, _Running] = {}
         self._looking: set[anyio.CancelScope] = set()
 
@@ -89,13 +90,14 @@ class Worker:
         self._shards.adopt(shard, connection)
 
     def begin(self, budget: Budget | None) -> None:
-        """Begin a run: a stop of the one before is over.
+        """Begin a run: a stop or a hold of the one before is over.
 
         Args:
             budget: the failure budget that all that is carried out here shares; if None, each has what is left of it.
         """
         self.budget = budget
         self._stop = None
+        self._is_held = False
 
     def stop(self, stop: Stop, *, hurry: bool = False) -> None:
         """Send nothing more, now or later; what was accepted is still waited for.
@@ -109,6 +111,16 @@ class Worker:
             running.engine.stop(stop, hurry=hurry)
         for scope in list(self._looking):
             scope.cancel()
+
+    def hold(self, *, is_held: bool) -> None:
+        """Send nothing for now, or go on; what was accepted is waited for meanwhile.
+
+        Args:
+            is_held: whether to send nothing.
+        """
+        self._is_held = is_held
+        for running in list(self._running.values()):
+            running.engine.hold(is_held=is_held)
 
     def status(self, shard: str) -> ShardStatus | None:
         """How the carrying out in a shard stands now; None if there is none.
@@ -322,6 +334,7 @@ class Worker:
 
         self._running[shard.name] = _Running(engine, connection.control_plane)
         try:
+            engine.hold(is_held=self._is_held)
             if self._stop is not None:
                 engine.stop(self._stop)
             async with task_group() as tasks:

@@ -105,6 +105,9 @@ class Sender:
     def stop(self, stop: Stop, *, hurry: bool = False) -> None:  # noqa: ARG002 - an Executor's
         self._stopped = stop
 
+    def hold(self, *, is_held: bool) -> None:
+        pass
+
 
 @pytest.fixture
 def portal() -> Iterator[BlockingPortal]:
