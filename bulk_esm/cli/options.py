@@ -249,6 +249,9 @@ class WaveOptions:
     ] = 600.0
     on_inconclusive: Annotated[Literal["halt", "go"], Parameter(help="What to do if it is so even then.")] = "halt"
     confirm_waves: Annotated[bool, Parameter(help="Ask before each wave but the first.")] = False
+    approve_waves: Annotated[
+        bool, Parameter(help="Before each wave but the first, wait for bulk-esm approve RUN: needs no terminal.")
+    ] = False
     on_halt: Annotated[
         Literal["stop", "rollback"], Parameter(help="What to do when it halts: rollback puts back what it changed.")
     ] = "stop"

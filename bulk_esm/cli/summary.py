@@ -148,6 +148,8 @@ def _rollout_lines(job: Job, waves: Sequence[int]) -> Iterator[str]:
         yield f"in {len(waves)} waves: {sizes}{soak}"
         if job.waves.confirm_waves:
             yield "asked between waves: you"
+        if job.waves.approve_waves:
+            yield "each wave but the first waits for: bulk-esm approve RUN"
     asked = [f"alarm {name}" for name in job.waves.alarm]
     asked += [f"alarm {name} of each shard" for name in job.waves.shard_alarm]
     asked += [f"calendar {name}" for name in job.waves.calendar]

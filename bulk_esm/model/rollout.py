@@ -33,6 +33,7 @@ class RolloutSettings(Checked, frozen=True, kw_only=True):
         inconclusive_for_s: how long a gate may be inconclusive, in seconds.
         on_inconclusive: what to do then.
         confirm_waves: whether to ask before each wave but the first.
+        approve_waves: whether each wave but the first waits until somebody approves it.
         on_halt: whether to put back what the run did when it halts.
         ramp_s: the time over which the updates are spread, in seconds.
         max_per_second: requests/s in each shard; None of older versions.
@@ -58,6 +59,7 @@ class RolloutSettings(Checked, frozen=True, kw_only=True):
     inconclusive_for_s: Seconds = 600.0
     on_inconclusive: OnInconclusive = "halt"
     confirm_waves: bool = False
+    approve_waves: bool = False
     on_halt: OnHalt = "stop"
     ramp_s: Seconds = 0.0
     max_per_second: AboveZero | None = None
