@@ -16,7 +16,7 @@ from bulk_esm.cli.configured import as_recorded
 from bulk_esm.cli.damages import tell_of_damages
 from bulk_esm.cli.exit_codes import exit_code
 from bulk_esm.cli.fleet_options import FleetOptions
-from bulk_esm.cli.guards import check_account, check_alarms, check_losses, check_size
+from bulk_esm.cli.guards import check_account, check_alarms, check_losses, check_size, check_watches
 from bulk_esm.cli.job import Job
 from bulk_esm.cli.looking import looking
 from bulk_esm.cli.opening import locked
@@ -29,6 +29,7 @@ from bulk_esm.cli.selection_text import unmatched_lines
 from bulk_esm.cli.shards_text import groups_lines, shard_problem_lines, shards_text
 from bulk_esm.cli.streams import say
 from bulk_esm.cli.summary import PLAN_COLUMNS, how_it_goes, pace_of, plan_row, plan_summary
+from bulk_esm.cli.watches import watch_lines
 from bulk_esm.engine.endings import Ending
 from bulk_esm.errors import RefusedError
 from bulk_esm.executors.tasks import ShardEnd
@@ -36,8 +37,10 @@ from bulk_esm.model.plan import Action
 from bulk_esm.model.records import Intent, RunStatus
 from bulk_esm.model.shard import Shard
 from bulk_esm.model.slices import slices_of
+from bulk_esm.model.watching import Watch
 from bulk_esm.model.waves import parse_waves
 from bulk_esm.runs.planning import PlanContext, RunPlan
+from bulk_esm.runs.watched import Watched
 from bulk_esm.shards.order import parse_shard_order
 from bulk_esm.store.run_files import RunFiles
 
@@ -97,11 +100,16 @@ async def change(
             return code
         look(plan)
         _show(bulk, plan, job, groups)
+        watches = tuple(map(Watch.parse, job.waves.watch))
+        watched = Watched(watches, ((item, 1) for item in (plan.items() if watches else ())))
+        for line in watch_lines(watches, watched, job.rollout(updates=plan.updates)):
+            say(line, quiet=job.output.quiet)
         _guard(plan, job, fleet)
         if job.run.dry_run:
             return code
         _refuse_blocked(plan, job)
         await check_alarms(bulk, job.waves.alarm)
+        await check_watches(bulk, watches, watched)
         if plan.updates and not job.run.yes:
             accounts = {entry.shard.account_id for entry in plan.entries if entry.updates}
             await require_consent(_question(bulk, plan), updates=plan.updates, accounts=len(accounts))

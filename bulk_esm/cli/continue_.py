@@ -52,7 +52,7 @@ def continue_command(
     from bulk_esm.cli.change import outwait, tell_of_transition
     from bulk_esm.cli.damages import tell_of_damages
     from bulk_esm.cli.exit_codes import exit_code
-    from bulk_esm.cli.guards import check_account, check_alarms
+    from bulk_esm.cli.guards import check_account
     from bulk_esm.cli.hours import Hours
     from bulk_esm.cli.looking import looking
     from bulk_esm.cli.opening import locked, with_bulk
@@ -100,7 +100,7 @@ def continue_command(
                 return exit_code(record, problems)
             most_failures = None if budget is None else budget.of(rest.updates)
             rest.rollout(most_failures)  # refused before one is asked
-            await check_alarms(bulk, record.rollout.alarms)
+            await _check_gates(bulk, files, record)
             if rest.to_send and not yes:
                 await require_consent(_question(bulk, record, rest), updates=rest.to_send, accounts=rest.accounts_left)
             run = rest.begin(
@@ -116,6 +116,17 @@ def continue_command(
 
     # A cluster that is gone is a reason to continue a run.
     return with_bulk(pace, fleet, work, runs_dir=place, files=files, may_do_without_cluster=not asks_for_cluster)
+
+
+async def _check_gates(bulk: BulkEsm, files: RunFiles, record: RunRecord) -> None:
+    from bulk_esm.cli.guards import check_alarms, check_watches
+    from bulk_esm.model.watching import Watch
+    from bulk_esm.runs.watched import Watched
+
+    await check_alarms(bulk, record.rollout.alarms)
+    if watches := tuple(map(Watch.parse, record.rollout.watch)):
+        items = (item for shard in files.planned() for item in files.shard(shard).plan().items)
+        await check_watches(bulk.of_run(files), watches, Watched(watches, ((item, 1) for item in items)))
 
 
 def _fleet_of(files: RunFiles, record: RunRecord, fleet: FleetOptions) -> FleetOptions:
@@ -139,6 +150,7 @@ def _refuse_what_makes_no_sense(
     from bulk_esm.cli.job import (
         refuse_gates,
         refuse_no_account,
+        refuse_watches,
         refuse_waves_without_terminal,
         refuse_without_terminal,
     )
@@ -161,6 +173,7 @@ def _refuse_what_makes_no_sense(
     if (other := put_back_since(record, beside)) is not None:
         raise RefusedError(f"{record.run_id} was put back by {other.run_id} since: plan the change anew")
     refuse_gates(record.rollout.gates)
+    refuse_watches(record.rollout.watch)
     if not dry_run:
         refuse_without_terminal(RunOptions(yes=yes))
         if record.rollout.confirm_waves:

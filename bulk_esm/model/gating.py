@@ -18,9 +18,11 @@ class Inconclusive(msgspec.Struct, frozen=True):
 
     Attributes:
         reason: why.
+        needs_s: how long it takes in any case before it could tell, in seconds; only then it is inconclusive.
     """
 
     reason: str
+    needs_s: float = 0.0
 
 
 GateAnswer = str | Inconclusive | None  # why the run must halt; or that it cannot be told; or that all is well
@@ -74,7 +76,7 @@ def judged(
         return WELL
     if not isinstance(answer, Inconclusive):
         return Judgement(step=Step.HALT, reason=answer)
-    since = asked_at if since is None else since
+    since = asked_at + answer.needs_s if since is None or answer.needs_s else since
     if now - since < most_s:
         return Judgement(step=Step.WAIT, reason=answer.reason, since=since)
     step = Step.HALT if then == "halt" else Step.GO

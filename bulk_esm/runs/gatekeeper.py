@@ -35,6 +35,7 @@ class Gatekeeper:
         self._settings = settings
         self._clock = clock
         self._since: dict[int, float | None] = {}
+        self._told: set[int] = set()
 
     async def ask(self, end: WaveEnd) -> Judgement:
         """Ask all gates, or as many as let it pass.
@@ -87,9 +88,12 @@ class Gatekeeper:
             most_s=self._settings.inconclusive_for_s,
             then=self._settings.on_inconclusive,
         )
-        if judgement.since is not None and self._since.get(number) is None:  # told once, and not at each interval
-            log.warning("gate_cannot_tell", reason=judgement.reason, most_s=self._settings.inconclusive_for_s)
         self._since[number] = judgement.since
+        if judgement.since is None:
+            self._told.discard(number)
+        elif judgement.since <= self._clock.monotonic() and number not in self._told:
+            self._told.add(number)  # told once, and not at each interval
+            log.warning("gate_cannot_tell", reason=judgement.reason, most_s=self._settings.inconclusive_for_s)
         log.info(
             "gate_answered",
             wave=end.wave,

@@ -1,0 +1,134 @@
+"""`--watch`: the gate that it makes, and what a person reads of it before a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from bulk_esm.bulk import BulkEsm
+from bulk_esm.cli.durations import format_duration
+from bulk_esm.cli.streams import say
+from bulk_esm.gates.expressions import read_expressions
+from bulk_esm.gates.metrics import LOOKS_EVERY_S, MetricGate, WatchSettings
+from bulk_esm.model.exposure import Exposure
+from bulk_esm.model.measures import USD_PER_METRIC
+from bulk_esm.model.rollout import RolloutSettings
+from bulk_esm.model.spending import RUN_ALPHA
+from bulk_esm.model.watching import MOST_SIDE, Watch, least_wait_s
+from bulk_esm.runs.run import Run
+from bulk_esm.runs.shard_metrics import ShardMetrics
+from bulk_esm.runs.watched import Watched
+
+_AN_HOUR_S = 3600.0
+_PLURALS = {"function": "functions", "queue": "queues", "mapping": "mappings", "account": "accounts"}
+
+
+def metric_gate(bulk: BulkEsm, watches: Sequence[Watch], watched: Watched, settings: WatchSettings) -> MetricGate:
+    """Make the gate.
+
+    Args:
+        bulk: the shards.
+        watches: what is watched.
+        watched: who is changed.
+        settings: what else there is to know of the run.
+
+    Raises:
+        UsageError: a file that a watch names makes no sense.
+    """
+    fleet = bulk.fleet
+    return MetricGate(
+        watches,
+        ShardMetrics(bulk.home, fleet.shards, fleet.reach, is_named=fleet.is_named),
+        watched.of,
+        settings,
+        tell=say,
+        expressions=read_expressions(watches),
+        clock=fleet.clock,
+    )
+
+
+def gate_of(bulk: BulkEsm, run: Run, watches: Sequence[Watch]) -> tuple[MetricGate, Watched]:
+    """Make the gate of a run that is ready, and what counts its results.
+
+    Args:
+        bulk: the shards that all starts from.
+        run: the run.
+        watches: what is watched.
+
+    Raises:
+        UsageError: a file that a watch names makes no sense.
+        RunFolderError: the run's files cannot be read.
+    """
+    record = run.record
+    watched = Watched(watches, run.planned(), run.files.results() if record.continued_at else ())
+    settings = WatchSettings(
+        began_at=datetime.fromisoformat(record.started_at),
+        bakes=record.rollout.bake_s > 0,
+        attempt=max(1, len(record.invocations)),
+    )
+    return metric_gate(bulk.of_run(run.files), watches, watched, settings), watched
+
+
+def watch_lines(watches: Sequence[Watch], watched: Watched, rollout: RolloutSettings) -> Iterator[str]:
+    """What is watched, of whom, what that costs, and how long a soak must be for it to tell anything.
+
+    Args:
+        watches: what is watched.
+        watched: who would be changed.
+        rollout: how it is to go.
+    """
+    if not watches:
+        return
+    for watch in watches:
+        yield from _lines_of(watch, watched.of(watch))
+    metrics = sum(_metrics(watch, watched.of(watch)) for watch in watches)
+    usd = metrics * USD_PER_METRIC * _AN_HOUR_S / LOOKS_EVERY_S
+    yield f"at most {metrics:,} metrics a minute are asked for, for about {usd:.2f} USD an hour; none of Lambda's quota"
+    least_s = least_wait_s(watches)
+    least = format_duration(least_s)
+    yield f"before {least} have passed after its last update nothing can be told of a wave: the next waits for that"
+    if rollout.waves and rollout.soak_s < least_s:
+        yield f"warning: --soak {format_duration(rollout.soak_s)} is less than these {least}: it soaks so long"
+    if not rollout.bake_s:
+        wave = "the last wave" if rollout.waves else "what is done"
+        yield f"warning: without a bake {wave} is not watched to its end: say --bake {least_s / 60:.0f}m"
+
+
+def _lines_of(watch: Watch, exposure: Exposure) -> Iterator[str]:
+    if watch.measure is None:
+        yield f"watched: {watch.text}, at home"
+        return
+    count = len(exposure.standings)
+    of = f"{count:,} {_PLURALS[exposure.measure.of]}"
+    against = ""
+    if watch.compares:
+        against = (
+            ", against those not changed yet and before the run (Mann-Whitney; in a run in which nothing is wrong it "
+            f"halts with {RUN_ALPHA:.0%} at most)"
+        )
+    yield f"watched: {watch.text} of {of}{against}"
+    notes = {
+        f"have other triggers in this plan that are left as they are ({_OTHERS})": exposure.shared,
+        "have mappings in several waves, and count from their first": exposure.in_several_waves,
+    }
+    for what, some in notes.items():
+        if some and exposure.measure.of != "account":
+            yield f"  {some:,} of them {what}"
+    if exposure.moved:
+        yield f"  {exposure.moved:,} mappings get another function: of these nothing can be told"
+    if exposure.without:
+        yield f"  {exposure.without:,} mappings have nothing of this to be watched by"
+    if count > MOST_SIDE:
+        yield f"  of more than {MOST_SIDE} that are changed, or not yet, {MOST_SIDE} are drawn"
+
+
+_OTHERS = "of triggers beyond it nothing is known"
+
+
+def _metrics(watch: Watch, exposure: Exposure) -> int:
+    """At its dearest: as many changed as not."""
+    count = len(exposure.standings)
+    half = max(1, count // 2)
+    return (
+        watch.metrics(changed=half, control=count - half) if watch.compares else watch.metrics(changed=count, control=0)
+    )
