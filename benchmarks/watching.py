@@ -52,6 +52,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
         per_minute: invocations of each function.
         share: of them that fail.
         changed_share: of them that fail, once it is changed.
+        harmed_from: the first wave whose functions are harmed.
         spread: how far functions' own shares are from that, as a standard deviation of their logarithm.
         trend: by how much of itself each share has risen an hour after the run began, of all functions alike.
     """
@@ -63,6 +64,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     per_minute: int = 100
     share: float = 0.01
     changed_share: float = 0.01
+    harmed_from: int = 1
     spread: float = 0.0
     trend: float = 0.0
 
@@ -136,7 +138,7 @@ class Halt(msgspec.Struct, frozen=True):
     """When a run halted.
 
     Attributes:
-        wave: in or after which wave; one more than there are for the bake.
+        wave: after which wave; after the last that is in the bake.
         reason: in the gate's words.
     """
 
@@ -160,7 +162,7 @@ async def rollout(trial: Trial, seed: int) -> Halt | None:
         watches,
         source,
         watched.of,
-        WatchSettings(began_at=_BEGAN_AT, bakes=True),
+        WatchSettings(began_at=_BEGAN_AT),
         tell=print,
         clock=Clock(monotonic=source.elapsed_s, now=lambda: source.now),
     )
@@ -170,7 +172,8 @@ async def rollout(trial: Trial, seed: int) -> Halt | None:
             ended_at = source.now.isoformat()
             for exposure in watched.exposures.values():
                 exposure.end(_result(item, number, ended_at))
-            source.changed[_name(item)] = int(source.now.timestamp() // _MINUTE_S) + 1
+            if number >= trial.harmed_from:
+                source.changed[_name(item)] = int(source.now.timestamp() // _MINUTE_S) + 1
         is_last = number == len(waves)
         minutes = trial.bake_minutes if is_last else trial.soak_minutes
         stage: Stage = "bake" if is_last else "between"
@@ -179,7 +182,7 @@ async def rollout(trial: Trial, seed: int) -> Halt | None:
         while True:  # a soak lasts until all gates are well
             answer = await gate.check(end)
             if isinstance(answer, str):
-                return Halt(number + is_last, answer)
+                return Halt(number, answer)
             if looked >= minutes and not isinstance(answer, Inconclusive):
                 break
             source.now += timedelta(minutes=1)
@@ -223,10 +226,13 @@ def _result(item: PlanItem, wave: int, ended_at: str) -> Result:
 
 TRIALS: Final[Mapping[str, Trial]] = {
     "harm": Trial(changed_share=0.04),
-    "harm, functions that differ": Trial(changed_share=0.04, spread=0.5, trend=0.5),
+    "harm, from the second wave on": Trial(changed_share=0.04, harmed_from=2),
+    "harm, in the last wave alone": Trial(changed_share=0.04, harmed_from=4),
+    "harm, functions that differ, a rise of a half in an hour": Trial(changed_share=0.04, spread=0.5, trend=0.5),
     "none": Trial(),
     "none, functions that differ": Trial(spread=0.5),
-    "none, functions that differ and a rise of a fifth in an hour": Trial(spread=0.5, trend=0.2),
+    "none, functions that differ, a rise of a fifth in an hour": Trial(spread=0.5, trend=0.2),
+    "none, functions that differ, a rise of a half in an hour": Trial(spread=0.5, trend=0.5),
     "none, long": Trial(soak_minutes=60, bake_minutes=60),
 }
 

@@ -102,14 +102,14 @@ async def change(
         _show(bulk, plan, job, groups)
         watches = tuple(map(Watch.parse, job.waves.watch))
         watched = Watched(watches, ((item, 1) for item in (plan.items() if watches else ())))
-        for line in watch_lines(watches, watched, job.rollout(updates=plan.updates)):
+        for line in watch_lines(watched, job.rollout(updates=plan.updates)):
             say(line, quiet=job.output.quiet)
         _guard(plan, job, fleet)
         if job.run.dry_run:
             return code
         _refuse_blocked(plan, job)
         await check_alarms(bulk, job.waves.alarm)
-        await check_watches(bulk, watches, watched)
+        await check_watches(bulk, watched)
         if plan.updates and not job.run.yes:
             accounts = {entry.shard.account_id for entry in plan.entries if entry.updates}
             await require_consent(_question(bulk, plan), updates=plan.updates, accounts=len(accounts))

@@ -126,7 +126,7 @@ async def _check_gates(bulk: BulkEsm, files: RunFiles, record: RunRecord) -> Non
     await check_alarms(bulk, record.rollout.alarms)
     if watches := tuple(map(Watch.parse, record.rollout.watch)):
         items = (item for shard in files.planned() for item in files.shard(shard).plan().items)
-        await check_watches(bulk.of_run(files), watches, Watched(watches, ((item, 1) for item in items)))
+        await check_watches(bulk.of_run(files), Watched(watches, ((item, 1) for item in items)))
 
 
 def _fleet_of(files: RunFiles, record: RunRecord, fleet: FleetOptions) -> FleetOptions:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from bulk_esm.bulk import BulkEsm
 from bulk_esm.cli.durations import format_duration
@@ -10,14 +10,13 @@ from bulk_esm.cli.job import Job
 from bulk_esm.cli.options import GuardOptions
 from bulk_esm.cli.output import tail_of
 from bulk_esm.cli.streams import say
-from bulk_esm.cli.watches import metric_gate
 from bulk_esm.errors import RefusedError, ServiceError
 from bulk_esm.gates.alarm import AlarmGate
 from bulk_esm.gates.metrics import WatchSettings
 from bulk_esm.model.gating import Inconclusive
 from bulk_esm.model.losses import loss_lines, losses, within
 from bulk_esm.model.plan import PlanItem
-from bulk_esm.model.watching import Watch
+from bulk_esm.runs.metric_gate import metric_gate
 from bulk_esm.runs.watched import Watched
 
 
@@ -53,20 +52,20 @@ async def check_alarms(bulk: BulkEsm, alarms: tuple[str, ...]) -> None:
         raise RefusedError(f"{reason}; nothing was sent")
 
 
-async def check_watches(bulk: BulkEsm, watches: Sequence[Watch], watched: Watched) -> None:
+async def check_watches(bulk: BulkEsm, watched: Watched) -> None:
     """Refuse to begin where what is watched cannot be read, or does not hold.
 
     Args:
         bulk: the shards.
-        watches: what is watched.
-        watched: who would be changed.
+        watched: what is watched, and who would be changed.
 
     Raises:
         RefusedError: it cannot be, or does not.
     """
-    if not watches:
+    if not watched.watches:
         return
-    answer = await metric_gate(bulk, watches, watched, WatchSettings(began_at=bulk.fleet.clock.now())).check(None)
+    settings = WatchSettings(began_at=bulk.fleet.clock.now())
+    answer = await metric_gate(bulk.home, bulk.fleet, watched, settings, tell=say).check(None)
     if answer is not None:
         reason = answer.reason if isinstance(answer, Inconclusive) else answer
         raise RefusedError(f"{reason}; nothing was sent")

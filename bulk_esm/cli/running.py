@@ -25,7 +25,6 @@ from bulk_esm.cli.signals import heard
 from bulk_esm.cli.streams import pass_on, say
 from bulk_esm.cli.summary import RESULT_COLUMNS, result_row
 from bulk_esm.cli.telling import tell_summary
-from bulk_esm.cli.watches import gate_of
 from bulk_esm.errors import BulkEsmError
 from bulk_esm.gates.gate import WaveEnd
 from bulk_esm.gates.opening import GateContext, open_gates
@@ -33,7 +32,6 @@ from bulk_esm.logs import get_logger
 from bulk_esm.model.events import MappingEnded, RunEvent
 from bulk_esm.model.records import Intent, RunRecord, RunStatus
 from bulk_esm.model.result import Outcome
-from bulk_esm.model.watching import Watch
 from bulk_esm.observers.observer import Observer
 from bulk_esm.runs.invoking import started_earlier
 from bulk_esm.runs.run import Run
@@ -158,8 +156,7 @@ async def _carried_out(
     """Carry it out, and hand over what ended it: carried past the task groups, which would wrap it."""
     failure: BulkEsmError | None = None
     record = run.record
-    watches = tuple(map(Watch.parse, record.rollout.watch))
-    metric_gate, watched = gate_of(bulk, run, watches) if watches else (None, None)
+    metric_gate, watched = bulk.watching(run, tell=say) if record.rollout.watch else (None, None)
     observers = [*observers, *filter(None, [watched])]
     context = GateContext(
         run_id=record.run_id,

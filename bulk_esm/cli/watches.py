@@ -1,82 +1,30 @@
-"""`--watch`: the gate that it makes, and what a person reads of it before a run."""
+"""What a person reads of `--watch` before a run."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from datetime import datetime
+from collections.abc import Iterator
 
-from bulk_esm.bulk import BulkEsm
 from bulk_esm.cli.durations import format_duration
-from bulk_esm.cli.streams import say
-from bulk_esm.gates.expressions import read_expressions
-from bulk_esm.gates.metrics import LOOKS_EVERY_S, MetricGate, WatchSettings
+from bulk_esm.gates.metrics import LOOKS_EVERY_S
 from bulk_esm.model.exposure import Exposure
 from bulk_esm.model.measures import USD_PER_METRIC
 from bulk_esm.model.rollout import RolloutSettings
 from bulk_esm.model.spending import RUN_ALPHA
 from bulk_esm.model.watching import MOST_SIDE, Watch, least_wait_s
-from bulk_esm.runs.run import Run
-from bulk_esm.runs.shard_metrics import ShardMetrics
 from bulk_esm.runs.watched import Watched
 
 _AN_HOUR_S = 3600.0
 _PLURALS = {"function": "functions", "queue": "queues", "mapping": "mappings", "account": "accounts"}
 
 
-def metric_gate(bulk: BulkEsm, watches: Sequence[Watch], watched: Watched, settings: WatchSettings) -> MetricGate:
-    """Make the gate.
-
-    Args:
-        bulk: the shards.
-        watches: what is watched.
-        watched: who is changed.
-        settings: what else there is to know of the run.
-
-    Raises:
-        UsageError: a file that a watch names makes no sense.
-    """
-    fleet = bulk.fleet
-    return MetricGate(
-        watches,
-        ShardMetrics(bulk.home, fleet.shards, fleet.reach, is_named=fleet.is_named),
-        watched.of,
-        settings,
-        tell=say,
-        expressions=read_expressions(watches),
-        clock=fleet.clock,
-    )
-
-
-def gate_of(bulk: BulkEsm, run: Run, watches: Sequence[Watch]) -> tuple[MetricGate, Watched]:
-    """Make the gate of a run that is ready, and what counts its results.
-
-    Args:
-        bulk: the shards that all starts from.
-        run: the run.
-        watches: what is watched.
-
-    Raises:
-        UsageError: a file that a watch names makes no sense.
-        RunFolderError: the run's files cannot be read.
-    """
-    record = run.record
-    watched = Watched(watches, run.planned(), run.files.results() if record.continued_at else ())
-    settings = WatchSettings(
-        began_at=datetime.fromisoformat(record.started_at),
-        bakes=record.rollout.bake_s > 0,
-        attempt=max(1, len(record.invocations)),
-    )
-    return metric_gate(bulk.of_run(run.files), watches, watched, settings), watched
-
-
-def watch_lines(watches: Sequence[Watch], watched: Watched, rollout: RolloutSettings) -> Iterator[str]:
+def watch_lines(watched: Watched, rollout: RolloutSettings) -> Iterator[str]:
     """What is watched, of whom, what that costs, and how long a soak must be for it to tell anything.
 
     Args:
-        watches: what is watched.
-        watched: who would be changed.
+        watched: what is watched, and who would be changed.
         rollout: how it is to go.
     """
+    watches = watched.watches
     if not watches:
         return
     for watch in watches:

@@ -57,12 +57,10 @@ class WatchSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         began_at: when the run began: before that nothing was changed.
-        bakes: whether there is a bake.
         attempt: the how manieth command carries the run out, from 1.
     """
 
     began_at: datetime
-    bakes: bool = False
     attempt: int = 1
 
 
@@ -104,7 +102,7 @@ class MetricGate:
         self._clock = clock or Clock()
         self._began = int(settings.began_at.timestamp() // MINUTE_S)
         self._comparing = sum(watch.compares for watch in watches)
-        self._looks: Counter[tuple[str, int]] = Counter()
+        self._looks: Counter[tuple[str, int, bool]] = Counter()
         self._before: dict[MetricQuery, Mapping[int, float]] = {}
         self._limits: dict[Place, float] = {}
         self._found: list[GateAnswer] = []
@@ -251,18 +249,33 @@ class MetricGate:
             points = f"{len(pooled[0])} since and {len(pooled[1])} before the run"
             return Inconclusive(f"--watch {watch.text}: too few minutes have points: {points}")
         left_out = {**sides.left_out, "without traffic": len(changed) - len(lively)}
-        return self._judged(watch, found, end, sizes=(len(lively), len(unlively)), left_out=left_out)
+        return self._judged(
+            watch,
+            found,
+            end,
+            sees_all=end.stage in _HOLDS and len(cohort) == len(sides.changed),
+            sizes=(len(lively), len(unlively)),
+            left_out=left_out,
+        )
 
     def _judged(
-        self, watch: Watch, found: Comparison, end: WaveEnd, *, sizes: tuple[int, int], left_out: Mapping[str, int]
+        self,
+        watch: Watch,
+        found: Comparison,
+        end: WaveEnd,
+        *,
+        sees_all: bool,
+        sizes: tuple[int, int],
+        left_out: Mapping[str, int],
     ) -> str | None:
-        stage = end.waves + 1 if end.stage == "bake" else max(1, end.wave)
-        self._looks[watch.text, stage] += 1
-        look = self._looks[watch.text, stage]
+        stage = max(1, end.wave)  # the last wave's is the bake's
+        self._looks[watch.text, stage, sees_all] += 1
+        look = self._looks[watch.text, stage, sees_all]
         most = allowed(
             watches=self._comparing,
-            stages=end.waves + self._settings.bakes,
+            waves=end.waves,
             look=look,
+            sees_all=sees_all,
             attempt=self._settings.attempt,
         )
         log.info(

@@ -10,7 +10,7 @@ from bulk_esm.clock import Clock
 from bulk_esm.engine.task_groups import task_group
 from bulk_esm.gates.gate import Gate, WaveEnd
 from bulk_esm.logs import get_logger
-from bulk_esm.model.gating import Judgement, Step, combined, judged
+from bulk_esm.model.gating import Inconclusive, Judgement, Step, combined, judged
 from bulk_esm.model.rollout import RolloutSettings
 
 log: Final = get_logger("run")
@@ -89,10 +89,10 @@ class Gatekeeper:
             then=self._settings.on_inconclusive,
         )
         self._since[number] = judgement.since
-        if judgement.since is None:
+        if not isinstance(answer, Inconclusive):
             self._told.discard(number)
-        elif judgement.since <= self._clock.monotonic() and number not in self._told:
-            self._told.add(number)  # told once, and not at each interval
+        elif not answer.needs_s and number not in self._told:
+            self._told.add(number)  # told once, and not at each interval; nor what must be waited for in any case
             log.warning("gate_cannot_tell", reason=judgement.reason, most_s=self._settings.inconclusive_for_s)
         log.info(
             "gate_answered",

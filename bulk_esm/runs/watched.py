@@ -16,7 +16,12 @@ _COMES_AGAIN = frozenset({Outcome.NOT_STARTED, Outcome.TIMED_OUT})
 
 
 class Watched:
-    """Who is changed by a run, for each watch. As an observer it counts what ends."""
+    """Who is changed by a run, for each watch. As an observer it counts what ends.
+
+    Attributes:
+        watches: what is watched.
+        exposures: who is changed, by what is measured.
+    """
 
     def __init__(
         self,
@@ -31,6 +36,7 @@ class Watched:
             items: the plan's lines, each with its wave, from 1; None where nothing is sent.
             results: of a run that is continued, those so far.
         """
+        self.watches = watches
         self.exposures = {measure: Exposure(measure) for measure in map(_measure_of, watches)}
         for item, wave in items:
             for exposure in self.exposures.values():

@@ -164,7 +164,7 @@ async def test_what_comes_over_all_functions_does_not_halt() -> None:
 
 
 async def test_without_control_before_and_after_are_left() -> None:
-    world = World("errors", bakes=True)
+    world = World("errors")
     world.change(*range(5))
     world.shares = {f"f{number}": 0.04 for number in range(5)}
     _, answer = await waited_for(world, "bake", 2)
@@ -267,7 +267,7 @@ async def test_without_points_before_a_run_it_is_only_told() -> None:
 
 
 async def test_functions_without_traffic_are_said() -> None:
-    world = World("errors", bakes=True)
+    world = World("errors")
     world.silent = {"f1"}
     world.shares["f0"] = 0.04
     world.change(0, 1)
@@ -305,7 +305,7 @@ async def test_nothing_to_watch_is_refused() -> None:
 
 async def test_a_look_costs_less_the_more_there_were() -> None:
     """A run that looks for hours and finds nothing does not halt of that alone."""
-    world = World("errors", bakes=True)
+    world = World("errors")
     world.change(*range(5))
     for _ in range(120):
         world.pass_minutes(1)
