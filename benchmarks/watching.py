@@ -1,6 +1,6 @@
 """How often `--watch` halts where something is wrong, and where nothing is: both rates, over many seeds.
 
-    ./.venv/bin/python -m benchmarks.watching [SEEDS]
+    ./.venv/bin/python benchmarks/watching.py [SEEDS]
 
 The gate is the one of a run (`bulk_esm/gates/metrics.py`), asked as a run asks it, by a clock of the trial's own; what
 it reads is generated. Each function has 100 invocations in a minute and errs in 1 % of them, give or take what its own
