@@ -109,7 +109,8 @@ async def change(
             return code
         _refuse_blocked(plan, job)
         await check_alarms(bulk, job.waves.alarm)
-        await check_watches(bulk, watched)
+        if plan.updates:
+            await check_watches(bulk, watched)
         if plan.updates and not job.run.yes:
             accounts = {entry.shard.account_id for entry in plan.entries if entry.updates}
             await require_consent(_question(bulk, plan), updates=plan.updates, accounts=len(accounts))

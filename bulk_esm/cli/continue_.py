@@ -209,6 +209,8 @@ def _summary(rest: RunRest, files: RunFiles) -> list[str]:
         )
     if rest.record.rollout.bake_s and (rest.left or rest.record.status is not RunStatus.FINISHED):
         lines.append(f"its bake of {format_duration(rest.record.rollout.bake_s)} begins anew when all is done")
+    if rest.left and rest.record.rollout.watch:
+        lines.append(f"watched: {', '.join(rest.record.rollout.watch)}")
     if rest.accepted_sometime:
         lines.append(
             f"when {rest.accepted_sometime:,} of the applied were accepted was not recorded before the end came: "

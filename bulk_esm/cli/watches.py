@@ -14,7 +14,6 @@ from bulk_esm.model.watching import MOST_SIDE, Watch, least_wait_s
 from bulk_esm.runs.watched import Watched
 
 _AN_HOUR_S = 3600.0
-_PLURALS = {"function": "functions", "queue": "queues", "mapping": "mappings", "account": "accounts"}
 
 
 def watch_lines(watched: Watched, rollout: RolloutSettings) -> Iterator[str]:
@@ -47,7 +46,7 @@ def _lines_of(watch: Watch, exposure: Exposure) -> Iterator[str]:
         yield f"watched: {watch.text}, at home"
         return
     count = len(exposure.standings)
-    of = f"{count:,} {_PLURALS[exposure.measure.of]}"
+    of = f"{count:,} {exposure.measure.named(count)}"
     against = ""
     if watch.compares:
         against = (

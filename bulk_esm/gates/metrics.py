@@ -6,50 +6,29 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from statistics import median
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import msgspec
 
 from bulk_esm.clock import Clock
 from bulk_esm.errors import BulkEsmError
 from bulk_esm.gates.gate import WaveEnd
+from bulk_esm.gates.metric_source import MetricSource
 from bulk_esm.logs import get_logger
-from bulk_esm.model.comparing import Comparison, Points, compare, level_of, share_of
+from bulk_esm.model.comparing import Comparison, Points, compare
 from bulk_esm.model.exposure import MINUTE_S, Exposure, Sides, drawn
 from bulk_esm.model.gating import GateAnswer, Inconclusive
+from bulk_esm.model.harm import reason_of
 from bulk_esm.model.measures import DELAY_S, Measure, MetricQuery, Place
-from bulk_esm.model.spending import RUN_ALPHA, allowed
-from bulk_esm.model.watching import MOST_SIDE, VALUE_POINTS, Watch
+from bulk_esm.model.pooling import has_points, overall, pooled
+from bulk_esm.model.spending import allowed
+from bulk_esm.model.watching import MOST_SIDE, VALUE_POINTS, Watch, longest_period
 
 log: Final = get_logger("gates")
 
 LOOKS_EVERY_S: Final = 60.0  # Lambda sends its metrics each minute: to ask more often costs money, and tells no more
 MOST_MINUTES: Final = 60  # before the run, and of what was after a change: the newest
 _HOLDS: Final = frozenset({"between", "bake"})
-
-
-class MetricSource(Protocol):
-    """Where metrics are read: in each account and Region with its own credentials."""
-
-    async def read(
-        self, queries: Sequence[MetricQuery], *, since: int, until: int
-    ) -> Mapping[MetricQuery, Mapping[int, float]]:
-        """Values by minute for each query.
-
-        Args:
-            queries: which.
-            since: the first minute, from the epoch.
-            until: the minute after the last.
-
-        Raises:
-            BulkEsmError: they cannot be read.
-        """
-
-    async def expression(self, queries: Sequence[Mapping[str, Any]], *, since: int, until: int) -> Sequence[float]:
-        """What an expression says, in the account and Region that all starts from; see `read`."""
-
-    async def limit(self, place: Place) -> float:
-        """How many invocations an account may have at once in a Region."""
 
 
 class WatchSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -177,42 +156,26 @@ class MetricGate:
         until = self._until
         since = until - VALUE_POINTS
         if watch.measure is None:
-            values = await self._source.expression(self._expressions[watch.file or ""], since=since, until=until)
+            queries = self._expressions[watch.file or ""]
+            since = min(since, until - 2 * longest_period(queries))  # one of them is whole
+            values = await self._source.expression(queries, since=since, until=until)
             found = median(values) if values else None
         else:
             exposure = self._exposure_of(watch)
             asked = self._queries(exposure, drawn(keys, MOST_SIDE))
             told = await self._read(asked.values(), since=since, until=until)
-            found = await self._value(watch.measure, exposure, asked, told, range(since, until))
+            scales = {key: await self._scale(watch.measure, exposure.standings[key].place) for key in asked}
+            found = overall(watch.measure, asked, told, scales)
         log.info("watch_looked", watch=watch.text, found=found, of=len(keys))
         if found is None:
-            return Inconclusive(f"--watch {watch.text}: there are no points of the last {VALUE_POINTS} minutes")
+            return Inconclusive(f"--watch {watch.text}: there are no points of the last {until - since} minutes")
         if watch.holds(found):
             return None
-        of = "" if watch.measure is None else f" of {len(keys):,} {_named(watch.measure, len(keys))}"
-        return f"--watch {watch.text}: it is {watch.shown(found)}{of}, over {VALUE_POINTS} minutes"
+        of = "" if watch.measure is None else f" of {len(keys):,} {watch.measure.named(len(keys))}"
+        return f"--watch {watch.text}: it is {watch.shown(found)}{of}, over {until - since} minutes"
 
-    async def _value(
-        self,
-        measure: Measure,
-        exposure: Exposure,
-        asked: Mapping[str, Sequence[MetricQuery]],
-        told: Mapping[MetricQuery, Points],
-        minutes: range,
-    ) -> float | None:
-        """A share of all; of times, and of an account's concurrency, the highest, each the median of its minutes."""
-        if measure.below:
-            above, below = (_sum_of(names, asked, told, minutes) for names in (measure.above, measure.below))
-            return above / below if below else None
-        found: list[float] = []
-        for key, queries in asked.items():
-            values = list(told[queries[0]].values())
-            if values:
-                scale = measure.scale
-                if measure.of == "account":
-                    scale = 1 / await self._limit(exposure.standings[key].place)
-                found.append(median(values) * scale)
-        return max(found, default=None)
+    async def _scale(self, measure: Measure, place: Place) -> float:
+        return 1 / await self._limit(place) if measure.of == "account" else measure.scale
 
     async def _limit(self, place: Place) -> float:
         if place not in self._limits:
@@ -229,25 +192,25 @@ class MetricGate:
         after = await self._read((*changed.values(), *control.values()), since=since, until=until)
         before = await self._read_before((*changed.values(), *control.values()))
         lively, unlively = (
-            {key: asked for key, asked in side.items() if _has_traffic(measure, asked, after, before)}
+            {key: asked for key, asked in side.items() if has_points(measure, asked, after, before)}
             for side in (changed, control)
         )
-        named = _named(measure, len(changed))
+        named = measure.named(len(changed))
         if not lively:
             return Inconclusive(
                 f"--watch {watch.text}: none of {len(changed):,} changed {named} has points before the run and since"
             )
         spans = range(since, until), range(self._began - MOST_MINUTES, self._began)
-        pooled = [
-            _pooled(measure, side, told, minutes) if side else None
+        points = [
+            pooled(measure, side, told, minutes) if side else None
             for side in (lively, unlively)
             for told, minutes in zip((after, before), spans, strict=True)
         ]
-        assert pooled[0] is not None and pooled[1] is not None  # noqa: S101, PT018 - there are some
-        found = compare(pooled[0], pooled[1], pooled[2], pooled[3])
+        since_then, once = points[0] or {}, points[1] or {}
+        found = compare(since_then, once, points[2], points[3])
         if found is None:
-            points = f"{len(pooled[0])} since and {len(pooled[1])} before the run"
-            return Inconclusive(f"--watch {watch.text}: too few minutes have points: {points}")
+            minutes = f"{len(since_then)} since and {len(once)} before the run"
+            return Inconclusive(f"--watch {watch.text}: too few minutes have points: {minutes}")
         left_out = {**sides.left_out, "without traffic": len(changed) - len(lively)}
         return self._judged(
             watch,
@@ -290,20 +253,7 @@ class MetricGate:
         )
         if found.p > most or not found.is_large:
             return None
-        measure = self._exposure_of(watch).measure
-        control = ""
-        if found.control_after is not None and found.control_before is not None:
-            control = (
-                f", and {watch.shown(found.control_before)} and then {watch.shown(found.control_after)} of "
-                f"{sizes[1]:,} not changed yet"
-            )
-        without = ", ".join(f"{count:,} {why}" for why, count in left_out.items() if count)
-        return (
-            f"--watch {watch.text}: {watch.shown(found.before)} before the run and {watch.shown(found.after)} now of "
-            f"{sizes[0]:,} changed {_named(measure, sizes[0])}{control} (medians of {found.points_before} and "
-            f"{found.points_after} minutes); p = {found.p:.1e} where {most:.1e} may be spent at look {look}, of "
-            f"{RUN_ALPHA:g} in all" + (f"; left out: {without}" if without else "")
-        )
+        return reason_of(watch, found, sizes=sizes, left_out=left_out, look=look, most=most)
 
     def _queries(self, exposure: Exposure, keys: Iterable[str]) -> dict[str, tuple[MetricQuery, ...]]:
         return {key: exposure.measure.queries(key, exposure.standings[key].place) for key in keys}
@@ -331,48 +281,3 @@ def _worst(answers: Sequence[GateAnswer]) -> GateAnswer:
             return answer
     cannot = [answer for answer in answers if isinstance(answer, Inconclusive)]
     return min(cannot, key=lambda answer: answer.needs_s, default=None)
-
-
-def _has_traffic(measure: Measure, asked: Sequence[MetricQuery], *windows: Mapping[MetricQuery, Points]) -> bool:
-    """Whether there is something to have a share of, or a value, in each window."""
-    telling = [query for query in asked if query.metric in (measure.below or measure.above)]
-    return all(
-        any(any(told[query].values()) if measure.below else told[query] for query in telling) for told in windows
-    )
-
-
-def _pooled(
-    measure: Measure,
-    side: Mapping[str, Sequence[MetricQuery]],
-    told: Mapping[MetricQuery, Points],
-    minutes: range,
-) -> Points:
-    if not measure.below:
-        found = level_of((told[queries[0]] for queries in side.values()), minutes)
-        return {minute: value * measure.scale for minute, value in found.items()}
-    above, below = (
-        [told[query] for queries in side.values() for query in queries if query.metric in names]
-        for names in (measure.above, measure.below)
-    )
-    return share_of(above, below, minutes)
-
-
-def _sum_of(
-    names: Sequence[str],
-    asked: Mapping[str, Sequence[MetricQuery]],
-    told: Mapping[MetricQuery, Points],
-    minutes: range,
-) -> float:
-    return sum(
-        value
-        for queries in asked.values()
-        for query in queries
-        if query.metric in names
-        for minute, value in told[query].items()
-        if minute in minutes
-    )
-
-
-def _named(measure: Measure, count: int) -> str:
-    name = {"function": "functions", "queue": "queues", "mapping": "mappings", "account": "accounts"}[measure.of]
-    return name[:-1] if count == 1 else name

@@ -21,7 +21,7 @@ from bulk_esm.model.result import Outcome, Result
 MINUTE_S = 60
 
 
-class Standing(msgspec.Struct):
+class Standing(msgspec.Struct, gc=False):
     """How one of them stands.
 
     Attributes:
@@ -94,6 +94,7 @@ class Exposure:
         self.moved = 0
         self.without = 0
         self._others: Counter[str] = Counter()
+        self._places: dict[Place, Place] = {}  # each once, and not for each of thousands
 
     def add(self, item: PlanItem, *, wave: int | None) -> None:
         """Count a line of the plan.
@@ -114,6 +115,7 @@ class Exposure:
         else:
             function = FunctionReference.parse(item.function_arn or "")
             place = (function.account_id, function.region)
+            place = self._places.setdefault(place, place)
             standing = self.standings.setdefault(key, Standing(place=place, waves=[]))
             standing.waves.append(wave)
             standing.is_sorted = False

@@ -77,6 +77,10 @@ class Measure(msgspec.Struct, frozen=True, kw_only=True):
         """All metrics that it takes, each once."""
         return tuple(dict.fromkeys((*self.above, *self.below)))
 
+    def named(self, count: int) -> str:
+        """What so many of those are called for which it is published."""
+        return self.of if count == 1 else f"{self.of}s"
+
     def key_of(self, item: PlanItem) -> str | None:
         """What it is published for of a planned mapping, such as its function's ARN; None if for nothing.
 

@@ -163,6 +163,16 @@ def check_expression(queries: Any) -> list[dict[str, Any]]:
     return found
 
 
+def longest_period(queries: Sequence[Mapping[str, Any]]) -> int:
+    """The longest period of queries, in whole minutes; 1 where none is said.
+
+    Args:
+        queries: MetricDataQueries.
+    """
+    found = [query.get("Period") or (query.get("MetricStat") or {}).get("Period") for query in queries]
+    return max((-(-period // int(_MINUTE_S)) for period in found if isinstance(period, int)), default=1)
+
+
 def _check_query(query: Mapping[str, Any], ids: Sequence[Any]) -> None:
     name = query.get("Id")
     if not isinstance(name, str) or not re.fullmatch(r"[a-z][A-Za-z0-9_]{0,254}", name):

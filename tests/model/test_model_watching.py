@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from bulk_esm import RolloutSettings, UsageError
 from bulk_esm.model.measures import MEASURES
-from bulk_esm.model.watching import Watch, check_expression, least_wait_s
+from bulk_esm.model.watching import Watch, check_expression, least_wait_s, longest_period
 
 
 def query(name: str, **more: object) -> dict[str, object]:
@@ -84,6 +84,13 @@ def test_whatever_is_written_is_read_or_refused(text: str) -> None:
 def test_an_expression() -> None:
     queries = [query("e1"), {"Id": "m1", "MetricStat": {}, "ReturnData": False}]
     assert check_expression({"MetricDataQueries": queries}) == check_expression(queries) == queries
+
+
+def test_the_longest_period_of_an_expression() -> None:
+    stat = {"Id": "m1", "MetricStat": {"Period": 90}}
+    assert longest_period([query("e1")]) == 1
+    assert longest_period([query("e1", Period=60), stat]) == 2
+    assert longest_period([query("e1", Period="x"), query("e2", Period=3600)]) == 60
 
 
 @pytest.mark.parametrize(
