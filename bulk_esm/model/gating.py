@@ -42,7 +42,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         step: what the run does.
         reason: why it waits or halts, or goes on without an answer; None if all is well.
-        since: since when the gate has been inconclusive, by the clock; None if it is not.
+        since: since when the gate has been inconclusive, by the clock, or will be; None if it is not.
     """
 
     step: Step
@@ -76,7 +76,10 @@ def judged(
         return WELL
     if not isinstance(answer, Inconclusive):
         return Judgement(step=Step.HALT, reason=answer)
-    since = asked_at + answer.needs_s if since is None or answer.needs_s else since
+    if answer.needs_s:
+        since = now + answer.needs_s
+    elif since is None:
+        since = asked_at
     if now - since < most_s:
         return Judgement(step=Step.WAIT, reason=answer.reason, since=since)
     step = Step.HALT if then == "halt" else Step.GO
