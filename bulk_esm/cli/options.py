@@ -238,6 +238,13 @@ class WaveOptions:
             help="COMMAND that halts it with an exit code that is not 0, asked as alarms are; 75 is inconclusive."
         ),
     ] = ()
+    watch: Annotated[
+        tuple[str, ...],
+        Parameter(
+            help="NAME or 'NAME<VALUE' of CloudWatch's metrics of what is changed, such as errors or 'errors<5%': "
+            "halts it where that does not hold, or without VALUE where it is worse than what was not changed yet."
+        ),
+    ] = ()
     gate_interval: Annotated[
         Duration, Parameter(show_default="30s", help="How often alarms and gates are asked while it sends or soaks.")
     ] = 30.0

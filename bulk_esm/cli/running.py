@@ -161,6 +161,8 @@ async def _carried_out(
     """Carry it out, and hand over what ended it: carried past the task groups, which would wrap it."""
     failure: BulkEsmError | None = None
     record = run.record
+    metric_gate, watched = bulk.watching(run, tell=say) if record.rollout.watch else (None, None)
+    observers = [*observers, *filter(None, [watched])]
     context = GateContext(
         run_id=record.run_id,
         folder=run.path,
@@ -171,6 +173,7 @@ async def _carried_out(
         tell=say,
         pass_on=pass_on,
         also_old_names=started_earlier(record),
+        metric_gate=metric_gate,
     )
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_stop_on_signal, run, tasks.cancel_scope, signals, grace_s)
