@@ -135,7 +135,7 @@ async def change(
             most_failed_shards=fleet.max_failed_shards,
             deadline=hours.ends_at,
         )
-        return await run_and_report(bulk, run, job.output, grace_s=job.guards.grace)
+        return await run_and_report(bulk, run, job.output, grace_s=job.guards.grace, report=job.run.report)
 
 
 async def planned(bulk: BulkEsm, plan_of: PlanOf, intent: Intent, output: OutputOptions) -> RunPlan:

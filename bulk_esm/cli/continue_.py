@@ -12,7 +12,17 @@ from cyclopts import Parameter
 
 from bulk_esm.cli.configured import as_recorded, is_configured, own_unless_typed, typed
 from bulk_esm.cli.fleet_options import FleetOptions
-from bulk_esm.cli.options import ROLLOUT, RUN, AwsOptions, GuardOptions, OutputOptions, RunName, RunOptions, RunsOptions
+from bulk_esm.cli.options import (
+    ROLLOUT,
+    RUN,
+    AwsOptions,
+    GuardOptions,
+    OutputOptions,
+    ReportFile,
+    RunName,
+    RunOptions,
+    RunsOptions,
+)
 from bulk_esm.cli.streams import say
 from bulk_esm.errors import RefusedError, UsageError
 
@@ -36,6 +46,7 @@ def continue_command(
         str | None,
         Parameter(group=ROLLOUT, help="How many may fail in all of the run, instead of what it said: 10 or 2%."),
     ] = None,
+    report: Annotated[ReportFile, Parameter(group=RUN)] = None,
     guards: GuardOptions = GuardOptions(),
     fleet: FleetOptions = FleetOptions(),
     aws: AwsOptions = AwsOptions(),
@@ -71,7 +82,7 @@ def continue_command(
     window = own_unless_typed("--window", guards.window, record.rollout.window)
     hours = Hours.read(guards.deadline, window, calendars=record.rollout.calendars)
     budget = _budget(max_failures)
-    _refuse_what_makes_no_sense(place, files, guards, yes=yes, dry_run=dry_run)
+    _refuse_what_makes_no_sense(place, files, guards, RunOptions(yes=yes, dry_run=dry_run, report=report))
     asks_for_cluster = fleet.executor is not None or fleet.scheduler is not None
     fleet = _fleet_of(files, record, fleet)
 
@@ -111,7 +122,7 @@ def continue_command(
                 argv=tuple(sys.argv[1:]),
                 configured=as_recorded(),
             )
-            return await run_and_report(bulk, run, output, grace_s=guards.grace)
+            return await run_and_report(bulk, run, output, grace_s=guards.grace, report=report)
 
     # A cluster that is gone is a reason to continue a run.
     return with_bulk(pace, fleet, work, runs_dir=place, files=files, may_do_without_cluster=not asks_for_cluster)
@@ -166,9 +177,7 @@ def _budget(max_failures: str | None) -> Amount | None:
     return Amount.parse(max_failures, "--max-failures")
 
 
-def _refuse_what_makes_no_sense(
-    place: RunsPlace, files: RunFiles, guards: GuardOptions, *, yes: bool, dry_run: bool
-) -> None:
+def _refuse_what_makes_no_sense(place: RunsPlace, files: RunFiles, guards: GuardOptions, run: RunOptions) -> None:
     from bulk_esm.cli.job import (
         refuse_gates,
         refuse_no_account,
@@ -176,6 +185,7 @@ def _refuse_what_makes_no_sense(
         refuse_waves_without_terminal,
         refuse_without_terminal,
     )
+    from bulk_esm.cli.reporting import check_report
     from bulk_esm.cli.run_text import run_argument
     from bulk_esm.runs.continuing import put_back_since
     from bulk_esm.store.finding import readable_runs
@@ -196,8 +206,9 @@ def _refuse_what_makes_no_sense(
         raise RefusedError(f"{record.run_id} was put back by {other.run_id} since: plan the change anew")
     refuse_gates(record.rollout.gates)
     refuse_watches(record.rollout.watch)
-    if not dry_run:
-        refuse_without_terminal(RunOptions(yes=yes))
+    check_report(run.report)
+    if not run.dry_run:
+        refuse_without_terminal(run)
         if record.rollout.confirm_waves:
             refuse_waves_without_terminal()
 

@@ -12,6 +12,7 @@ from typing import Final
 from bulk_esm.cli.asking import can_ask
 from bulk_esm.cli.hours import Hours
 from bulk_esm.cli.options import GuardOptions, OutputOptions, RunOptions, RunsOptions, WaveOptions
+from bulk_esm.cli.reporting import check_report
 from bulk_esm.errors import RefusedError, RunFolderError, UsageError
 from bulk_esm.model.amounts import Amount
 from bulk_esm.model.budget import most_failures
@@ -77,6 +78,7 @@ class Job:
             raise UsageError("--gate is empty; give it a command, such as --gate './healthy.sh'")
         refuse_gates(waves.gate)
         refuse_watches(waves.watch)
+        check_report(self.run.report)
         if self.as_given and waves.waves is None:
             raise UsageError("--order given says who comes first in which wave: it goes with --waves")
         refuse_no_account(self.guards)

@@ -178,6 +178,12 @@ class RunsOptions:
     ] = False
 
 
+ReportFile = Annotated[
+    Path | None,
+    Parameter(help="FILE to write a report to at the end, however it ended: .html, .md or .json. See bulk-esm report."),
+]
+
+
 @Parameter(name="*", group=RUN)
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
@@ -186,6 +192,7 @@ class RunOptions:
     yes: Annotated[bool, Parameter(help="Do not ask.")] = False
     dry_run: Annotated[bool, Parameter(help="Show the plan only.")] = False
     skip_blocked: Annotated[bool, Parameter(help="Carry out the rest of a plan in which some are blocked.")] = False
+    report: ReportFile = None
 
 
 @Parameter(name="*", group=ROLLOUT)
