@@ -120,7 +120,9 @@ class Log:
             self._cut_off()
         elif end == "began":
             wave = told.get("wave") if isinstance(told.get("wave"), int) else None
-            label = f"{kind.replace('_', ' ')}{f' {wave}' if kind == 'wave' else ''}"
+            label = kind.replace("_", " ")
+            if wave is not None:
+                label += f" {wave}" if kind == "wave" else f" after wave {wave}"
             self._open[kind] = Span(kind=kind, label=label, began_at=at, ended_at=at, wave=wave)
         elif end == "ended" and kind in self._open:
             self.spans.append(msgspec.structs.replace(self._open.pop(kind), ended_at=at))
