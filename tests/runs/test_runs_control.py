@@ -136,7 +136,7 @@ async def test_each_wave_waits_for_its_approval(tmp_path: Path) -> None:
         for wave in (2, 3):
             await anyio.sleep(3600)
             assert waves(executor) == set(range(1, wave))
-            assert run.stage == f"wave {wave - 1} of 3 is done; soaking; awaiting approval of wave {wave}"
+            assert run.stage == f"wave {wave - 1} of 3 is done; awaiting approval of wave {wave}"
             assert (await ask(run, "approve")).request.wave == wave
     assert run.record.status is RunStatus.FINISHED
     assert waves(executor) == {1, 2, 3}
