@@ -20,12 +20,17 @@ _COMMANDS: Final = (
     "rollback",
     "continue",
     "verify",
+    "hold",
+    "go",
+    "stop",
+    "approve",
     "runs",
     "show",
     "config",
 )
 _SWITCHES: Final = (
     "--all", "--yes", "--dry-run", "--skip-blocked", "--allow-irreversible", "--quiet", "--salvage", "--force",
+    "--approve-waves", "--rollback",
     "--confirm-waves", "--accept-data-loss", "--no-lock", "--organization", "--help", "--version", "--", "-", "-x",
 )  # fmt: skip
 _VALUES: Final[dict[str, tuple[str, ...]]] = {
