@@ -12,7 +12,8 @@ from cli_harness import FAST, Cli, Inside, Simulated, finish
 from bulk_esm.cli.app import make_app
 from bulk_esm.simulator import Kind
 
-COMMANDS = ("list", "plan", "apply", "pause", "resume", "doctor", "runs", "show", "config", "simulate", "demo")
+STEER = ("hold", "go", "stop", "approve")
+COMMANDS = ("list", "plan", "apply", "pause", "resume", *STEER, "doctor", "runs", "show", "config", "simulate", "demo")
 
 
 @pytest.fixture
