@@ -205,7 +205,7 @@ async def _carried_out(
 def _tell_of_requests(event: RunEvent, /) -> None:
     """Say what somebody asked of the run: an observer."""
     if isinstance(event, ControlHeard):
-        say(f"\n{_asked_text(event.request)}")
+        say(_asked_text(event.request))
 
 
 def _asked_text(request: ControlRequest) -> str:

@@ -223,7 +223,8 @@ class Rollout:
                 return True
             again = f"{judgement.reason}; asked again" if waits else ""
             awaits = f"awaiting approval of wave {self.awaits}" if self.awaits else ""
-            self.stage = "; ".join(filter(None, (stage, again, awaits)))
+            until_now = stage.removesuffix("; soaking") if is_through else stage
+            self.stage = "; ".join(filter(None, (until_now, again, awaits)))
             if now >= self._deadline:
                 why = f": {judgement.reason}" if waits else ""
                 self._tasks.stop(self._too_late(Stop(too_late.status, f"{too_late.reason}{why}")))

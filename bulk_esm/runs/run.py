@@ -327,10 +327,10 @@ class Run:
 
     def _standing(self, status: ControlStatus) -> ControlStatus:
         """Add to what is told whoever asks something how the run stands."""
-        progress = self.progress
+        progress, awaits = self.progress, self._rollout.awaits if self._rollout else None
         return msgspec.structs.replace(
             status,
-            awaits=self._rollout.awaits if self._rollout else None,
+            awaits=None if awaits in self._remote.control.approved else awaits,
             done=sum(one.done - one.outcomes[Outcome.NOT_STARTED] for one in progress),
             under_way=sum(one.sending + one.settling for one in progress),
             total=sum(one.updates for one in progress),

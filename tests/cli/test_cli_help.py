@@ -12,9 +12,10 @@ from cli_harness import FAST, Cli, Inside, Simulated, finish
 from bulk_esm.cli.app import make_app
 from bulk_esm.simulator import Kind
 
+STEER = ("hold", "go", "stop", "approve")
 COMMANDS = (
-    *("list", "plan", "apply", "pause", "resume", "doctor", "runs", "show", "report", "config"),
-    *("simulate", "demo"),
+    *("list", "plan", "apply", "pause", "resume", *STEER),
+    *("doctor", "runs", "show", "report", "config", "simulate", "demo"),
 )
 
 

@@ -20,6 +20,10 @@ _COMMANDS: Final = (
     "rollback",
     "continue",
     "verify",
+    "hold",
+    "go",
+    "stop",
+    "approve",
     "runs",
     "show",
     "report",
@@ -27,6 +31,7 @@ _COMMANDS: Final = (
 )
 _SWITCHES: Final = (
     "--all", "--yes", "--dry-run", "--skip-blocked", "--allow-irreversible", "--quiet", "--salvage", "--force",
+    "--approve-waves", "--rollback",
     "--confirm-waves", "--accept-data-loss", "--no-lock", "--organization", "--help", "--version", "--", "-", "-x",
 )  # fmt: skip
 _VALUES: Final[dict[str, tuple[str, ...]]] = {

@@ -16,6 +16,10 @@ from bulk_esm import (
     BulkEsmError,
     Change,
     CommandGate,
+    ControlAnswer,
+    ControlHeard,
+    ControlRequest,
+    ControlStatus,
     Difference,
     Drift,
     ErrorRecord,
@@ -194,6 +198,13 @@ def waiting(shard: str, count: int) -> None:
     """Mappings in transition are waited for."""
 
 
+async def steer(files: RunFiles) -> None:
+    answer = await bulk_esm.control(files, "stop", rollback=True)
+    assert_type(answer, ControlAnswer)
+    assert_type(answer.status, ControlStatus | None)
+    await bulk_esm.control("last", "hold", runs_dir="s3://bucket/prefix")
+
+
 def look_at_files(files: RunFiles) -> None:
     assert_type(files.record(), RunRecord)
     assert_type(files.items(), Iterator[PlanItem])
@@ -233,6 +244,8 @@ def observe(event: RunEvent) -> None:
             assert_type((event.wave, event.waves, event.updates), tuple[int, int, int])
         case MappingEnded(result):
             print_result(result)
+        case ControlHeard(request):
+            assert_type(request, ControlRequest)
 
 
 an_observer: Observer = observe
