@@ -53,7 +53,7 @@ def continue_command(
     from bulk_esm.cli.change import outwait, tell_of_transition
     from bulk_esm.cli.damages import tell_of_damages
     from bulk_esm.cli.exit_codes import exit_code
-    from bulk_esm.cli.guards import check_account, check_gates
+    from bulk_esm.cli.guards import check_account
     from bulk_esm.cli.hours import Hours
     from bulk_esm.cli.looking import looking
     from bulk_esm.cli.opening import locked, with_bulk
@@ -99,7 +99,7 @@ def continue_command(
                 return exit_code(record, problems)
             most_failures = None if budget is None else budget.of(rest.updates)
             rest.rollout(most_failures)  # refused before one is asked
-            await check_gates(bulk, record.rollout, shards=rest.busy, calendars=until.calendars)
+            await _check_gates(bulk, files, rest, until)
             if rest.to_send and not yes:
                 await require_consent(_question(bulk, record, rest), updates=rest.to_send, accounts=rest.accounts_left)
             run = rest.begin(
@@ -140,6 +140,17 @@ async def _with_calendars(
     return hours
 
 
+async def _check_gates(bulk: BulkEsm, files: RunFiles, rest: RunRest, hours: Hours) -> None:
+    from bulk_esm.cli.guards import check_gates, check_watches
+    from bulk_esm.model.watching import Watch
+    from bulk_esm.runs.watched import Watched
+
+    await check_gates(bulk, rest.record.rollout, shards=rest.busy, calendars=hours.calendars)
+    if watches := tuple(map(Watch.parse, rest.record.rollout.watch)):
+        items = (item for shard in files.planned() for item in files.shard(shard).plan().items)
+        await check_watches(bulk.of_run(files), Watched(watches, ((item, 1) for item in items)))
+
+
 def _fleet_of(files: RunFiles, record: RunRecord, fleet: FleetOptions) -> FleetOptions:
     """Who does the work, as the run says where nothing else was given."""
     fleet = fleet.of_run(record.run_id, has_shards=files.has_shards).continued()
@@ -161,6 +172,7 @@ def _refuse_what_makes_no_sense(
     from bulk_esm.cli.job import (
         refuse_gates,
         refuse_no_account,
+        refuse_watches,
         refuse_waves_without_terminal,
         refuse_without_terminal,
     )
@@ -183,6 +195,7 @@ def _refuse_what_makes_no_sense(
     if (other := put_back_since(record, beside)) is not None:
         raise RefusedError(f"{record.run_id} was put back by {other.run_id} since: plan the change anew")
     refuse_gates(record.rollout.gates)
+    refuse_watches(record.rollout.watch)
     if not dry_run:
         refuse_without_terminal(RunOptions(yes=yes))
         if record.rollout.confirm_waves:
@@ -218,6 +231,8 @@ def _summary(rest: RunRest, files: RunFiles) -> list[str]:
         )
     if rest.record.rollout.bake_s and (rest.left or rest.record.status is not RunStatus.FINISHED):
         lines.append(f"its bake of {format_duration(rest.record.rollout.bake_s)} begins anew when all is done")
+    if rest.left and rest.record.rollout.watch:
+        lines.append(f"watched: {', '.join(rest.record.rollout.watch)}")
     if rest.accepted_sometime:
         lines.append(
             f"when {rest.accepted_sometime:,} of the applied were accepted was not recorded before the end came: "

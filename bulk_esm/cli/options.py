@@ -238,6 +238,13 @@ class WaveOptions:
             help="COMMAND that halts it with an exit code that is not 0, asked as alarms are; 75 is inconclusive."
         ),
     ] = ()
+    watch: Annotated[
+        tuple[str, ...],
+        Parameter(
+            help="NAME or 'NAME<VALUE' of CloudWatch's metrics of what is changed, such as errors or 'errors<5%': "
+            "halts it where that does not hold, or without VALUE where it is worse than what was not changed yet."
+        ),
+    ] = ()
     gate_interval: Annotated[
         Duration, Parameter(show_default="30s", help="How often alarms and gates are asked while it sends or soaks.")
     ] = 30.0
@@ -249,6 +256,9 @@ class WaveOptions:
     ] = 600.0
     on_inconclusive: Annotated[Literal["halt", "go"], Parameter(help="What to do if it is so even then.")] = "halt"
     confirm_waves: Annotated[bool, Parameter(help="Ask before each wave but the first.")] = False
+    approve_waves: Annotated[
+        bool, Parameter(help="Before each wave but the first, wait for bulk-esm approve RUN: needs no terminal.")
+    ] = False
     on_halt: Annotated[
         Literal["stop", "rollback"], Parameter(help="What to do when it halts: rollback puts back what it changed.")
     ] = "stop"

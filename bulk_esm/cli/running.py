@@ -30,8 +30,9 @@ from bulk_esm.errors import BulkEsmError
 from bulk_esm.gates.gate import WaveEnd
 from bulk_esm.gates.opening import GateContext, open_gates
 from bulk_esm.logs import get_logger
-from bulk_esm.model.events import MappingEnded, RunEvent
-from bulk_esm.model.records import Intent, RunRecord, RunStatus
+from bulk_esm.model.control import ControlRequest
+from bulk_esm.model.events import ControlHeard, MappingEnded, RunEvent
+from bulk_esm.model.records import Intent, RunRecord, puts_itself_back
 from bulk_esm.model.result import Outcome
 from bulk_esm.observers.observer import Observer
 from bulk_esm.runs.invoking import started_earlier
@@ -83,7 +84,7 @@ async def run_and_report(bulk: BulkEsm, run: Run, output: OutputOptions, *, grac
         quiet=output.quiet,
         grace_s=grace_s,
     )
-    if record.status is RunStatus.HALTED and record.rollout.on_halt == "rollback":
+    if puts_itself_back(record):
         await _put_back(bulk, run, grace_s)
     return exit_code(run.record, [progress.problem for progress in run.progress])
 
@@ -92,7 +93,8 @@ async def _put_back(bulk: BulkEsm, halted: Run, grace_s: float) -> None:
     """Put back what a halted run changed, as a run of its own. That it halted stays the exit code."""
     alone = halted.halted_shards
     where = f" in {shards_text(len(alone))}" if alone else ""
-    say(f"\nputting back what it changed{where} (--on-halt rollback)")
+    why = halted.record.reason if halted.record.puts_back else "--on-halt rollback"
+    say(f"\nputting back what it changed{where} ({why})")
     path = run_argument(halted.files)
     try:
         plan = await bulk.plan_rollback(halted.files, shards=alone)
@@ -159,6 +161,8 @@ async def _carried_out(
     """Carry it out, and hand over what ended it: carried past the task groups, which would wrap it."""
     failure: BulkEsmError | None = None
     record = run.record
+    metric_gate, watched = bulk.watching(run, tell=say) if record.rollout.watch else (None, None)
+    observers = [*observers, *filter(None, [watched])]
     context = GateContext(
         run_id=record.run_id,
         folder=run.path,
@@ -169,17 +173,36 @@ async def _carried_out(
         tell=say,
         pass_on=pass_on,
         also_old_names=started_earlier(record),
+        metric_gate=metric_gate,
     )
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_stop_on_signal, run, tasks.cancel_scope, signals, grace_s)
         async with run_progress(run, clock=time.monotonic, console=console) as display:
             confirm = _confirming(display) if record.rollout.confirm_waves else None
             try:
-                await run.carry_out([display, *observers], gates=open_gates(record.rollout, context), confirm=confirm)
+                await run.carry_out(
+                    [display, _tell_of_requests, *observers], gates=open_gates(record.rollout, context), confirm=confirm
+                )
             except BulkEsmError as error:
                 failure = error
         tasks.cancel_scope.cancel()
     return failure
+
+
+def _tell_of_requests(event: RunEvent, /) -> None:
+    """Say what somebody asked of the run: an observer."""
+    if isinstance(event, ControlHeard):
+        say(f"\n{_asked_text(event.request)}")
+
+
+def _asked_text(request: ControlRequest) -> str:
+    texts = {
+        "hold": f"held by {request.who}: nothing more is sent until bulk-esm go; what was accepted is waited for",
+        "go": f"{request.who} lets it go on",
+        "stop": f"stopped by {request.who}: nothing more is sent; what was accepted is waited for",
+        "approve": f"{request.who} approved wave {request.wave}",
+    }
+    return texts[request.action]
 
 
 def _confirming(display: Display) -> Callable[[WaveEnd], Awaitable[bool]]:

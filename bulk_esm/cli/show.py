@@ -1,31 +1,39 @@
-"""`bulk-esm show RUN`: what became of each mapping of a run."""
+"""`bulk-esm show RUN`: what became of each mapping of a run; or what a saved plan would do."""
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
+from cyclopts import Parameter
 
 from bulk_esm.cli.damages import tell_of_damages
-from bulk_esm.cli.options import OutputOptions, RunName, RunsOptions
+from bulk_esm.cli.options import OutputOptions, RunsOptions
 from bulk_esm.cli.streams import say
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from bulk_esm.model.records import RunRecord
     from bulk_esm.model.result import Result
+    from bulk_esm.store.run_files import RunFiles
 
 
 def show_command(
-    name: RunName,
+    name: Annotated[
+        str, Parameter(name="RUN", help="As of other commands, or the FILE of a plan: it needs no credentials.")
+    ],
     /,
     *,
+    uuid: Annotated[
+        str | None, Parameter(help="Show this mapping alone, before and after, by its UUID or how that begins.")
+    ] = None,
     runs: RunsOptions = RunsOptions(),
     output: OutputOptions = OutputOptions(),
 ) -> int:
-    """Show what became of each mapping of a run, and the run's summary.
+    """Show what became of each mapping of a run, and the run's summary; of a saved plan, what it would do.
 
     Example: bulk-esm show last
     """
@@ -37,9 +45,18 @@ def show_command(
     from bulk_esm.cli.telling import tell_summary
     from bulk_esm.model.records import RunStatus
     from bulk_esm.store.finding import find_run
+    from bulk_esm.store.saved_plan import is_plan_file
 
     set_up_logs(output)
+    if is_plan_file(Path(name)):
+        return _show_plan(Path(name), uuid, output, salvage=runs.salvage)
     files = find_run(place_for(runs), name, salvage=runs.salvage)
+    if uuid is not None:
+        from bulk_esm.cli.one_mapping import show_one
+
+        show_one(files.items(), uuid, output, files=files)
+        tell_of_damages([files])
+        return 0
     columns = with_place(RESULT_COLUMNS, result_row) if files.has_shards else (RESULT_COLUMNS, result_row)
     results = Results(form_for(output.output), *columns)
     results.add_all(files.results())
@@ -48,11 +65,47 @@ def show_command(
     if not output.quiet:
         tell_summary(record, run_summary(record, files))
     if record.status is RunStatus.RUNNING:
+        for line in _asked_lines(record, files):
+            say(line)
         total = sum(entry.items for entry in files.fleet().shards)
         without = total - sum(record.counts.values())
         say(f"{without:,} of {total:,} mappings have no result, so what became of them is not known")
     tell_of_damages([files])
     return 0
+
+
+def _show_plan(path: Path, uuid: str | None, output: OutputOptions, *, salvage: bool) -> int:
+    from bulk_esm.cli.damages import tell_of_damage
+    from bulk_esm.cli.one_mapping import show_one
+    from bulk_esm.cli.plan_file import show_plan_file
+    from bulk_esm.store.saved_plan import read_plan
+
+    if uuid is None:
+        return show_plan_file(path, output, salvage=salvage)
+    show_one(read_plan(path, salvage=salvage, told=tell_of_damage).items, uuid, output)
+    return 0
+
+
+def _asked_lines(record: RunRecord, files: RunFiles) -> Iterator[str]:
+    """What holds a run, or what it waits for, as far as it has told that."""
+    import anyio
+
+    from bulk_esm.cli.run_text import run_argument
+    from bulk_esm.errors import BulkEsmError
+
+    if not files.at_work():
+        return
+    try:
+        status = anyio.run(files.asked().status)
+    except BulkEsmError as error:
+        yield f"warning: what it was asked is not known: {error}"
+        return
+    if status is None or status.invocation != len(record.invocations):
+        return
+    if status.held is not None:
+        yield f"held by {status.held.who} since {status.held.at}: bulk-esm go {run_argument(files)}"
+    if status.awaits is not None:
+        yield f"awaiting approval of wave {status.awaits}: bulk-esm approve {run_argument(files)}"
 
 
 def _counted(record: RunRecord, results: Iterable[Result]) -> RunRecord:

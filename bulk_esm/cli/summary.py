@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
@@ -21,12 +22,14 @@ from bulk_esm.model.ramp import ACCOUNT_CONCURRENCY, added_concurrency, ramp_lin
 from bulk_esm.model.result import Result
 from bulk_esm.model.shard import Shard
 from bulk_esm.model.values import short
+from bulk_esm.model.watching import Watch, least_wait_s
 from bulk_esm.runs.fleet import Fleet
 from bulk_esm.runs.planning import RunPlan
 
 PLAN_COLUMNS: Final = ("uuid", "function", "source", "type", "state", "action", "what")
 RESULT_COLUMNS: Final = ("uuid", "function", "source", "type", "outcome", "state", "why")
 _MOST_LINES: Final = 8
+_MOST_BEFORE: Final = 4
 LIKELY_LOOKS: Final = 0.1  # for each update; a few more where there are few updates
 
 
@@ -91,7 +94,10 @@ def plan_summary(summary: PlanSummary, *, pace: Pace) -> Iterator[str]:
         f"{summary.total:,} mappings selected: {updates:,} to update, {summary.actions[Action.UNCHANGED]:,} already as "
         f"asked, {summary.actions[Action.BLOCKED]:,} blocked"
     )
-    yield from _most(summary.changes)
+    yield from _most({_change(*what, before): before.total() for what, before in summary.changes.items()})
+    if summary.meanings:
+        yield "what that means:"
+        yield from _most(summary.meanings)
     if updates:
         least = format_duration(pace.least_s * (1 + LIKELY_LOOKS))
         looks = math.ceil(updates * LIKELY_LOOKS)
@@ -99,6 +105,17 @@ def plan_summary(summary: PlanSummary, *, pace: Pace) -> Iterator[str]:
     if summary.reasons:
         yield "blocked:"
         yield from _most(summary.reasons)
+
+
+def _change(member: str, after: str, before: Counter[str]) -> str:
+    """What one member becomes, of whatever it was; the most frequent first."""
+    if len(before) == 1:
+        return f"{member}: {next(iter(before))} -> {after}"
+    ordered = sorted(before.items(), key=lambda one: (-one[1], one[0]))
+    shown = [f"{value} ({count:,} x)" for value, count in ordered[:_MOST_BEFORE]]
+    rest = before.total() - sum(count for _, count in ordered[:_MOST_BEFORE])
+    others = f" and others ({rest:,} x)" if rest else ""
+    return f"{member}: {', '.join(shown)}{others} -> {after}"
 
 
 def _stream_lines(summary: PlanSummary) -> Iterator[str]:
@@ -115,6 +132,14 @@ def _stream_lines(summary: PlanSummary) -> Iterator[str]:
         )
 
 
+def lasting_lines(summary: PlanSummary) -> Iterator[str]:
+    """What no rollback can put back."""
+    for uuid, problems in summary.lasting:
+        yield f"warning: it cannot be undone wholly: {uuid}: {'; '.join(problems)}"
+    if summary.lasting_count > len(summary.lasting):
+        yield f"warning: and {summary.lasting_count - len(summary.lasting):,} more that no rollback can put back wholly"
+
+
 def _rollout_lines(job: Job, waves: Sequence[int]) -> Iterator[str]:
     """Waves, who is asked when, and what comes beside sending."""
     if waves:
@@ -124,6 +149,8 @@ def _rollout_lines(job: Job, waves: Sequence[int]) -> Iterator[str]:
         yield f"in {len(waves)} waves: {sizes}{soak}"
         if job.waves.confirm_waves:
             yield "asked between waves: you"
+        if job.waves.approve_waves:
+            yield "each wave but the first waits for: bulk-esm approve RUN"
     asked = [f"alarm {name}" for name in job.waves.alarm]
     asked += [f"alarm {name} of each shard" for name in job.waves.shard_alarm]
     asked += [f"calendar {name}" for name in job.waves.calendar]
@@ -148,10 +175,7 @@ def how_it_goes(plan: RunPlan, job: Job, hours: Hours, *, waves: Sequence[int], 
     yield from hours.lines
     summary = plan.summary
     yield from _stream_lines(summary)
-    for uuid, problems in summary.lasting:
-        yield f"warning: {uuid}: {'; '.join(problems)}"
-    if summary.lasting_count > len(summary.lasting):
-        yield f"warning: and {summary.lasting_count - len(summary.lasting):,} more that no rollback can put back wholly"
+    yield from lasting_lines(summary)
     added = added_concurrency(plan.items())
     if added:
         yield f"concurrent invocations that resuming adds (an account has {ACCOUNT_CONCURRENCY:,} by default):"
@@ -162,17 +186,18 @@ def _least_lines(job: Job, hours: Hours, *, sending_s: float, soaks: int) -> Ite
     """How long all of it takes at least, if that is not only what sending does; and what comes before that."""
     now = datetime.now(UTC)
     opens_in_s = hours.opens_in_s(now)
+    watched_s = least_wait_s([Watch.parse(text) for text in job.waves.watch])
     all_s = least_s(
         sending_s=sending_s,
         ramp_s=job.waves.ramp,
         soaks=soaks,
-        soak_s=job.waves.soak,
-        bake_s=job.waves.bake,
+        soak_s=max(job.waves.soak, watched_s),
+        bake_s=max(job.waves.bake, watched_s) if job.waves.bake else 0.0,
         opens_in_s=opens_in_s,
     )
     parts = {
         "the window's opening": opens_in_s > 0,
-        "soaks": soaks and job.waves.soak,
+        "soaks": soaks and (job.waves.soak or watched_s),
         "the ramp": job.waves.ramp,
         "the bake": job.waves.bake,
     }

@@ -28,6 +28,16 @@ class Halt(msgspec.Struct, frozen=True, tag="halt"):
     shard: str | None = None
 
 
+class Hold(msgspec.Struct, frozen=True, tag="hold"):
+    """Send nothing for now, or go on.
+
+    Attributes:
+        is_held: whether to send nothing.
+    """
+
+    is_held: bool
+
+
 class Share(msgspec.Struct, frozen=True, tag="share"):
     """What a worker has of the failure budget from now on.
 
@@ -48,7 +58,7 @@ class Leave(msgspec.Struct, frozen=True, tag="leave"):
     """There is nothing more to do."""
 
 
-Order = Do | Halt | Share | Ping | Leave
+Order = Do | Halt | Hold | Share | Ping | Leave
 
 
 class Here(msgspec.Struct, frozen=True, tag="here"):

@@ -73,6 +73,7 @@ class Worker:
         self._shards = OpenShards(sessions or Sessions(), clock=self._clock)
         self._stop: Stop | None = None
         self._stops: dict[str, Stop] = {}  # of single shards
+        self._is_held = False
         self._running: dict[str, _Running] = {}
         self._looking: set[anyio.CancelScope] = set()
 
@@ -90,7 +91,7 @@ class Worker:
         self._shards.adopt(shard, connection)
 
     def begin(self, budget: Budget | None) -> None:
-        """Begin a run: a stop of the one before is over.
+        """Begin a run: a stop or a hold of the one before is over.
 
         Args:
             budget: the failure budget that all that is carried out here shares; if None, each has what is left of it.
@@ -98,6 +99,7 @@ class Worker:
         self.budget = budget
         self._stop = None
         self._stops.clear()
+        self._is_held = False
 
     def stop(self, stop: Stop, *, hurry: bool = False) -> None:
         """Send nothing more, now or later; what was accepted is still waited for.
@@ -122,6 +124,16 @@ class Worker:
         self._stops.setdefault(shard, stop)
         if (running := self._running.get(shard)) is not None:
             running.engine.stop(stop)
+
+    def hold(self, *, is_held: bool) -> None:
+        """Send nothing for now, or go on; what was accepted is waited for meanwhile.
+
+        Args:
+            is_held: whether to send nothing.
+        """
+        self._is_held = is_held
+        for running in list(self._running.values()):
+            running.engine.hold(is_held=is_held)
 
     def status(self, shard: str) -> ShardStatus | None:
         """How the carrying out in a shard stands now; None if there is none.
@@ -335,6 +347,7 @@ class Worker:
 
         self._running[shard.name] = _Running(engine, connection.control_plane)
         try:
+            engine.hold(is_held=self._is_held)
             if (stop := self._stop or self._stops.get(shard.name)) is not None:
                 engine.stop(stop)
             async with task_group() as tasks:

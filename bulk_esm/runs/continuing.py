@@ -267,6 +267,7 @@ class RunRest:
             status=RunStatus.RUNNING,
             rollout=rollout,
             reason=None,
+            puts_back=None,
             ended_at=None,
             results=None,
             continued_at=now,

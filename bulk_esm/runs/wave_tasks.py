@@ -85,6 +85,7 @@ class WaveTasks:
         self._budget = Budget(record.rollout.most_failures, failures=failures)
         self._as_given = False
         self._late: Stop | None = None
+        self._is_held = False
         self._todo: deque[Slice] = deque()
         self._again: deque[OpenSlice] = deque()
         self._open: dict[str, OpenSlice] = {}
@@ -133,6 +134,12 @@ class WaveTasks:
         if all(other.is_over for other in busy):
             halted = {other.name: other.stopped_by.reason for other in busy if other.stopped_by is not None}
             self.stop(Stop(stop.status, in_shards(halted, shards=len(busy))))
+
+    def hold(self, *, is_held: bool) -> None:
+        """Send nothing for now, in any shard, or go on: what was accepted is waited for meanwhile."""
+        if is_held is not self._is_held:
+            self._is_held = is_held
+            self._executor.hold(is_held=is_held)
 
     def end_unsent(self, record: Callable[[Result], None]) -> None:
         """End the mappings to which the plans send nothing."""

@@ -108,6 +108,9 @@ class Sender:
     def stop_shard(self, shard: str, stop: Stop) -> None:
         """No shard of this one is halted alone."""
 
+    def hold(self, *, is_held: bool) -> None:
+        pass
+
 
 @pytest.fixture
 def portal() -> Iterator[BlockingPortal]:
