@@ -236,6 +236,8 @@ class Run:
 
             try:
                 self._rollout = self._make_rollout(tell, gates, confirm)
+                if self.record.continued_at is not None:
+                    self._pauses.tell_again(self.files.results())
                 self._tasks.end_unsent(on_result)
                 async with self._remote.heeded(self._rollout.heed, self._standing, tell):
                     await self._rollout.run(on_result)

@@ -83,7 +83,9 @@ _VALUES: Final[dict[str, tuple[str, ...]]] = {
     "--on-halt": ("stop", "rollback", "x"),
     "--max-targets": ("1", "1%", "0", "200%"),
     "--expect-account": ("123456789012", "12", "²²²²²²²²²²²²"),
-    "--deadline": ("30m", "03:30Z", "2026-01-31T03:30+01:00", "2099-01-01T00:00Z", "25:00Z", "9999-12-31T23:59-23:59"),
+    "--deadline": (
+        "30m", "03:30Z", "2026-01-31T03:30+01:00", "2099-01-01T00:00Z", "25:00Z", "9999-12-31T23:59-23:59", "calendar",
+    ),
     "--ramp": ("1m", "x"),
     "--for": ("4h", "-4h", "9999999999d"),
     "--order": ("given", "representative", "x"),
@@ -109,7 +111,7 @@ _NEEDED_TO_ASK: Final = (
     "nothing is selected", "credentials are of", "DescribeAlarms", "organizations:", "EndpointConnection", "Unknown",
     "is no Region", "no shard", "cannot be written", "cannot be paused", "would lose", "data", "the plan is empty",
     "--shard-order", "accounts", "--max-failures", "--ou", "is not a folder", "cannot be made", "--save", "stream",
-    "File name too long",
+    "File name too long", "calendar",
 )  # fmt: skip
 
 
