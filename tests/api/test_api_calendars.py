@@ -9,8 +9,10 @@ import anyio
 from api_world import EVERYTHING, PAUSE, connected
 from engine_world import STARTED_AT, in_virtual_time, queues
 
-from bulk_esm import BulkEsm, Intent, RolloutSettings, Run, RunEvent, RunRecord, RunStatus, WaveBegan
+from bulk_esm import BulkEsm, Closed, Intent, RolloutSettings, Run, RunEvent, RunRecord, RunStatus, WaveBegan
 from bulk_esm.gates.calendar import CalendarGate
+from bulk_esm.gates.gate import WaveEnd
+from bulk_esm.model.gating import GateAnswer
 from bulk_esm.simulator import Faults, Simulator
 
 TOTAL = 240
@@ -133,3 +135,20 @@ async def test_one_that_cannot_be_read_for_long_halts(tmp_path: Path) -> None:
         record, _ = await carried_out(bulk, await prepare(bulk, deadline=timedelta(hours=1)))
         assert (record.status, record.counts) == (RunStatus.HALTED, {"not_started": 5})
         assert "before the first update, the calendars cannot be read" in str(record.reason)
+
+
+class NeverOpen:
+    """A gate of a user's own that has what comes next wait, whenever it is asked."""
+
+    async def check(self, end: WaveEnd | None) -> GateAnswer:
+        assert end is not None
+        return Closed("it is late") if end.wave else None
+
+
+@in_virtual_time
+async def test_a_gate_that_has_things_wait_ends_no_wave_that_is_under_way(tmp_path: Path) -> None:
+    async with connected(runs_dir=tmp_path, fleet=queues(TOTAL)) as (_, bulk):
+        run = await prepare(bulk, waves=("50%", "100%"))
+        record = await run.carry_out(gates=[NeverOpen()])
+        assert (record.status, record.counts) == (RunStatus.HALTED, {"updated": TOTAL / 2, "not_started": TOTAL / 2})
+        assert record.reason == "after wave 1, it is late"
