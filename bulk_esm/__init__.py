@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from bulk_esm.gates.gate import Gate, WaveEnd
     from bulk_esm.model.change import Change, Difference
     from bulk_esm.model.drift import Drift
-    from bulk_esm.model.events import MappingEnded, RunBegan, RunEnded, RunEvent, WaveBegan
+    from bulk_esm.model.events import GateAnswered, MappingEnded, RunBegan, RunEnded, RunEvent, WaveBegan
     from bulk_esm.model.gating import Inconclusive
     from bulk_esm.model.mapping import EventSourceMapping, SourceType, State
     from bulk_esm.model.plan import Action, Plan, PlanItem
@@ -63,6 +63,7 @@ __all__ = [
     "FleetFile",
     "FleetSettings",
     "Gate",
+    "GateAnswered",
     "Inconclusive",
     "Intent",
     "Inventory",
@@ -123,6 +124,7 @@ _HOMES = {
     "FleetFile": "shards.file",
     "FleetSettings": "shards.settings",
     "Gate": "gates.gate",
+    "GateAnswered": "model.events",
     "Inconclusive": "model.gating",
     "Intent": "model.records",
     "Inventory": "runs.listing",

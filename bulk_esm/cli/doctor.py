@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
+
+from cyclopts import Parameter
 
 from bulk_esm.cli.fleet_options import FleetOptions
 from bulk_esm.cli.options import (
@@ -25,14 +27,17 @@ if TYPE_CHECKING:
     from bulk_esm.doctor.examination import JobNeeds
     from bulk_esm.model.checks import Check
 
+T = TypeVar("T")
+_Unused = Annotated[T, Parameter(show=False)]  # taken, and of no use here
+
 _MOST_IN_FULL = 5  # shards of which a table shows what is well, too
 
 
 def doctor_command(
     *,
     select: SelectOptions = SelectOptions(),
-    change: ChangeOptions = ChangeOptions(),  # noqa: ARG001 - so that the line of a job can be pasted
-    run: RunOptions = RunOptions(),  # noqa: ARG001 - likewise
+    change: _Unused[ChangeOptions] = ChangeOptions(),  # noqa: ARG001 - so that the line of a job can be pasted
+    run: _Unused[RunOptions] = RunOptions(),  # noqa: ARG001 - likewise
     waves: WaveOptions = WaveOptions(),
     guards: GuardOptions = GuardOptions(),
     fleet: FleetOptions = FleetOptions(),

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
+from cyclopts import Parameter
 
 from bulk_esm.cli.damages import tell_of_damages
 from bulk_esm.cli.options import OutputOptions, RunName, RunsOptions
 from bulk_esm.cli.streams import say
+from bulk_esm.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,17 +19,23 @@ if TYPE_CHECKING:
     from bulk_esm.model.records import RunRecord
     from bulk_esm.model.result import Result
 
+OutcomeName = Literal["updated", "unchanged", "blocked", "failed", "timed_out", "conflict", "not_started"]
+
 
 def show_command(
     name: RunName,
     /,
     *,
+    outcome: Annotated[
+        tuple[OutcomeName, ...], Parameter(help="Only the mappings that ended so, such as failed. Repeatable.")
+    ] = (),
+    limit: Annotated[int, Parameter(help="Only so many mappings, those that ended first; 0 for all.")] = 0,
     runs: RunsOptions = RunsOptions(),
     output: OutputOptions = OutputOptions(),
 ) -> int:
     """Show what became of each mapping of a run, and the run's summary.
 
-    Example: bulk-esm show last
+    Example: bulk-esm show last --outcome failed --limit 50
     """
     from bulk_esm.cli.output import Results, form_for, with_place
     from bulk_esm.cli.places import place_for
@@ -39,11 +47,22 @@ def show_command(
     from bulk_esm.store.finding import find_run
 
     set_up_logs(output)
+    if limit < 0:
+        raise UsageError(f"--limit {limit}: give how many mappings to show, 0 for all")
     files = find_run(place_for(runs), name, salvage=runs.salvage)
     columns = with_place(RESULT_COLUMNS, result_row) if files.has_shards else (RESULT_COLUMNS, result_row)
     results = Results(form_for(output.output), *columns)
-    results.add_all(files.results())
+    found = 0
+    for result in files.results():
+        if not outcome or result.outcome in outcome:
+            found += 1
+            if not limit or found <= limit:
+                results.add(result)
     results.finish()
+    if limit and found > limit:
+        say(f"these are the first {limit:,} of {found:,}; --limit 0 shows all", quiet=output.quiet)
+    elif outcome and not found:
+        say(f"no mapping of this run is {' or '.join(outcome)}", quiet=output.quiet)
     record = _counted(files.record(), files.results())
     if not output.quiet:
         tell_summary(record, run_summary(record, files))

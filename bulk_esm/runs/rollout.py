@@ -29,6 +29,7 @@ class Rollout:
 
     Attributes:
         stage: what is being done between two waves, for the display; empty during a wave.
+        until: when that is over at the earliest, on the clock; None where nobody can tell.
     """
 
     def __init__(  # noqa: PLR0913 - keyword-only, all with defaults
@@ -46,6 +47,7 @@ class Rollout:
     ) -> None:
         """Prepare."""
         self.stage = ""
+        self.until: float | None = None
         self._has_baked = False
         self._tasks = tasks
         self._waves = waves
@@ -55,7 +57,7 @@ class Rollout:
         self._opens_at = opens_at
         self._deadline = deadline
         self._clock = clock or Clock()
-        self._keeper = Gatekeeper(gates, self._settings, self._clock)
+        self._keeper = Gatekeeper(gates, self._settings, self._clock, tell)
         self._between = anyio.CancelScope()
 
     async def run(self, record: Callable[[Result], None]) -> None:
@@ -112,10 +114,10 @@ class Rollout:
         left_s = self._opens_at - self._clock.monotonic()
         if left_s > 0:
             with anyio.CancelScope() as self._between:
-                self.stage = "waiting for its window to open"
+                self.stage, self.until = "waiting for its window to open", self._opens_at
                 log.info("window_awaited", seconds=round(left_s))
                 await self._clock.sleep(left_s)
-            self.stage = ""
+            self.stage, self.until = "", None
 
     async def _pause(self, wave: int, *, soaks: bool) -> None:
         """Soak, and ask; a run that begins or is continued has soaked, but what halts it may be so already."""
@@ -123,12 +125,12 @@ class Rollout:
         with anyio.CancelScope() as self._between:
             await self._soak(end, soak_s=self._settings.soak_s if soaks else 0.0)
             if self._tasks.stopped_by is None and self._confirm is not None and soaks:
-                self.stage = f"wave {wave} of {end.waves} is done; asking whether to go on"
+                self.stage, self.until = f"wave {wave} of {end.waves} is done; asking whether to go on", None
                 consents = await self._confirm(end)
                 log.info("asked_to_go_on", wave=wave, answer="yes" if consents else "no")
                 if not consents:
                     self._halt(f"after wave {wave} the answer was not to go on")
-        self.stage = ""
+        self.stage, self.until = "", None
 
     async def _soak(self, end: WaveEnd, *, soak_s: float) -> None:
         """Wait, and ask the gates at the beginning, at the end, and in between."""
@@ -159,7 +161,7 @@ class Rollout:
             if await self._ask_until(self._clock.monotonic() + bake_s, bake_s, end, too_late):
                 self._has_baked = True
                 log.info("bake_ended")
-        self.stage = ""
+        self.stage, self.until = "", None
 
     async def _ask_until(self, until: float, soak_s: float, end: WaveEnd, too_late: Stop) -> bool:
         """Ask the gates again and again, until a moment and then until all of them are well.
@@ -167,7 +169,7 @@ class Rollout:
         Returns:
             Whether they are; else the run has been stopped.
         """
-        stage = self.stage
+        stage, self.until = self.stage, until
         while True:
             judgement = await self._keeper.ask(end)
             if judgement.step is Step.HALT:

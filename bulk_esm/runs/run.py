@@ -120,6 +120,12 @@ class Run:
         return self._rollout.stage if self._rollout else ""
 
     @property
+    def stage_left_s(self) -> float:
+        """How long that takes yet, in seconds; 0 where nobody can tell, or only a gate's answer is waited for."""
+        until = self._rollout.until if self._rollout else None
+        return 0.0 if until is None else max(0.0, until - self._clock.monotonic())
+
+    @property
     def progress(self) -> Sequence[ShardProgress]:
         """How each shard stands at this moment."""
         self._tasks.refresh()
