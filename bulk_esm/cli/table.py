@@ -62,11 +62,11 @@ COLUMNS: Final = {
     "region": Column(5, 9),
     "state": Column(6, 8),
     "type": Column(7, 8),
-    "source": Column(8, 10),
+    "source": Column(8, 16),
     # of runs
     "run": Column(0, 0, Cut.NOT),
     "status": Column(1, 11, Cut.END),
-    "counts": Column(2, 20, Cut.END),
+    "counts": Column(2, 32, Cut.END),
     "by": Column(6, 8),
     "started": Column(7, 20),
     "command": Column(8, 8),

@@ -61,26 +61,39 @@ def test_requests_are_narrowed_by_a_beginning(inside: Inside, tmp_path: Path, si
 
 
 def alike() -> Simulated:
-    """Two shards, in which two mappings begin alike, one in each."""
-    return Simulated(mappings=5)
+    """A world in which one mapping of each of two accounts begins alike."""
+    fleets = {account: make_fleet(8, account_id=account) for account in (ACCOUNT, OTHER)}
+    for number, fleet in enumerate(fleets.values()):
+        mapping = fleet.mappings[0]
+        arn = mapping["EventSourceMappingArn"].rpartition(":")[0]
+        mapping["UUID"] = f"abcdef0{number}-0000-4000-8000-000000000000"
+        mapping["EventSourceMappingArn"] = f"{arn}:{mapping['UUID']}"
+    other = {(OTHER, "us-east-1"): fleets[OTHER]}
+    return Simulated(fleet=fleets[ACCOUNT], mappings=0, fleets=other)
 
 
-@pytest.mark.parametrize("command", [("list",), ("plan", "--set", "BatchSize=3"), ("pause", *YES)], ids=" ".join)
-def test_what_fits_several_or_none_is_refused(command: tuple[str, ...], inside: Inside, simulated: Simulated) -> None:
-    before = simulated.report().count(Kind.UPDATE)
-    first = sorted(simulated.mappings())[0]
-    none = next(f"{n:04x}" for n in range(65536) if not any(u.startswith(f"{n:04x}") for u in simulated.mappings()))
-    done = inside(simulated.environment, *command, "--uuid", none, *FAST)
-    assert (done.code, done.stdout) == (2, "")
-    assert f"--uuid {none}: no mapping has a UUID that begins so" in done.stderr
-    # In a fleet of two accounts that have the same mappings, each fits twice... and its whole UUID is one all the same.
-    assert simulated.report().count(Kind.UPDATE) == before
-    assert first
+FLEET = ("--accounts", f"{ACCOUNT},{OTHER}", "--regions", "us-east-1", "--role-name", "x")
+BOTH = "fits 2 mappings: abcdef00-0000-4000-8000-000000000000, abcdef01-0000-4000-8000-000000000000; give more of"
 
 
-def test_two_mappings_of_a_fleet_that_begin_alike(inside: Inside) -> None:
-    with Simulated(mappings=40) as world:
-        fleet = ("--accounts", f"{ACCOUNT},{OTHER}", "--regions", "us-east-1", "--role-name", "x")
-        uuids = [record["uuid"] for record in inside(world.environment, "list", *fleet, *FAST).records]
-        assert len(uuids) == 80
-    assert make_fleet
+REFUSED = (("list",), ("plan", "--set", "BatchSize=3"), ("pause", "--yes"))
+
+
+@pytest.mark.parametrize("command", REFUSED, ids=lambda one: one[0])
+def test_what_fits_several_in_a_fleet_or_none_is_refused(command: tuple[str, ...], inside: Inside) -> None:
+    with alike() as world:
+        both = inside(world.environment, *command, "--uuid", "abcdef0", *FLEET, *FAST)
+        none = inside(world.environment, *command, "--uuid", "0000", *FAST)
+        one = inside(world.environment, "plan", "--set", "BatchSize=3", "--uuid", "abcdef01", *FLEET, *FAST)
+        assert world.report().count(Kind.UPDATE) == 0
+    assert (both.code, both.stdout, none.code) == (2, "", 2)
+    assert f"--uuid abcdef0 {BOTH}" in both.stderr
+    assert "--uuid 0000: no mapping has a UUID that begins so" in none.stderr
+    assert [record["uuid"][:8] for record in one.records] == ["abcdef01"]
+
+
+def test_files_need_whole_ones(inside: Inside, tmp_path: Path, simulated: Simulated) -> None:
+    (tmp_path / "uuids").write_text("0178c43c\n", encoding="utf-8")
+    done = inside(simulated.environment, "list", "--from-file", "uuids", *FAST)
+    assert done.code == 2
+    assert "is not a mapping's UUID (36 characters)" in done.stderr

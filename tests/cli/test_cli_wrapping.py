@@ -34,7 +34,9 @@ def test_a_command_stays_whole_on_a_line_of_its_own() -> None:
     assert wrapped(f"  {COMMAND}", 80) == f"  {COMMAND}"
     assert wrapped(f"$ {COMMAND}", 80) == f"$ {COMMAND}"
     assert wrapped("left; to finish it: bulk-esm continue last", 80) == "left; to finish it: bulk-esm continue last"
-    told = wrapped("no run here still holds a paused mapping; `bulk-esm runs` shows what they were, each by its name", 60)
+    told = wrapped(
+        "no run here still holds a paused mapping; `bulk-esm runs` shows what they were, each by its name", 60
+    )
     assert max(map(len, told.split("\n"))) <= 60  # a sentence that names a command
 
 

@@ -31,7 +31,7 @@ def test_nothing_else_is_one(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "017", "0178c43g", "0178-", "0178c43c379d", f"{UUID}0", "orders", "*"])
 def test_what_is_neither(text: str) -> None:
-    with pytest.raises(UsageError, match="--uuid: .* is not a mapping's UUID"):
+    with pytest.raises(UsageError, match=r"--uuid: .* is not a mapping's UUID"):
         read_uuid(text, "--uuid")
 
 
@@ -45,5 +45,5 @@ def test_several_are_named_and_none_is_told() -> None:
     with pytest.raises(UsageError, match="no mapping has a UUID that begins so"):
         the_only_one("9999", [OTHER, UUID], "--uuid")
     many = [f"0178c43c-379d-40d0-9dce-0ece042b29{number:02}" for number in range(12)]
-    with pytest.raises(UsageError, match="fits 12 mappings: .* and 7 more; "):
+    with pytest.raises(UsageError, match=r"fits 12 mappings: .* and 7 more; "):
         the_only_one("0178c43c", many, "--uuid")
