@@ -44,11 +44,14 @@ def regions(context: Any) -> Iterable[str]:
 
 def parameters(context: Any) -> Iterable[str]:
     """Those of UpdateEventSourceMapping, as `--set` takes them; and members of structures once their name is there."""
-    from bulk_esm.model.api_shape import members_at
-    from bulk_esm.model.parameters import NOT_UPDATABLE, row
+    from bulk_esm.model.parameters import NOT_UPDATABLE, PARAMETERS, row
 
     path, dot, _ = context.incomplete.rpartition(".")
-    names = [f"{path}{dot}{name}" for name in members_at(path)]
+    names = [name for name in PARAMETERS if "." not in name]  # all of them; their members are in botocore's model
+    if dot:
+        from bulk_esm.model.api_shape import members_at  # with botocore, which takes a while
+
+        names = [f"{path}.{name}" for name in members_at(path)]
     end = "=" if context.argument.name == "--set" else ""
     return [f"{name}{end}" for name in sorted(names) if name not in NOT_UPDATABLE and not row(name).read_only]
 
