@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
@@ -156,14 +157,22 @@ class _Shown:
             is_shown = [one for one in ordered if in_full or one.shard is None or one.verdict is not Verdict.OK]
             self._results.add_all(is_shown)
         self._results.finish()
+        if self._form == "table" and sys.stdout.isatty():  # where it may have been too narrow for what there is to do
+            for check in self.checks:
+                if check.verdict is not Verdict.OK:
+                    where = f" in {check.shard}" if check.shard else ""
+                    say(f"{check.verdict}: {check.what}{where}: {_in_full(check)}")
 
 
 def _row(check: Check, *, has_shards: bool, as_table: bool) -> Row:
     where = (check.shard or "-",) if has_shards else ()
     if as_table:  # in one column, which so has room on a terminal
-        detail = check.detail if check.advice is None else f"{check.detail}. To do: {check.advice}"
-        return (check.what, *where, check.verdict, detail)
+        return (check.what, *where, check.verdict, _in_full(check))
     return (check.what, *where, check.verdict, check.detail, check.advice or "-")
+
+
+def _in_full(check: Check) -> str:
+    return check.detail if check.advice is None else f"{check.detail}. To do: {check.advice}"
 
 
 def _sum_up(checks: Sequence[Check], code: int, requests: int, *, quiet: bool) -> None:

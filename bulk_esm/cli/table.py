@@ -65,10 +65,10 @@ COLUMNS: Final = {
     "source": Column(8, 16),
     # of runs
     "run": Column(0, 0, Cut.NOT),
-    "status": Column(1, 11, Cut.END),
-    "counts": Column(2, 32, Cut.END),
+    "status": Column(1, 11, Cut.END, good=30),
+    "counts": Column(2, 32, Cut.END, good=45),
     "by": Column(6, 8),
-    "started": Column(7, 20),
+    "started": Column(7, 0, Cut.NOT),
     "command": Column(8, 8),
     # of flags
     "flag": Column(0, 0, Cut.NOT),

@@ -8,7 +8,7 @@ import pytest
 from cli_harness import ACCOUNT, FAST, Cli, Simulated
 from cli_screen import at_screen
 
-from bulk_esm.simulator import make_fleet
+from bulk_esm.simulator import Denial, Faults, make_fleet
 
 COUNT = 16
 YES = ("--yes", *FAST)
@@ -112,6 +112,19 @@ def test_a_stop_counts_down(tmp_path: Path) -> None:
             terminal.type("\x03")
             assert terminal.end() == 130
     assert "left at once; to finish it:" in " ".join(terminal.text.split())
+
+
+def test_what_there_is_to_do_is_told_in_full(tmp_path: Path) -> None:
+    denied = Denial(action="lambda:GetEventSourceMapping")
+    with (
+        Simulated(mappings=COUNT, faults=Faults(denials=(denied,))) as simulated,
+        at_screen(Cli(tmp_path, simulated.environment), "doctor", columns=80) as terminal,
+    ):
+        terminal.end()
+    (row,) = (line for line in terminal.lines if line.startswith("lambda:GetEventSourceMapping"))
+    assert row.endswith("…")
+    told = " ".join(terminal.text.partition("\nwarning: lambda:GetEventSourceMapping: ")[2].split())
+    assert ". To do: " in told
 
 
 def test_hostile_names_are_inert_on_a_screen(tmp_path: Path) -> None:
