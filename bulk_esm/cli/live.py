@@ -118,7 +118,7 @@ async def shown(
 
     async def refresh(live: Live) -> None:
         while True:
-            live.update(picture(), refresh=True)
+            live.update(picture(), refresh=live.is_started)  # not while it is hidden
             await sleep(_REFRESH_S)
 
     async with task_group() as tasks:

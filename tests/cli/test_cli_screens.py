@@ -58,6 +58,14 @@ def test_each_mapping_has_a_line_of_its_own(command: str, columns: int, paused: 
     assert not any(line.endswith(("mapp", "reques")) for line in says)
 
 
+def test_wide_shows_all(paused: tuple[Cli, list[str]]) -> None:
+    cli, uuids = paused
+    with at_screen(cli, "list", "--wide", *FAST, columns=80) as terminal:
+        assert terminal.end() == 0
+    whole = "".join(f"{line:80}" for line in terminal.lines)  # which the terminal has folded
+    assert all(uuid in whole for uuid in uuids)
+
+
 @WIDTHS
 @pytest.mark.parametrize("places", [(), FLEET], ids=["run", "fleet"])
 def test_progress_in_a_terminal_that_changes_its_size(columns: int, places: tuple[str, ...], tmp_path: Path) -> None:
