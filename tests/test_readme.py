@@ -63,7 +63,7 @@ def test_commands_do_something_when_they_are_pasted(
     with Simulated(mappings=150) as simulated:
         for command in pasted:
             words = shlex.split(re.sub(r" --(yes|rate 240)\b", "", command))[1:]
-            words += {"plan": FAST, "list": FAST, "doctor": ()}.get(words[0], ("--yes", *FAST))
+            words += {"plan": FAST, "list": FAST, "doctor": (), "show": ()}.get(words[0], ("--yes", *FAST))
             done = inside(simulated.environment, *words)
             assert done.code == 0, (command, done.stderr)
             assert "warning: " not in done.stderr, command  # of a name that matches nothing

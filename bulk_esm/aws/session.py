@@ -13,6 +13,7 @@ from aiobotocore.session import AioSession
 
 from bulk_esm._version import __version__
 from bulk_esm.aws.alarms import AlarmState, read_alarms
+from bulk_esm.aws.calendars import read_calendars
 from bulk_esm.aws.control_plane import ControlPlane
 from bulk_esm.aws.errors import translated
 from bulk_esm.aws.http import HttpSession, SendOnceSession
@@ -28,6 +29,7 @@ from bulk_esm.aws.usage import read_usage
 from bulk_esm.aws.way import Way, way_to
 from bulk_esm.clock import Clock
 from bulk_esm.errors import ServiceError, UsageError
+from bulk_esm.model.calendars import CalendarState
 from bulk_esm.model.checked import AboveZero, AtLeastOne, Checked
 
 # Who did it, in CloudTrail's words. Given whole, as botocore composes its own anew for each request, which is a tenth
@@ -113,7 +115,7 @@ class Connection:
         async with self._client("resourcegroupstaggingapi", "tag:GetResources") as client:
             return await read_tags(client, resource_types, tags)
 
-    async def alarms(self, names: tuple[str, ...]) -> list[AlarmState]:
+    async def alarms(self, names: tuple[str, ...], *, flag: str = "--alarm") -> list[AlarmState]:
         """The states of alarms; see `read_alarms`.
 
         Raises:
@@ -122,7 +124,18 @@ class Connection:
             ServiceError: an answer that retrying did not mend.
         """
         async with self._client("cloudwatch", "cloudwatch:DescribeAlarms") as client:
-            return await read_alarms(client, names)
+            return await read_alarms(client, names, flag=flag)
+
+    async def calendars(self, names: tuple[str, ...]) -> list[CalendarState]:
+        """How change calendars stand; see `read_calendars`.
+
+        Raises:
+            UsageError: one of them is none.
+            AccessError: the credentials are refused.
+            ServiceError: an answer that retrying did not mend, or that makes no sense.
+        """
+        async with self._client("ssm", "ssm:GetCalendarState") as client:
+            return await read_calendars(client, names)
 
     async def account_id(self) -> str:
         """The account of the credentials, as STS tells it; see `identity`."""

@@ -25,6 +25,10 @@ COMMANDS: Final = {
     "resume": "Enable mappings, or just those that a run paused.",
     "rollback": "Put back what a run changed.",
     "continue": "Finish an interrupted run.",
+    "hold": "Have a run that is at work send nothing for now.",
+    "go": "Have a run go on that is held.",
+    "stop": "Have a run that is at work halt.",
+    "approve": "Let the next wave of a run begin.",
     "verify": "Tell whether the mappings still have what a run set.",
     "doctor": "Tell whether a job can be done here, before it is begun.",
     "runs": "List what was done before.",
@@ -39,7 +43,7 @@ COMMANDS: Final = {
 _EPILOGUE: Final = """Start with: bulk-esm demo. Then: bulk-esm list, bulk-esm pause --function 'orders-*' --dry-run
 
 More of a command: bulk-esm help COMMAND. More of everything: README.md and docs/ of bulk_esm."""
-_TAKE_A_RUN: Final = frozenset({"rollback", "continue", "verify", "show"})
+_TAKE_A_RUN: Final = frozenset({"rollback", "continue", "hold", "go", "stop", "approve", "verify", "show"})
 
 
 def make_app(used: str | None = None) -> App:
@@ -47,7 +51,7 @@ def make_app(used: str | None = None) -> App:
     app = App(
         name="bulk-esm",
         help="Change thousands of AWS Lambda event source mappings safely, and know what became of every one.",
-        version=__version__,
+        version=f"bulk-esm {__version__}",
         default_parameter=Parameter(negative=(), show_default=_shown_default),
         help_format="plaintext",  # a glob's * and a JMESPath's ` are not markup
         help_epilogue=None if used else _EPILOGUE,

@@ -16,7 +16,8 @@ from bulk_esm.cli.configured import as_recorded
 from bulk_esm.cli.damages import tell_of_damages
 from bulk_esm.cli.exit_codes import exit_code
 from bulk_esm.cli.fleet_options import FleetOptions
-from bulk_esm.cli.guards import check_account, check_alarms, check_losses, check_size
+from bulk_esm.cli.guards import check_account, check_gates, check_losses, check_size, look_at_calendars
+from bulk_esm.cli.hours import Hours
 from bulk_esm.cli.job import Job
 from bulk_esm.cli.looking import looking
 from bulk_esm.cli.opening import locked
@@ -96,22 +97,27 @@ async def change(
             check_size(job, updates=0, seen=plan.seen)
             return code
         look(plan)
-        _show(bulk, plan, job, groups)
+        hours = job.hours.with_calendars(
+            await look_at_calendars(bulk, job.waves.calendar, dry_run=job.run.dry_run),
+        )
+        _show(bulk, plan, job, groups, hours)
         _guard(plan, job, fleet)
         if job.run.dry_run:
             return code
         _refuse_blocked(plan, job)
-        await check_alarms(bulk, job.waves.alarm)
+        settings = job.rollout(updates=plan.updates)
+        busy = [entry.shard for entry in plan.entries if entry.updates]
+        await check_gates(bulk, settings, shards=busy, calendars=hours.calendars)
         if plan.updates and not job.run.yes:
             accounts = {entry.shard.account_id for entry in plan.entries if entry.updates}
             await require_consent(_question(bulk, plan), updates=plan.updates, accounts=len(accounts))
         run = bulk.prepare(
             plan,
-            intent=msgspec.structs.replace(intent, rollout=job.rollout(updates=plan.updates)),
+            intent=msgspec.structs.replace(intent, rollout=settings),
             skip_blocked=True,
             groups=groups,
             most_failed_shards=fleet.max_failed_shards,
-            deadline=job.hours.ends_at,
+            deadline=hours.ends_at,
         )
         return await run_and_report(bulk, run, job.output, grace_s=job.guards.grace)
 
@@ -189,7 +195,7 @@ def show_summary(bulk: BulkEsm, plan: RunPlan, groups: Sequence[Sequence[Shard]]
             say(f"no event source mapping {where} has the UUID {', '.join(uuids[:_MOST_NAMED])}{more}")
 
 
-def _show(bulk: BulkEsm, plan: RunPlan, job: Job, groups: Sequence[Sequence[Shard]]) -> None:
+def _show(bulk: BulkEsm, plan: RunPlan, job: Job, groups: Sequence[Sequence[Shard]], hours: Hours) -> None:
     quiet = job.output.quiet
     for uuid, problems in plan.summary.remaining:
         say(f"warning: {uuid}: {'; '.join(problems)}")
@@ -202,7 +208,7 @@ def _show(bulk: BulkEsm, plan: RunPlan, job: Job, groups: Sequence[Sequence[Shar
         show_items(plan, job.output, with_places=bulk.fleet.is_named)
     show_summary(bulk, plan, groups, quiet=quiet)
     pace = pace_of(bulk.fleet, plan, groups)
-    for line in how_it_goes(plan, job, waves=_wave_sizes(plan, job, groups), pace=pace):
+    for line in how_it_goes(plan, job, hours, waves=_wave_sizes(plan, job, groups), pace=pace):
         say(line, quiet=quiet)
     known = {uuid: ending for of_shard in plan.known.values() for uuid, ending in of_shard.items()}
     if known:

@@ -18,6 +18,7 @@ NOT_FROM_FILE: Final = frozenset(
         "unset",
         "no-lock",
         "force",
+        "rollback",  # of a stop
         "accept-data-loss",
         "skip-data-loss",
         "allow-irreversible",
@@ -62,6 +63,7 @@ _EXCLUSIVE: Final = (
     (frozenset({"run", "all-paused"}), _SELECT),
     (frozenset({"run"}), frozenset({"all-paused"})),
     (frozenset({"accept-data-loss"}), frozenset({"skip-data-loss"})),
+    (frozenset({"confirm-waves"}), frozenset({"approve-waves"})),
 )
 
 

@@ -18,6 +18,7 @@ from bulk_esm.errors import RefusedError, UsageError
 
 if TYPE_CHECKING:
     from bulk_esm.bulk import BulkEsm
+    from bulk_esm.cli.hours import Hours
     from bulk_esm.model.amounts import Amount
     from bulk_esm.model.records import RunRecord
     from bulk_esm.runs.continuing import RunRest
@@ -52,14 +53,13 @@ def continue_command(
     from bulk_esm.cli.change import outwait, tell_of_transition
     from bulk_esm.cli.damages import tell_of_damages
     from bulk_esm.cli.exit_codes import exit_code
-    from bulk_esm.cli.guards import check_account, check_alarms
+    from bulk_esm.cli.guards import check_account, check_gates
     from bulk_esm.cli.hours import Hours
     from bulk_esm.cli.looking import looking
     from bulk_esm.cli.opening import locked, with_bulk
     from bulk_esm.cli.places import place_for
     from bulk_esm.cli.running import run_and_report
     from bulk_esm.cli.set_up import set_up_logs
-    from bulk_esm.cli.shards_text import shard_problem_lines
     from bulk_esm.model.records import RunStatus
     from bulk_esm.runs.locking import HeldLocks
     from bulk_esm.store.finding import find_run
@@ -69,7 +69,7 @@ def continue_command(
     files = find_run(place, name, salvage=runs.salvage)
     record = files.record()
     window = own_unless_typed("--window", guards.window, record.rollout.window)
-    hours = Hours.read(guards.deadline, window)
+    hours = Hours.read(guards.deadline, window, calendars=record.rollout.calendars)
     budget = _budget(max_failures)
     _refuse_what_makes_no_sense(place, files, guards, yes=yes, dry_run=dry_run)
     asks_for_cluster = fleet.executor is not None or fleet.scheduler is not None
@@ -90,21 +90,20 @@ def continue_command(
                 rest = await bulk.plan_rest(files, waiting=tell_of_transition, looking=tell_of_looks)
             tell_of_damages([files])
             problems = [rest.problems.get(entry.shard.name, entry.problem) for entry in rest.late.entries]
-            for line in (*_summary(rest, files), *shard_problem_lines(rest.late.entries)):
-                say(line, quiet=output.quiet)
-            for gate in record.rollout.gates:  # of a folder, not of this command line
-                say(f"gate: {gate!r} will be run here", quiet=output.quiet and yes)
+            _tell(rest, files, quiet=output.quiet, yes=yes)
+            is_over = not rest.left and record.status is RunStatus.FINISHED
+            until = hours if is_over else await _with_calendars(bulk, hours, record, output, dry_run=dry_run)
             if dry_run:
                 return exit_code(None, problems)
-            if not rest.left and record.status is RunStatus.FINISHED:
+            if is_over:
                 return exit_code(record, problems)
             most_failures = None if budget is None else budget.of(rest.updates)
             rest.rollout(most_failures)  # refused before one is asked
-            await check_alarms(bulk, record.rollout.alarms)
+            await check_gates(bulk, record.rollout, shards=rest.busy, calendars=until.calendars)
             if rest.to_send and not yes:
                 await require_consent(_question(bulk, record, rest), updates=rest.to_send, accounts=rest.accounts_left)
             run = rest.begin(
-                deadline=hours.ends_at,
+                deadline=until.ends_at,
                 most_failures=most_failures,
                 window=window,
                 executor=fleet.executor,
@@ -116,6 +115,29 @@ def continue_command(
 
     # A cluster that is gone is a reason to continue a run.
     return with_bulk(pace, fleet, work, runs_dir=place, files=files, may_do_without_cluster=not asks_for_cluster)
+
+
+def _tell(rest: RunRest, files: RunFiles, *, quiet: bool, yes: bool) -> None:
+    """Say what is left, and what will be run here."""
+    from bulk_esm.cli.shards_text import shard_problem_lines
+
+    for line in (*_summary(rest, files), *shard_problem_lines(rest.late.entries)):
+        say(line, quiet=quiet)
+    for gate in rest.record.rollout.gates:  # of a folder, not of this command line
+        say(f"gate: {gate!r} will be run here", quiet=quiet and yes)
+
+
+async def _with_calendars(
+    bulk: BulkEsm, hours: Hours, record: RunRecord, output: OutputOptions, *, dry_run: bool
+) -> Hours:
+    """When it may work, by the run's calendars too, which are shown."""
+    from bulk_esm.cli.guards import look_at_calendars
+
+    states = await look_at_calendars(bulk, record.rollout.calendars, dry_run=dry_run)
+    hours = hours.with_calendars(states)
+    for line in hours.lines if states else ():
+        say(line, quiet=output.quiet)
+    return hours
 
 
 def _fleet_of(files: RunFiles, record: RunRecord, fleet: RunFleetOptions) -> RunFleetOptions:

@@ -96,7 +96,7 @@ def _needs(
     from bulk_esm.doctor.examination import JobNeeds
     from bulk_esm.doctor.shard import ShardNeeds
 
-    Hours.read(guards.deadline, guards.window)
+    Hours.read(guards.deadline, guards.window, calendars=waves.calendar)
     refuse_no_account(guards)
     check_reach(aws)
     fleet = fleet.checked(aws)
@@ -115,6 +115,8 @@ def _needs(
             rate=None if aws.rate == AUTO else home.max_per_second,
         ),
         alarms=waves.alarm,
+        shard_alarms=waves.shard_alarm,
+        calendars=waves.calendar,
         expected_account=guards.expect_account,
         scheduler=fleet.scheduler,
         at_once=fleet.shards_at_once,

@@ -65,9 +65,14 @@ class Job:
         self.most_failures(updates=1)
         self.most_targets(seen=1)
         self.least_targets(seen=1)
-        for flag, given in {"--soak": waves.soak, "--confirm-waves": waves.confirm_waves}.items():
+        between = {"--soak": waves.soak, "--confirm-waves": waves.confirm_waves, "--approve-waves": waves.approve_waves}
+        for flag, given in between.items():
             if given and len(sizes) <= 1 and not self.goes_in_groups:
                 raise UsageError(f"{flag} {_ONLY_BETWEEN_WAVES}")
+        if waves.confirm_waves and waves.approve_waves:
+            raise UsageError(
+                "--confirm-waves asks here, and --approve-waves waits for bulk-esm approve: give one of them"
+            )
         if any(not gate.strip() for gate in waves.gate):
             raise UsageError("--gate is empty; give it a command, such as --gate './healthy.sh'")
         refuse_gates(waves.gate)
@@ -88,7 +93,7 @@ class Job:
         Raises:
             UsageError: see `Hours.read`.
         """
-        return Hours.read(self.guards.deadline, self.guards.window)
+        return Hours.read(self.guards.deadline, self.guards.window, calendars=self.waves.calendar)
 
     def most_failures(self, *, updates: int) -> int | None:
         """How many mappings may fail, of so many updates.
@@ -128,14 +133,19 @@ class Job:
             most_failures=self.most_failures(updates=updates),
             bake_s=waves.bake,
             alarms=waves.alarm,
+            shard_alarms=waves.shard_alarm,
+            shard_alarm_halts=waves.shard_alarm_halts,
+            calendars=waves.calendar,
             gates=waves.gate,
             gate_interval_s=waves.gate_interval,
             gate_timeout_s=waves.gate_timeout,
             inconclusive_for_s=waves.inconclusive_for,
             on_inconclusive=waves.on_inconclusive,
             confirm_waves=waves.confirm_waves,
+            approve_waves=waves.approve_waves,
             on_halt=waves.on_halt,
             ramp_s=waves.ramp,
+            paused_for_s=self.paused_s,
             window=self.guards.window,
         )
 
@@ -171,7 +181,9 @@ def refuse_waves_without_terminal(*, stdin_is_data: bool = False) -> None:
         RefusedError: there is no terminal to ask at.
     """
     if stdin_is_data or not can_ask():
-        raise RefusedError("--confirm-waves asks on a terminal, and there is none; use --gate COMMAND or --alarm NAME")
+        raise RefusedError(
+            "--confirm-waves asks on a terminal, and there is none; use --approve-waves, --gate COMMAND or --alarm NAME"
+        )
 
 
 def refuse_without_terminal(run: RunOptions, *, stdin_is_data: bool = False) -> None:

@@ -249,6 +249,19 @@ class WaveOptions:
         tuple[str, ...],
         Parameter(help="NAME of a CloudWatch alarm that halts the run, from before it begins to the end of its bake."),
     ] = ()
+    shard_alarm: Annotated[
+        tuple[str, ...], Parameter(help="NAME of an alarm that each account and Region of a fleet has, read there.")
+    ] = ()
+    shard_alarm_halts: Annotated[
+        Literal["shard", "fleet"], Parameter(help="What it halts: its account and Region alone, or all of the run.")
+    ] = "shard"
+    calendar: Annotated[
+        tuple[str, ...],
+        Parameter(
+            help="NAME or ARN of a change calendar of Systems Manager that must be OPEN: while it is not, the next "
+            "wave waits."
+        ),
+    ] = ()
     gate: Annotated[
         tuple[str, ...],
         Parameter(
@@ -266,6 +279,9 @@ class WaveOptions:
     ] = 600.0
     on_inconclusive: Annotated[Literal["halt", "go"], Parameter(help="What to do if it is so even then.")] = "halt"
     confirm_waves: Annotated[bool, Parameter(help="Ask before each wave but the first.")] = False
+    approve_waves: Annotated[
+        bool, Parameter(help="Before each wave but the first, wait for bulk-esm approve RUN: needs no terminal.")
+    ] = False
     on_halt: Annotated[
         Literal["stop", "rollback"], Parameter(help="What to do when it halts: rollback puts back what it changed.")
     ] = "stop"
@@ -285,7 +301,10 @@ class GuardOptions:
     expect_account: Annotated[str | None, Parameter(help="Refuse credentials of another account than this ID.")] = None
     deadline: Annotated[
         str | None,
-        Parameter(help="Send nothing that could not settle by then: 30m, 03:30Z or 2026-01-31T03:30+01:00."),
+        Parameter(
+            help="Send nothing that could not settle by then: 30m, 03:30Z, 2026-01-31T03:30+01:00, or calendar: when "
+            "the first --calendar closes."
+        ),
     ] = None
     window: Annotated[
         str | None,

@@ -69,7 +69,10 @@ def plan_command(
         show_summary(bulk, plan, groups, quiet=output.quiet)
         if save:
             same = " with the same fleet flags" if bulk.fleet.is_named else ""
-            say(f"saved: carry it out with bulk-esm apply --plan {save}{same}", quiet=output.quiet)
+            lines = sum(entry.items for entry in plan.entries)
+            what = f"{lines:,} mappings, {plan.updates:,} of them to update"
+            say(f"saved in {save}: {what}; to look at it: bulk-esm show {save}", quiet=output.quiet)
+            say(f"carry it out with bulk-esm apply --plan {save}{same}", quiet=output.quiet)
         code = exit_code(None, [entry.problem for entry in plan.entries])
         return _detailed(plan, code) if detailed_exitcode else code
 

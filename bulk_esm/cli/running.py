@@ -21,6 +21,7 @@ from bulk_esm.cli.options import OutputOptions
 from bulk_esm.cli.output import Results, form_for, with_place
 from bulk_esm.cli.run_text import run_argument, run_summary, unplanned_lines
 from bulk_esm.cli.screen import Screen
+from bulk_esm.cli.shards_text import shards_text
 from bulk_esm.cli.signals import heard
 from bulk_esm.cli.streams import pass_on, say
 from bulk_esm.cli.summary import RESULT_COLUMNS, result_row
@@ -29,8 +30,9 @@ from bulk_esm.errors import BulkEsmError
 from bulk_esm.gates.gate import WaveEnd
 from bulk_esm.gates.opening import GateContext, open_gates
 from bulk_esm.logs import get_logger
-from bulk_esm.model.events import MappingEnded, RunEvent
-from bulk_esm.model.records import Intent, RunRecord, RunStatus
+from bulk_esm.model.control import ControlRequest
+from bulk_esm.model.events import ControlHeard, MappingEnded, RunEvent
+from bulk_esm.model.records import Intent, RunRecord, puts_itself_back
 from bulk_esm.model.result import Outcome
 from bulk_esm.observers.observer import Observer
 from bulk_esm.runs.invoking import started_earlier
@@ -82,17 +84,20 @@ async def run_and_report(bulk: BulkEsm, run: Run, output: OutputOptions, *, grac
         quiet=output.quiet,
         grace_s=grace_s,
     )
-    if record.status is RunStatus.HALTED and record.rollout.on_halt == "rollback":
+    if puts_itself_back(record):
         await _put_back(bulk, run, grace_s)
     return exit_code(run.record, [progress.problem for progress in run.progress])
 
 
 async def _put_back(bulk: BulkEsm, halted: Run, grace_s: float) -> None:
     """Put back what a halted run changed, as a run of its own. That it halted stays the exit code."""
-    say("\nputting back what it changed (--on-halt rollback)")
+    alone = halted.halted_shards
+    where = f" in {shards_text(len(alone))}" if alone else ""
+    why = halted.record.reason if halted.record.puts_back else "--on-halt rollback"
+    say(f"\nputting back what it changed{where} ({why})")
     path = run_argument(halted.files)
     try:
-        plan = await bulk.plan_rollback(halted.files)
+        plan = await bulk.plan_rollback(halted.files, shards=alone)
         intent = Intent(command="rollback", undoes=halted.record.run_id)
         run = bulk.of_run(halted.files).prepare(plan, intent=intent, skip_blocked=True)
         record = await run_to_the_end(bulk, run, grace_s=grace_s)
@@ -161,6 +166,9 @@ async def _carried_out(
         run_id=record.run_id,
         folder=run.path,
         read_alarms=bulk.alarms,
+        read_shard_alarms=lambda names: bulk.shard_alarms(names, run.shards_at_work),
+        halt_shard=run.halt_shard,
+        read_calendars=bulk.calendars,
         tell=say,
         pass_on=pass_on,
         also_old_names=started_earlier(record),
@@ -171,11 +179,29 @@ async def _carried_out(
         async with run_progress(run, clock=time.monotonic, console=console, display=display):
             confirm = _confirming(display) if record.rollout.confirm_waves else None
             try:
-                await run.carry_out([display, *observers], gates=open_gates(record.rollout, context), confirm=confirm)
+                await run.carry_out(
+                    [display, _tell_of_requests, *observers], gates=open_gates(record.rollout, context), confirm=confirm
+                )
             except BulkEsmError as error:
                 failure = error
         tasks.cancel_scope.cancel()
     return failure
+
+
+def _tell_of_requests(event: RunEvent, /) -> None:
+    """Say what somebody asked of the run: an observer."""
+    if isinstance(event, ControlHeard):
+        say(f"\n{_asked_text(event.request)}")
+
+
+def _asked_text(request: ControlRequest) -> str:
+    texts = {
+        "hold": f"held by {request.who}: nothing more is sent until bulk-esm go; what was accepted is waited for",
+        "go": f"{request.who} lets it go on",
+        "stop": f"stopped by {request.who}: nothing more is sent; what was accepted is waited for",
+        "approve": f"{request.who} approved wave {request.wave}",
+    }
+    return texts[request.action]
 
 
 def _confirming(display: Display) -> Callable[[WaveEnd], Awaitable[bool]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
@@ -10,6 +11,7 @@ from typing import Final
 import msgspec
 
 from bulk_esm.cli.durations import format_duration
+from bulk_esm.cli.hours import Hours
 from bulk_esm.cli.job import Job
 from bulk_esm.cli.output import Row, tail_of
 from bulk_esm.model.budget import budget_line
@@ -26,6 +28,7 @@ from bulk_esm.runs.planning import RunPlan
 PLAN_COLUMNS: Final = ("uuid", "function", "source", "type", "state", "action", "what")
 RESULT_COLUMNS: Final = ("uuid", "function", "source", "type", "outcome", "state", "why")
 _MOST_LINES: Final = 8
+_MOST_BEFORE: Final = 4
 LIKELY_LOOKS: Final = 0.1  # for each update; a few more where there are few updates
 
 
@@ -90,7 +93,10 @@ def plan_summary(summary: PlanSummary, *, pace: Pace) -> Iterator[str]:
         f"{summary.total:,} mappings selected: {updates:,} to update, {summary.actions[Action.UNCHANGED]:,} already as "
         f"asked, {summary.actions[Action.BLOCKED]:,} blocked"
     )
-    yield from _most(summary.changes)
+    yield from _most({_change(*what, before): before.total() for what, before in summary.changes.items()})
+    if summary.meanings:
+        yield "what that means:"
+        yield from _most(summary.meanings)
     if updates:
         least = format_duration(pace.least_s * (1 + LIKELY_LOOKS))
         looks = math.ceil(updates * LIKELY_LOOKS)
@@ -98,6 +104,17 @@ def plan_summary(summary: PlanSummary, *, pace: Pace) -> Iterator[str]:
     if summary.reasons:
         yield "blocked:"
         yield from _most(summary.reasons)
+
+
+def _change(member: str, after: str, before: Counter[str]) -> str:
+    """What one member becomes, of whatever it was; the most frequent first."""
+    if len(before) == 1:
+        return f"{member}: {next(iter(before))} -> {after}"
+    ordered = sorted(before.items(), key=lambda one: (-one[1], one[0]))
+    shown = [f"{value} ({count:,} x)" for value, count in ordered[:_MOST_BEFORE]]
+    rest = before.total() - sum(count for _, count in ordered[:_MOST_BEFORE])
+    others = f" and others ({rest:,} x)" if rest else ""
+    return f"{member}: {', '.join(shown)}{others} -> {after}"
 
 
 def _stream_lines(summary: PlanSummary) -> Iterator[str]:
@@ -114,6 +131,14 @@ def _stream_lines(summary: PlanSummary) -> Iterator[str]:
         )
 
 
+def lasting_lines(summary: PlanSummary) -> Iterator[str]:
+    """What no rollback can put back."""
+    for uuid, problems in summary.lasting:
+        yield f"warning: it cannot be undone wholly: {uuid}: {'; '.join(problems)}"
+    if summary.lasting_count > len(summary.lasting):
+        yield f"warning: and {summary.lasting_count - len(summary.lasting):,} more that no rollback can put back wholly"
+
+
 def _rollout_lines(job: Job, waves: Sequence[int]) -> Iterator[str]:
     """Waves, who is asked when, and what comes beside sending."""
     if waves:
@@ -123,7 +148,12 @@ def _rollout_lines(job: Job, waves: Sequence[int]) -> Iterator[str]:
         yield f"in {len(waves)} waves: {sizes}{soak}"
         if job.waves.confirm_waves:
             yield "asked between waves: you"
-    asked = [*(f"alarm {name}" for name in job.waves.alarm), *(f"gate {command!r}" for command in job.waves.gate)]
+        if job.waves.approve_waves:
+            yield "each wave but the first waits for: bulk-esm approve RUN"
+    asked = [f"alarm {name}" for name in job.waves.alarm]
+    asked += [f"alarm {name} of each shard" for name in job.waves.shard_alarm]
+    asked += [f"calendar {name}" for name in job.waves.calendar]
+    asked += [f"gate {command!r}" for command in job.waves.gate]
     if asked:
         interval = format_duration(job.waves.gate_interval)
         yield f"asked before the first update, and each {interval} from then on: {', '.join(asked)}"
@@ -135,28 +165,26 @@ def _rollout_lines(job: Job, waves: Sequence[int]) -> Iterator[str]:
         yield "what it changed is put back if it halts"
 
 
-def how_it_goes(plan: RunPlan, job: Job, *, waves: Sequence[int], pace: Pace) -> Iterator[str]:
+def how_it_goes(plan: RunPlan, job: Job, hours: Hours, *, waves: Sequence[int], pace: Pace) -> Iterator[str]:
     """Waves, budget and what there is to know before one says yes."""
     yield from _rollout_lines(job, waves)
     if plan.updates:
-        yield from _least_lines(job, sending_s=pace.least_s * (1 + LIKELY_LOOKS), soaks=max(0, len(waves) - 1))
+        yield from _least_lines(job, hours, sending_s=pace.least_s * (1 + LIKELY_LOOKS), soaks=max(0, len(waves) - 1))
         yield budget_line(job.most_failures(updates=plan.updates))
-    yield from job.hours.lines
+    yield from hours.lines
     summary = plan.summary
     yield from _stream_lines(summary)
-    for uuid, problems in summary.lasting:
-        yield f"warning: {uuid}: {'; '.join(problems)}"
-    if summary.lasting_count > len(summary.lasting):
-        yield f"warning: and {summary.lasting_count - len(summary.lasting):,} more that no rollback can put back wholly"
+    yield from lasting_lines(summary)
     added = added_concurrency(plan.items())
     if added:
         yield f"concurrent invocations that resuming adds (an account has {ACCOUNT_CONCURRENCY:,} by default):"
         yield from ramp_lines(added)
 
 
-def _least_lines(job: Job, *, sending_s: float, soaks: int) -> Iterator[str]:
-    """How long all of it takes at least, if that is not only what sending does."""
-    opens_in_s = job.hours.opens_in_s(datetime.now(UTC))
+def _least_lines(job: Job, hours: Hours, *, sending_s: float, soaks: int) -> Iterator[str]:
+    """How long all of it takes at least, if that is not only what sending does; and what comes before that."""
+    now = datetime.now(UTC)
+    opens_in_s = hours.opens_in_s(now)
     all_s = least_s(
         sending_s=sending_s,
         ramp_s=job.waves.ramp,
@@ -165,8 +193,6 @@ def _least_lines(job: Job, *, sending_s: float, soaks: int) -> Iterator[str]:
         bake_s=job.waves.bake,
         opens_in_s=opens_in_s,
     )
-    if all_s <= sending_s:
-        return
     parts = {
         "the window's opening": opens_in_s > 0,
         "soaks": soaks and job.waves.soak,
@@ -174,7 +200,9 @@ def _least_lines(job: Job, *, sending_s: float, soaks: int) -> Iterator[str]:
         "the bake": job.waves.bake,
     }
     beside = ", ".join(what for what, has in parts.items() if has)
-    yield f"all of it takes at least {format_duration(all_s)}, with {beside}"
+    if all_s > sending_s:
+        yield f"all of it takes at least {format_duration(all_s)}, with {beside}"
+    yield from hours.too_short_lines(all_s, now)
 
 
 def _most(counted: Mapping[str, int]) -> Iterator[str]:

@@ -63,6 +63,10 @@ COLUMNS: Final = {
     "state": Column(6, 8),
     "type": Column(7, 8),
     "source": Column(8, 16),
+    # of one mapping
+    "member": Column(0, 20),
+    "before": Column(1, 16, Cut.END),
+    "after": Column(1, 16, Cut.END),
     # of runs
     "run": Column(0, 0, Cut.NOT),
     "status": Column(1, 11, Cut.END, good=30),

@@ -13,27 +13,12 @@ from bulk_esm.errors import UsageError
 from bulk_esm.model.api_shape import OR_ALLOW_UNKNOWN, members_at, shape_at
 from bulk_esm.model.checked import Checked, taken
 from bulk_esm.model.combinations import cross_field_problems
+from bulk_esm.model.differences import Difference, differences_of
 from bulk_esm.model.filters import FILTERS, KEY, is_unreadable, unreadable_problems
 from bulk_esm.model.mapping import EventSourceMapping, SourceType
 from bulk_esm.model.parameters import NOT_UPDATABLE, nearest, row
 from bulk_esm.model.rules import is_irreversible, value_problems
 from bulk_esm.model.values import current_value, holds, is_empty, merged
-
-
-class Difference(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """One parameter that a mapping does not have as asked.
-
-    Attributes:
-        parameter: its name.
-        before: what the mapping has, in the form in which an update would send it; None if nothing.
-        after: what will be sent.
-        irreversible: whether the value before can never be restored.
-    """
-
-    parameter: str
-    before: Any
-    after: Any
-    irreversible: bool = False
 
 
 class Change(Checked, frozen=True):
@@ -171,7 +156,7 @@ class Change(Checked, frozen=True):
             # What was not asked for and goes along is Lambda's own, whatever this version thinks of it.
             problems.extend(self._problems_of(name, asked, source_type))
             irreversible = is_irreversible(mapping, name)
-            differences.append(Difference(name, before, request[name], irreversible))
+            differences += differences_of(name, before, request[name], source_type, irreversible=irreversible)
             if irreversible and not allow_irreversible:
                 problems.append(
                     f"{name}: the 500 ms window of {source_type} cannot be restored once changed; "

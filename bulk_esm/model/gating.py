@@ -23,7 +23,18 @@ class Inconclusive(msgspec.Struct, frozen=True):
     reason: str
 
 
-GateAnswer = str | Inconclusive | None  # why the run must halt; or that it cannot be told; or that all is well
+class Closed(msgspec.Struct, frozen=True):
+    """A gate's answer that what comes next must wait, for as long as there is time.
+
+    Attributes:
+        reason: why, and until when.
+    """
+
+    reason: str
+
+
+# Why the run must halt; that this cannot be told; that it must wait; or that all is well.
+GateAnswer = str | Inconclusive | Closed | None
 
 
 class Step(IntEnum):
@@ -59,6 +70,7 @@ def judged(
     since: float | None,
     most_s: float,
     then: OnInconclusive,
+    may_wait: bool = False,
 ) -> Judgement:
     """What a gate's answer means.
 
@@ -69,9 +81,12 @@ def judged(
         since: since when it has been inconclusive, from its last judgement; or None.
         most_s: how long it may be so, in seconds.
         then: what a run does after that.
+        may_wait: whether a run waits for what is closed, as a deadline ends that; else it halts.
     """
     if answer is None:
         return WELL
+    if isinstance(answer, Closed):
+        return Judgement(step=Step.WAIT if may_wait else Step.HALT, reason=answer.reason)
     if not isinstance(answer, Inconclusive):
         return Judgement(step=Step.HALT, reason=answer)
     since = asked_at if since is None else since

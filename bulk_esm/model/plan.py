@@ -10,8 +10,9 @@ from typing import Any, Final
 import msgspec
 
 from bulk_esm.errors import UsageError
-from bulk_esm.model.change import Change, Difference
+from bulk_esm.model.change import Change
 from bulk_esm.model.combinations import cross_field_problems
+from bulk_esm.model.differences import Difference
 from bulk_esm.model.filters import FILTERS, KEY
 from bulk_esm.model.mapping import EventSourceMapping, FunctionReference, SourceType, State
 from bulk_esm.model.values import changeable, holds, is_empty, says_the_same

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable
 from typing import Final
 
 from bulk_esm.model.losses import LEFT_OUT
+from bulk_esm.model.meanings import meanings_of
 from bulk_esm.model.parameters import STREAMS
 from bulk_esm.model.plan import Action, PlanItem
 from bulk_esm.model.rollback import inverse_of
@@ -20,7 +21,8 @@ class PlanSummary:
 
     Attributes:
         actions: items by action.
-        changes: updates by what changes, in words.
+        changes: by what a member becomes, in words, updates by what it was.
+        meanings: updates by what that means beyond the values, in words.
         reasons: blocked items, and those that cannot be put back wholly, by why.
         left_out: blocked items that were left out for the data that they would lose.
         lasting: examples of items of which something could not be put back later, with what and why.
@@ -32,7 +34,8 @@ class PlanSummary:
 
     def __init__(self) -> None:
         self.actions: Counter[Action] = Counter()
-        self.changes: Counter[str] = Counter()
+        self.changes: defaultdict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+        self.meanings: Counter[str] = Counter()
         self.reasons: Counter[str] = Counter()
         self.left_out = 0
         self.lasting: list[tuple[str, tuple[str, ...]]] = []
@@ -69,7 +72,9 @@ class PlanSummary:
             return
         if item.source_type in STREAMS and "Enabled" in item.request:
             self.streams[item.request["Enabled"]] += 1
-        self.changes.update(f"{one.parameter}: {short(one.before)} -> {short(one.after)}" for one in item.diff)
+        for one in item.diff:
+            self.changes[one.parameter, short(one.after)][short(one.before)] += 1
+        self.meanings.update(meanings_of(item))
         if problems := tuple(inverse_of(item).problems.values()):
             self.lasting_count += 1
             if len(self.lasting) < _MOST_EXAMPLES:

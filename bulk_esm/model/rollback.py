@@ -13,9 +13,9 @@ from typing import Any, Final
 import msgspec
 
 from bulk_esm.model.api_shape import known, shape_at
-from bulk_esm.model.change import Difference
 from bulk_esm.model.changed import change_of
 from bulk_esm.model.combinations import cross_field_problems
+from bulk_esm.model.differences import differences_of
 from bulk_esm.model.doubts import perhaps_sent
 from bulk_esm.model.filters import FILTERS, KEY, is_unreadable, unreadable_text
 from bulk_esm.model.mapping import EventSourceMapping, SourceType
@@ -140,7 +140,11 @@ def rollback_item(
         now,
         Action.BLOCKED if against else Action.UPDATE,
         request={} if against else request,
-        differences=tuple(Difference(name, current_value(now, name), value) for name, value in request.items()),
+        differences=tuple(
+            difference
+            for name, value in request.items()
+            for difference in differences_of(name, current_value(now, name), value, now.source_type)
+        ),
         problems=(*against, *remaining),
     )
     theirs = [] if force else _changed_since(item, inverse, now, own)

@@ -157,15 +157,23 @@ def holds(path: str, asked: Any, mapping: EventSourceMapping) -> bool:
     current = current_value(mapping, path)
     if path == "FunctionName":
         return isinstance(asked, str) and FunctionReference.parse(asked).is_same_function(mapping.function)
-    return _holds(path, asked, current, mapping.source_type)
+    return has(path, asked, current, mapping.source_type)
 
 
-def _holds(path: str, asked: Any, current: Any, source_type: SourceType) -> bool:
+def has(path: str, asked: Any, current: Any, source_type: SourceType) -> bool:
+    """Whether a value holds what was asked for; see `holds`.
+
+    Args:
+        path: its dotted path.
+        asked: the value that an update would send, or sent.
+        current: what the mapping has, from `current_value`.
+        source_type: the mapping's, on which defaults depend.
+    """
     if isinstance(asked, dict):
         if is_empty(asked):
             return is_empty(known(path, current, like=asked))
         members = current if isinstance(current, dict) else {}
-        return all(_holds(f"{path}.{name}", member, members.get(name), source_type) for name, member in asked.items())
+        return all(has(f"{path}.{name}", member, members.get(name), source_type) for name, member in asked.items())
     if isinstance(asked, list):
         found = known(path, current or [], like=asked)
         return _comparable_list(path, asked) == _comparable_list(path, found)

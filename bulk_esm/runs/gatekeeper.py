@@ -26,7 +26,13 @@ class Gatekeeper:
     """
 
     def __init__(
-        self, gates: Sequence[Gate], settings: RolloutSettings, clock: Clock, tell: Observer = lambda _: None
+        self,
+        gates: Sequence[Gate],
+        settings: RolloutSettings,
+        clock: Clock,
+        *,
+        tell: Observer = lambda _: None,
+        has_deadline: bool = False,
     ) -> None:
         """Ask some gates.
 
@@ -35,11 +41,13 @@ class Gatekeeper:
             settings: how often they are asked, and how long they may be inconclusive.
             clock: by which that is waited for.
             tell: told of each answer.
+            has_deadline: whether a deadline ends the wait for what is closed; else the run halts.
         """
         self._tell = tell
         self.gates = gates
         self._settings = settings
         self._clock = clock
+        self._has_deadline = has_deadline
         self._since: dict[int, float | None] = {}
 
     async def ask(self, end: WaveEnd) -> Judgement:
@@ -92,6 +100,7 @@ class Gatekeeper:
             since=self._since.get(number),
             most_s=self._settings.inconclusive_for_s,
             then=self._settings.on_inconclusive,
+            may_wait=self._has_deadline or end.stage == "during",  # which goes on all the same
         )
         if judgement.since is not None and self._since.get(number) is None:  # told once, and not at each interval
             log.warning("gate_cannot_tell", reason=judgement.reason, most_s=self._settings.inconclusive_for_s)

@@ -16,6 +16,7 @@ from uuid import UUID
 
 from bulk_esm.model.mapping import State, source_type_of
 from bulk_esm.simulator.alarms import Alarm
+from bulk_esm.simulator.calendars import Calendar
 from bulk_esm.simulator.combinations import check_result, check_switch
 from bulk_esm.simulator.creating import check_members, created
 from bulk_esm.simulator.draws import draw
@@ -58,10 +59,12 @@ class Shard:
         self.requests: Counter[tuple[Kind, int]] = Counter()
         self.tags = dict(fleet.tags)
         self.newer = settings.newer
+        self.epoch = settings.epoch
         self.quota_per_second = settings.quota_per_second
         self._settings = settings
         self.faults = settings.faults
         self.alarms: dict[str, Alarm] = {}
+        self.calendars: dict[str, Calendar] = {}
         self._created = 0
         self._quota = TokenBucket.of(settings)
         self._functions_quota = TokenBucket.of_functions(settings)

@@ -12,6 +12,14 @@ from bulk_esm.model.records import FileDigest
 from bulk_esm.store.jsonl import LineError, LineReader, read_lines, read_salvaged, write_durably
 
 
+def is_plan_file(path: Path) -> bool:
+    """Whether a name that a user gave is that of a file, and so of a plan: a run is a folder."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
+
+
 def save_plan(path: Path, items: Iterable[PlanItem]) -> None:
     """Write a plan to a file of its own.
 

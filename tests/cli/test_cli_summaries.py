@@ -22,7 +22,7 @@ from bulk_esm import (
 from bulk_esm.cli.exit_codes import exit_code
 from bulk_esm.cli.run_text import run_summary
 from bulk_esm.cli.summary import Pace, plan_row, plan_summary, result_row
-from bulk_esm.model.change import Difference
+from bulk_esm.model.differences import Difference
 from bulk_esm.model.result import ErrorRecord
 from bulk_esm.store.shard_files import ShardFiles
 

@@ -17,14 +17,8 @@ from bulk_esm.cli.configuration import Configuration, flags_of
 from bulk_esm.errors import UsageError
 
 APP = make_app()
-OPERANDS = {
-    "rollback": "RUN",
-    "continue": "RUN",
-    "verify": "RUN",
-    "show": "RUN",
-    "unlock": "SHARD",
-    "completion": "bash",
-}
+RUN_TAKERS = ("rollback", "continue", "hold", "go", "stop", "approve", "verify", "show")
+OPERANDS = {**dict.fromkeys(RUN_TAKERS, "RUN"), "unlock": "SHARD", "completion": "bash"}
 FLAGS = {command: flags_of(APP, command) for command in COMMANDS}
 
 

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from model_samples import FUNCTION, KEY, KNOWN, MSK, SQS, UNKNOWN, UUID, make_mapping
 
 from bulk_esm.errors import UsageError
-from bulk_esm.model.change import Change, Difference
+from bulk_esm.model.change import Change
+from bulk_esm.model.differences import Difference
 from bulk_esm.model.mapping import EventSourceMapping
 from bulk_esm.model.plan import (
     Action,

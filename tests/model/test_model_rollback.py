@@ -24,7 +24,8 @@ from model_samples import (
 )
 from test_model_compare import REGISTRY, changes, mappings, read_backs
 
-from bulk_esm.model.change import Change, Difference
+from bulk_esm.model.change import Change
+from bulk_esm.model.differences import Difference
 from bulk_esm.model.mapping import EventSourceMapping, SourceType
 from bulk_esm.model.parameters import row
 from bulk_esm.model.plan import Action, PlanItem, PlanMatch, match_plan, plan_for, plan_item, unknown_item

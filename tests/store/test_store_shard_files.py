@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from bulk_esm.errors import RecordingError, RunFolderError
-from bulk_esm.model.change import Difference
+from bulk_esm.model.differences import Difference
 from bulk_esm.model.mapping import SourceType
 from bulk_esm.model.plan import Action, Plan, PlanItem
 from bulk_esm.model.records import RunRecord, RunStatus
