@@ -41,7 +41,7 @@ _VALUES: Final[dict[str, tuple[str, ...]]] = {
         "sort_by(@, &a)", "to_number(FunctionArn) > `1`", "length(Queues)", "@", "`", "map(&a, b)", "max(a)", "a[::0]",
         '`"\\ud800"`', "UUID < State", "join(', ', @)", "sum(Topics)", "starts_with(BatchSize, 'x')",
     ),
-    "--uuid": (A_MAPPING["UUID"], "x", A_MAPPING["EventSourceMappingArn"]),
+    "--uuid": (A_MAPPING["UUID"], "x", A_MAPPING["EventSourceMappingArn"], A_MAPPING["UUID"][:4], "0000", "0000-"),
     "--from-file": ("-", "file", "missing", "."),
     "--set": (
         "BatchSize=5", "Enabled=false", "FunctionName=g", "A.b=1", "BatchSize=1e999", "=", ".=1", "FilterCriteria={}",
