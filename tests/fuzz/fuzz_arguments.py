@@ -25,7 +25,7 @@ _COMMANDS: Final = (
     "config",
 )
 _SWITCHES: Final = (
-    "--all", "--yes", "--dry-run", "--skip-blocked", "--allow-irreversible", "--quiet", "--salvage", "--force",
+    "--all", "--yes", "--dry-run", "--skip-blocked", "--allow-irreversible", "--quiet", "--salvage", "--force", "--wide", "-y", "-n",
     "--confirm-waves", "--accept-data-loss", "--no-lock", "--organization", "--help", "--version", "--", "-", "-x",
 )  # fmt: skip
 _VALUES: Final[dict[str, tuple[str, ...]]] = {
@@ -94,6 +94,9 @@ _VALUES: Final[dict[str, tuple[str, ...]]] = {
     "--shard-order": ("accounts", "regions", "x,,y", "us-east-1"),
     "--shards-at-once": ("1", "0"),
     "--max-failed-shards": ("0", "-1"),
+    "--limit": ("0", "5", "-1", "x"),
+    "--outcome": ("failed", "fialed"),
+    "--status": ("halted", "x"),
     "--scheduler": ("tcp://127.0.0.1:1", "x", "http://["),
 }  # fmt: skip
 _POSITIONAL: Final = ("last", "20", "", "runs", ".", "\x00", "../..", "file")
@@ -103,7 +106,7 @@ _NEEDED_TO_ASK: Final = (
     "nothing is selected", "credentials are of", "DescribeAlarms", "organizations:", "EndpointConnection", "Unknown",
     "is no Region", "no shard", "cannot be written", "cannot be paused", "would lose", "data", "the plan is empty",
     "--shard-order", "accounts", "--max-failures", "--ou", "is not a folder", "cannot be made", "--save", "stream",
-    "File name too long",
+    "File name too long", "begins so", "give more of the UUID",
 )  # fmt: skip
 
 
