@@ -18,6 +18,7 @@ from bulk_esm.aws.session import Connection
 from bulk_esm.errors import AccessError, RefusedError, ServiceError, UsageError
 from bulk_esm.executors.tasks import PlanChange, PlanRollback, RenewPlan, Task
 from bulk_esm.gates.alarm import Found
+from bulk_esm.gates.gate import Gate
 from bulk_esm.model.calendars import CalendarState
 from bulk_esm.model.change import Change
 from bulk_esm.model.checked import Count, Seconds, check_aware, taken
@@ -34,6 +35,7 @@ from bulk_esm.runs.each_shard import Told, nobody, raise_if_only
 from bulk_esm.runs.fleet import Fleet
 from bulk_esm.runs.listing import Inventory, list_mappings
 from bulk_esm.runs.locking import HeldLocks, Locks, release
+from bulk_esm.runs.metric_gate import gate_of_run
 from bulk_esm.runs.own_changes import own_changes
 from bulk_esm.runs.planning import PlanContext, RunPlan, plan_run, split_saved
 from bulk_esm.runs.recent import recent_doubts, seconds_to_wait
@@ -518,6 +520,21 @@ class BulkEsm:
             raise
         self.locks.tell(locks, files.path)
         return Run(self.fleet, files, shards=plan.fleet_record, known=plan.known, deadline=deadline, locks=locks)
+
+    def watching(self, run: Run, *, tell: Callable[[str], None] = nobody) -> tuple[Gate, Observer]:
+        """The gate that watches a run by CloudWatch's metrics, as `watch` of its settings says, and its observer.
+
+        Both are handed to `carry_out`: the observer counts for the gate who was changed.
+
+        Args:
+            run: a run that is ready.
+            tell: told what is to be known.
+
+        Raises:
+            UsageError: a file that a watch names makes no sense.
+            RunFolderError: the run's files cannot be read.
+        """
+        return gate_of_run(self.home, self.of_run(run.files).fleet, run, tell=tell)
 
     def _with_pace(self, rollout: RolloutSettings) -> RolloutSettings:
         reach = self.fleet.reach

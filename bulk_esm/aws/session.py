@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from typing import Any, Final
@@ -19,6 +19,7 @@ from bulk_esm.aws.errors import translated
 from bulk_esm.aws.http import HttpSession, SendOnceSession
 from bulk_esm.aws.identity import Identity, Skew, read_identity
 from bulk_esm.aws.logins import Logins
+from bulk_esm.aws.metrics import read_concurrency_limit, read_expression, read_metrics
 from bulk_esm.aws.organizations import accounts_under, active_accounts
 from bulk_esm.aws.pacing import Pacer
 from bulk_esm.aws.quotas import read_quota
@@ -31,6 +32,7 @@ from bulk_esm.clock import Clock
 from bulk_esm.errors import ServiceError, UsageError
 from bulk_esm.model.calendars import CalendarState
 from bulk_esm.model.checked import AboveZero, AtLeastOne, Checked
+from bulk_esm.model.measures import MetricQuery
 
 # Who did it, in CloudTrail's words. Given whole, as botocore composes its own anew for each request, which is a tenth
 # of what a request costs in CPU.
@@ -172,6 +174,23 @@ class Connection:
         """Who uses Lambda's control plane; see `read_usage`."""
         async with self._client("cloudwatch", "cloudwatch:GetMetricData") as client:
             return await read_usage(client, until=until)
+
+    async def metrics(
+        self, queries: Sequence[MetricQuery], *, since: int, until: int
+    ) -> dict[MetricQuery, dict[int, float]]:
+        """Values of metrics by minute; see `read_metrics`."""
+        async with self._client("cloudwatch", "cloudwatch:GetMetricData") as client:
+            return await read_metrics(client, queries, since=since, until=until)
+
+    async def expression(self, queries: Sequence[Mapping[str, Any]], *, since: int, until: int) -> list[float]:
+        """What an expression of CloudWatch's metric math says; see `read_expression`."""
+        async with self._client("cloudwatch", "cloudwatch:GetMetricData") as client:
+            return await read_expression(client, queries, since=since, until=until)
+
+    async def concurrency_limit(self) -> float:
+        """How many invocations the account may have at once; see `read_concurrency_limit`."""
+        async with self._client("service-quotas", "servicequotas:GetServiceQuota") as client:
+            return await read_concurrency_limit(client)
 
     async def quota(self) -> float:
         """How fast Lambda's control plane may be asked, in requests/s; see `read_quota`."""

@@ -33,6 +33,7 @@ COMMANDS: Final = {
     "doctor": "Tell whether a job can be done here, before it is begun.",
     "runs": "List what was done before.",
     "show": "Show what became of each mapping of a run.",
+    "report": "Make a page of a run, or of a saved plan.",
     "config": "Show what is configured, and where.",
     "unlock": "Take away a lock in S3 that nobody holds any more.",
     "simulate": "Run a Lambda control plane on loopback.",
@@ -43,7 +44,7 @@ COMMANDS: Final = {
 _EPILOGUE: Final = """Start with: bulk-esm demo. Then: bulk-esm list, bulk-esm pause --function 'orders-*' --dry-run
 
 More of a command: bulk-esm help COMMAND. More of everything: README.md and docs/ of bulk_esm."""
-_TAKE_A_RUN: Final = frozenset({"rollback", "continue", "hold", "go", "stop", "approve", "verify", "show"})
+_TAKE_A_RUN: Final = frozenset("rollback continue hold go stop approve verify show report".split())  # noqa: SIM905
 
 
 def make_app(used: str | None = None) -> App:

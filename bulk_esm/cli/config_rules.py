@@ -26,7 +26,8 @@ NOT_FROM_FILE: Final = frozenset(
     }
 )
 # What runs a command, or leads requests, records or messages elsewhere. A working folder is often a repository that was
-# cloned, and its file somebody else's. A scheduler sends back Python objects, which run code; `save` replaces a file.
+# cloned, and its file somebody else's. A scheduler sends back Python objects, which run code; what saves a plan or a
+# report replaces a file.
 NOT_FROM_WORKING_FOLDER: Final = frozenset(
     {
         "gate",
@@ -39,10 +40,17 @@ NOT_FROM_WORKING_FOLDER: Final = frozenset(
         "copy-to",
         "scheduler",
         "save",
+        "report",
+        "html",
+        "markdown",
+        "json",
+        "open",
     }
 )
 # Whose ~ the shell makes a home folder of on the command line; in a file nobody else does.
-PATHS: Final = frozenset({"change", "fleet", "from-file", "plan", "requests", "runs-dir", "copy-to", "save"})
+PATHS: Final = frozenset(
+    "change fleet from-file plan requests runs-dir copy-to save report html markdown json".split()  # noqa: SIM905
+)
 # Told where a variable sets them: one that was exported and forgotten acts on every command.
 TOLD: Final = (NOT_FROM_FILE - {"config-profile"}) | {"dry-run"}
 

@@ -12,7 +12,17 @@ from cyclopts import Parameter
 
 from bulk_esm.cli.configured import as_recorded, is_configured, own_unless_typed, typed
 from bulk_esm.cli.fleet_options import RunFleetOptions
-from bulk_esm.cli.options import ROLLOUT, RUN, AwsOptions, GuardOptions, OutputOptions, RunName, RunOptions, RunsOptions
+from bulk_esm.cli.options import (
+    ROLLOUT,
+    RUN,
+    AwsOptions,
+    GuardOptions,
+    OutputOptions,
+    ReportFile,
+    RunName,
+    RunOptions,
+    RunsOptions,
+)
 from bulk_esm.cli.streams import say
 from bulk_esm.errors import RefusedError, UsageError
 
@@ -36,6 +46,7 @@ def continue_command(
         str | None,
         Parameter(group=ROLLOUT, help="How many may fail in all of the run, instead of what it said: 10 or 2%."),
     ] = None,
+    report: Annotated[ReportFile, Parameter(group=RUN)] = None,
     guards: GuardOptions = GuardOptions(),
     fleet: RunFleetOptions = RunFleetOptions(),
     aws: AwsOptions = AwsOptions(),
@@ -53,7 +64,7 @@ def continue_command(
     from bulk_esm.cli.change import outwait, tell_of_transition
     from bulk_esm.cli.damages import tell_of_damages
     from bulk_esm.cli.exit_codes import exit_code
-    from bulk_esm.cli.guards import check_account, check_gates
+    from bulk_esm.cli.guards import check_account
     from bulk_esm.cli.hours import Hours
     from bulk_esm.cli.looking import looking
     from bulk_esm.cli.opening import locked, with_bulk
@@ -71,7 +82,7 @@ def continue_command(
     window = own_unless_typed("--window", guards.window, record.rollout.window)
     hours = Hours.read(guards.deadline, window, calendars=record.rollout.calendars)
     budget = _budget(max_failures)
-    _refuse_what_makes_no_sense(place, files, guards, yes=yes, dry_run=dry_run)
+    _refuse_what_makes_no_sense(place, files, guards, RunOptions(yes=yes, dry_run=dry_run, report=report))
     asks_for_cluster = fleet.executor is not None or fleet.scheduler is not None
     fleet = _fleet_of(files, record, fleet)
 
@@ -99,7 +110,7 @@ def continue_command(
                 return exit_code(record, problems)
             most_failures = None if budget is None else budget.of(rest.updates)
             rest.rollout(most_failures)  # refused before one is asked
-            await check_gates(bulk, record.rollout, shards=rest.busy, calendars=until.calendars)
+            await _check_gates(bulk, files, rest, until)
             if rest.to_send and not yes:
                 await require_consent(_question(bulk, record, rest), updates=rest.to_send, accounts=rest.accounts_left)
             run = rest.begin(
@@ -111,7 +122,7 @@ def continue_command(
                 argv=tuple(sys.argv[1:]),
                 configured=as_recorded(),
             )
-            return await run_and_report(bulk, run, output, grace_s=guards.grace)
+            return await run_and_report(bulk, run, output, grace_s=guards.grace, report=report)
 
     # A cluster that is gone is a reason to continue a run.
     return with_bulk(pace, fleet, work, runs_dir=place, files=files, may_do_without_cluster=not asks_for_cluster)
@@ -140,6 +151,17 @@ async def _with_calendars(
     return hours
 
 
+async def _check_gates(bulk: BulkEsm, files: RunFiles, rest: RunRest, hours: Hours) -> None:
+    from bulk_esm.cli.guards import check_gates, check_watches
+    from bulk_esm.model.watching import Watch
+    from bulk_esm.runs.watched import Watched
+
+    await check_gates(bulk, rest.record.rollout, shards=rest.busy, calendars=hours.calendars)
+    if watches := tuple(map(Watch.parse, rest.record.rollout.watch)):
+        items = (item for shard in files.planned() for item in files.shard(shard).plan().items)
+        await check_watches(bulk.of_run(files), Watched(watches, ((item, 1) for item in items)))
+
+
 def _fleet_of(files: RunFiles, record: RunRecord, fleet: RunFleetOptions) -> RunFleetOptions:
     """Who does the work, as the run says where nothing else was given."""
     fleet = fleet.of_run(record.run_id, has_shards=files.has_shards).continued()
@@ -155,15 +177,15 @@ def _budget(max_failures: str | None) -> Amount | None:
     return Amount.parse(max_failures, "--max-failures")
 
 
-def _refuse_what_makes_no_sense(
-    place: RunsPlace, files: RunFiles, guards: GuardOptions, *, yes: bool, dry_run: bool
-) -> None:
+def _refuse_what_makes_no_sense(place: RunsPlace, files: RunFiles, guards: GuardOptions, run: RunOptions) -> None:
     from bulk_esm.cli.job import (
         refuse_gates,
         refuse_no_account,
+        refuse_watches,
         refuse_waves_without_terminal,
         refuse_without_terminal,
     )
+    from bulk_esm.cli.reporting import check_report
     from bulk_esm.cli.run_text import run_argument
     from bulk_esm.runs.continuing import put_back_since
     from bulk_esm.store.finding import readable_runs
@@ -183,8 +205,10 @@ def _refuse_what_makes_no_sense(
     if (other := put_back_since(record, beside)) is not None:
         raise RefusedError(f"{record.run_id} was put back by {other.run_id} since: plan the change anew")
     refuse_gates(record.rollout.gates)
-    if not dry_run:
-        refuse_without_terminal(RunOptions(yes=yes))
+    refuse_watches(record.rollout.watch)
+    check_report(run.report)
+    if not run.dry_run:
+        refuse_without_terminal(run)
         if record.rollout.confirm_waves:
             refuse_waves_without_terminal()
 
@@ -218,6 +242,8 @@ def _summary(rest: RunRest, files: RunFiles) -> list[str]:
         )
     if rest.record.rollout.bake_s and (rest.left or rest.record.status is not RunStatus.FINISHED):
         lines.append(f"its bake of {format_duration(rest.record.rollout.bake_s)} begins anew when all is done")
+    if rest.left and rest.record.rollout.watch:
+        lines.append(f"watched: {', '.join(rest.record.rollout.watch)}")
     if rest.accepted_sometime:
         lines.append(
             f"when {rest.accepted_sometime:,} of the applied were accepted was not recorded before the end came: "

@@ -13,12 +13,15 @@ from bulk_esm.cli.output import tail_of
 from bulk_esm.cli.streams import say
 from bulk_esm.errors import AccessError, RefusedError, ServiceError, UsageError
 from bulk_esm.gates.alarm import AlarmGate, answer_to
+from bulk_esm.gates.metrics import WatchSettings
 from bulk_esm.model.calendars import CalendarState, closed
 from bulk_esm.model.losses import loss_lines, losses, within
 from bulk_esm.model.plan import PlanItem
 from bulk_esm.model.rollout import RolloutSettings
 from bulk_esm.model.shard import Shard
 from bulk_esm.model.stopping import in_shards
+from bulk_esm.runs.metric_gate import metric_gate
+from bulk_esm.runs.watched import Watched
 
 _MOST_SHARDS: Final = 10  # that are named of those which lack an alarm
 
@@ -121,6 +124,25 @@ def check_calendars(states: Iterable[CalendarState]) -> None:
     """
     if (found := closed(states)) is not None:
         raise RefusedError(f"{found.reason}; nothing was sent")
+
+
+async def check_watches(bulk: BulkEsm, watched: Watched) -> None:
+    """Refuse to begin where what is watched cannot be read, or does not hold.
+
+    Args:
+        bulk: the shards.
+        watched: what is watched, and who would be changed.
+
+    Raises:
+        RefusedError: it cannot be, or does not.
+    """
+    if not watched.watches:
+        return
+    settings = WatchSettings(began_at=bulk.fleet.clock.now())
+    answer = await metric_gate(bulk.home, bulk.fleet, watched, settings, tell=say).check(None)
+    if answer is not None:
+        reason = answer if isinstance(answer, str) else answer.reason
+        raise RefusedError(f"{reason}; nothing was sent")
 
 
 def check_size(job: Job, *, updates: int, seen: int) -> None:

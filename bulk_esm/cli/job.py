@@ -12,6 +12,7 @@ from typing import Final
 from bulk_esm.cli.asking import can_ask
 from bulk_esm.cli.hours import Hours
 from bulk_esm.cli.options import GuardOptions, OutputOptions, RunOptions, RunsOptions, WaveOptions
+from bulk_esm.cli.reporting import check_report
 from bulk_esm.errors import RefusedError, RunFolderError, UsageError
 from bulk_esm.model.amounts import Amount
 from bulk_esm.model.budget import most_failures
@@ -76,6 +77,8 @@ class Job:
         if any(not gate.strip() for gate in waves.gate):
             raise UsageError("--gate is empty; give it a command, such as --gate './healthy.sh'")
         refuse_gates(waves.gate)
+        refuse_watches(waves.watch)
+        check_report(self.run.report)
         if self.as_given and waves.waves is None:
             raise UsageError("--order given says who comes first in which wave: it goes with --waves")
         refuse_no_account(self.guards)
@@ -137,6 +140,7 @@ class Job:
             shard_alarm_halts=waves.shard_alarm_halts,
             calendars=waves.calendar,
             gates=waves.gate,
+            watch=waves.watch,
             gate_interval_s=waves.gate_interval,
             gate_timeout_s=waves.gate_timeout,
             inconclusive_for_s=waves.inconclusive_for,
@@ -161,6 +165,21 @@ def refuse_gates(commands: Iterable[str]) -> None:
     for command in commands:
         if (problem := problem_of(command)) is not None:
             raise UsageError(f"--gate {command!r}: {problem}; nothing was sent")
+
+
+def refuse_watches(texts: Iterable[str]) -> None:
+    """Refuse what cannot be watched.
+
+    Raises:
+        UsageError: there is nothing of that name, a value that makes no sense, or a file that does not.
+    """
+    from bulk_esm.gates.expressions import read_expressions
+    from bulk_esm.model.watching import Watch
+
+    watches = [Watch.parse(text) for text in texts]
+    if twice := next((watch.text for watch in watches if watches.count(watch) > 1), None):
+        raise UsageError(f"--watch {twice} is there twice")
+    read_expressions(watches)
 
 
 def refuse_no_account(guards: GuardOptions) -> None:

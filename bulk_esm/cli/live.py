@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 
+import msgspec
 from rich.console import Console, ConsoleRenderable, RenderableType
 from rich.live import Live
 from rich.text import Text
@@ -49,6 +50,8 @@ class Display:
         if event.stage == "during" and event.step == "go" and event.reason is None:
             self._answers.pop(event.gate, None)
             return False
+        if event.step == "wait":  # until when it is asked again changes each time, and is in the picture
+            event = msgspec.structs.replace(event, reason=None)
         before, self._answers[event.gate] = self._answers.get(event.gate), event
         return event != before
 

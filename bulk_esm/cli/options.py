@@ -208,6 +208,12 @@ class RunsOptions:
     ] = False
 
 
+ReportFile = Annotated[
+    Path | None,
+    Parameter(help="FILE to write a report to at the end, however it ended: .html, .md or .json. See bulk-esm report."),
+]
+
+
 @Parameter(name="*", group=RUN)
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
@@ -216,6 +222,7 @@ class RunOptions:
     yes: Annotated[bool, Parameter(alias="-y", help="Do not ask.")] = False
     dry_run: Annotated[bool, Parameter(alias="-n", help="Show the plan only.")] = False
     skip_blocked: Annotated[bool, Parameter(help="Carry out the rest of a plan in which some are blocked.")] = False
+    report: ReportFile = None
 
 
 @Parameter(name="*", group=ROLLOUT)
@@ -266,6 +273,13 @@ class WaveOptions:
         tuple[str, ...],
         Parameter(
             help="COMMAND that halts it with an exit code that is not 0, asked as alarms are; 75 is inconclusive."
+        ),
+    ] = ()
+    watch: Annotated[
+        tuple[str, ...],
+        Parameter(
+            help="NAME or 'NAME<VALUE' of CloudWatch's metrics of what is changed, such as errors or 'errors<5%': "
+            "halts it where that does not hold, or without VALUE where it is worse than what was not changed yet."
         ),
     ] = ()
     gate_interval: Annotated[

@@ -19,6 +19,7 @@ from bulk_esm.cli.exit_codes import exit_code
 from bulk_esm.cli.live import Display
 from bulk_esm.cli.options import OutputOptions
 from bulk_esm.cli.output import Results, form_for, with_place
+from bulk_esm.cli.reporting import report_at_the_end
 from bulk_esm.cli.run_text import run_argument, run_summary, unplanned_lines
 from bulk_esm.cli.screen import Screen
 from bulk_esm.cli.shards_text import shards_text
@@ -66,8 +67,17 @@ class _Shown:
             say(f"warning: {error}; they are in {path}")
 
 
-async def run_and_report(bulk: BulkEsm, run: Run, output: OutputOptions, *, grace_s: float = GRACE_S) -> int:
+async def run_and_report(
+    bulk: BulkEsm, run: Run, output: OutputOptions, *, grace_s: float = GRACE_S, report: Path | None = None
+) -> int:
     """Carry out a run, with its results on stdout; put it back if it halts and was to be put back then.
+
+    Args:
+        bulk: the shards.
+        run: ready to start.
+        output: what is shown.
+        grace_s: how long a signal waits for what was accepted, in seconds.
+        report: the file to write a report to at the end, however it ended; or None.
 
     Returns:
         The exit code.
@@ -76,16 +86,19 @@ async def run_and_report(bulk: BulkEsm, run: Run, output: OutputOptions, *, grac
         BulkEsmError: whatever ended the run; its summary has been shown.
     """
     shown = _Shown(output, with_places=run.files.has_shards)
-    record = await run_to_the_end(
-        bulk,
-        run,
-        observers=[shown],
-        at_the_end=lambda: shown.finish(run.path),
-        quiet=output.quiet,
-        grace_s=grace_s,
-    )
-    if puts_itself_back(record):
-        await _put_back(bulk, run, grace_s)
+    try:
+        record = await run_to_the_end(
+            bulk,
+            run,
+            observers=[shown],
+            at_the_end=lambda: shown.finish(run.path),
+            quiet=output.quiet,
+            grace_s=grace_s,
+        )
+        if puts_itself_back(record):
+            await _put_back(bulk, run, grace_s)
+    finally:
+        await report_at_the_end(report if run.has_begun else None, run.files, bulk.runs_dir, quiet=output.quiet)
     return exit_code(run.record, [progress.problem for progress in run.progress])
 
 
@@ -162,6 +175,8 @@ async def _carried_out(
     """Carry it out, and hand over what ended it: carried past the task groups, which would wrap it."""
     failure: BulkEsmError | None = None
     record = run.record
+    metric_gate, watched = bulk.watching(run, tell=say) if record.rollout.watch else (None, None)
+    observers = [*observers, *filter(None, [watched])]
     context = GateContext(
         run_id=record.run_id,
         folder=run.path,
@@ -172,6 +187,7 @@ async def _carried_out(
         tell=say,
         pass_on=pass_on,
         also_old_names=started_earlier(record),
+        metric_gate=metric_gate,
     )
     async with anyio.create_task_group() as tasks:
         display = Display()

@@ -22,6 +22,7 @@ from bulk_esm.model.ramp import ACCOUNT_CONCURRENCY, added_concurrency, ramp_lin
 from bulk_esm.model.result import Result
 from bulk_esm.model.shard import Shard
 from bulk_esm.model.values import short
+from bulk_esm.model.watching import Watch, least_wait_s
 from bulk_esm.runs.fleet import Fleet
 from bulk_esm.runs.planning import RunPlan
 
@@ -185,17 +186,18 @@ def _least_lines(job: Job, hours: Hours, *, sending_s: float, soaks: int) -> Ite
     """How long all of it takes at least, if that is not only what sending does; and what comes before that."""
     now = datetime.now(UTC)
     opens_in_s = hours.opens_in_s(now)
+    watched_s = least_wait_s([Watch.parse(text) for text in job.waves.watch])
     all_s = least_s(
         sending_s=sending_s,
         ramp_s=job.waves.ramp,
         soaks=soaks,
-        soak_s=job.waves.soak,
-        bake_s=job.waves.bake,
+        soak_s=max(job.waves.soak, watched_s),
+        bake_s=max(job.waves.bake, watched_s) if job.waves.bake else 0.0,
         opens_in_s=opens_in_s,
     )
     parts = {
         "the window's opening": opens_in_s > 0,
-        "soaks": soaks and job.waves.soak,
+        "soaks": soaks and (job.waves.soak or watched_s),
         "the ramp": job.waves.ramp,
         "the bake": job.waves.bake,
     }

@@ -31,6 +31,7 @@ class GateContext(msgspec.Struct, frozen=True, kw_only=True):
         tell: tells the user something.
         pass_on: called with each line that a command writes.
         also_old_names: see `CommandGate`.
+        metric_gate: what watches metrics, if the run is to be watched.
     """
 
     run_id: str
@@ -42,6 +43,7 @@ class GateContext(msgspec.Struct, frozen=True, kw_only=True):
     tell: Callable[[str], None]
     pass_on: Callable[[str], None] = to_stderr
     also_old_names: bool = False
+    metric_gate: Gate | None = None
 
 
 def open_gates(settings: RolloutSettings, context: GateContext) -> list[Gate]:
@@ -59,6 +61,8 @@ def open_gates(settings: RolloutSettings, context: GateContext) -> list[Gate]:
         gates.append(ShardAlarmGate(settings.shard_alarms, context.read_shard_alarms, context.tell, halt_shard))
     if settings.calendars:
         gates.append(CalendarGate(settings.calendars, context.read_calendars, context.tell))
+    if context.metric_gate is not None:
+        gates.append(context.metric_gate)
     gates += [
         CommandGate(
             command,

@@ -18,9 +18,11 @@ class Inconclusive(msgspec.Struct, frozen=True):
 
     Attributes:
         reason: why.
+        needs_s: how long it takes in any case before it could tell, in seconds; only then it is inconclusive.
     """
 
     reason: str
+    needs_s: float = 0.0
 
 
 class Closed(msgspec.Struct, frozen=True):
@@ -51,7 +53,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         step: what the run does.
         reason: why it waits or halts, or goes on without an answer; None if all is well.
-        since: since when the gate has been inconclusive, by the clock; None if it is not.
+        since: since when the gate has been inconclusive, by the clock, or will be; None if it is not.
     """
 
     step: Step
@@ -89,7 +91,10 @@ def judged(
         return Judgement(step=Step.WAIT if may_wait else Step.HALT, reason=answer.reason)
     if not isinstance(answer, Inconclusive):
         return Judgement(step=Step.HALT, reason=answer)
-    since = asked_at if since is None else since
+    if answer.needs_s:
+        since = now + answer.needs_s
+    elif since is None:
+        since = asked_at
     if now - since < most_s:
         return Judgement(step=Step.WAIT, reason=answer.reason, since=since)
     step = Step.HALT if then == "halt" else Step.GO

@@ -17,7 +17,8 @@ CALENDARS: Final = "ssm:GetCalendarState"
 ASSUME: Final = "sts:AssumeRole"
 REGIONS: Final = "ec2:DescribeRegions"
 ACCOUNTS: Final = "organizations:ListAccounts"
-METRICS: Final = ("cloudwatch:ListMetrics", "cloudwatch:GetMetricData")
+METRIC_DATA: Final = "cloudwatch:GetMetricData"
+METRICS: Final = ("cloudwatch:ListMetrics", METRIC_DATA)
 QUOTA: Final = "servicequotas:GetServiceQuota"
 
 
@@ -43,6 +44,8 @@ NEEDS: Final = (
     Need(actions=(TAGS,), flags=("--tag", "--function-tag"), without="nothing can be selected by tags"),
     Need(actions=(ALARMS,), flags=("--alarm", "--shard-alarm"), without="the run is refused before anything is sent"),
     Need(actions=(CALENDARS,), flags=("--calendar",), without="the run is refused before anything is sent"),
+    Need(actions=(METRIC_DATA,), flags=("--watch",), without="the run is refused before anything is sent"),
+    Need(actions=(QUOTA,), flags=("--watch 'concurrency<80%'",), without="the run is refused before anything is sent"),
     Need(actions=(ASSUME,), flags=("--role-name", "--role-arn"), without="the accounts cannot be reached"),
     Need(actions=(REGIONS,), flags=("--regions all",), without="nobody can tell which Regions are meant"),
     Need(

@@ -6,6 +6,7 @@ from typing import Literal
 
 from bulk_esm.errors import UsageError
 from bulk_esm.model.checked import AboveZero, AtLeastOne, Checked, Count, Seconds
+from bulk_esm.model.watching import Watch
 from bulk_esm.model.waves import wave_sizes
 from bulk_esm.model.window import Window
 
@@ -28,6 +29,7 @@ class RolloutSettings(Checked, frozen=True, kw_only=True):
         shard_alarm_halts: whether one of those halts its account and Region alone, or all.
         calendars: Systems Manager's change calendars that must be open; while one is closed the next wave waits.
         gates: commands that halt it by their exit code.
+        watch: what of CloudWatch's metrics halts it, as users write it: `errors`, `errors<5%`.
         gate_interval_s: how often these are asked while something is sent, and at least while soaking, in seconds.
         gate_timeout_s: how long a command may take, in seconds; one that takes longer is inconclusive.
         inconclusive_for_s: how long a gate may be inconclusive, in seconds.
@@ -54,6 +56,7 @@ class RolloutSettings(Checked, frozen=True, kw_only=True):
     shard_alarm_halts: ShardAlarmHalts = "shard"
     calendars: tuple[str, ...] = ()
     gates: tuple[str, ...] = ()
+    watch: tuple[str, ...] = ()
     gate_interval_s: AboveZero = 30.0
     gate_timeout_s: AboveZero = 300.0
     inconclusive_for_s: Seconds = 600.0
@@ -79,5 +82,7 @@ class RolloutSettings(Checked, frozen=True, kw_only=True):
             wave_sizes(self.waves)
         if self.window is not None:
             Window.parse(self.window)
+        for text in self.watch:
+            Watch.parse(text)
         if not all(gate.strip() for gate in self.gates):
             raise UsageError("--gate is empty; give it a command, such as --gate './healthy.sh'")

@@ -11,7 +11,7 @@ from bulk_esm.engine.task_groups import task_group
 from bulk_esm.gates.gate import Gate, WaveEnd
 from bulk_esm.logs import get_logger
 from bulk_esm.model.events import GateAnswered
-from bulk_esm.model.gating import Judgement, Step, combined, judged
+from bulk_esm.model.gating import Inconclusive, Judgement, Step, combined, judged
 from bulk_esm.model.rollout import RolloutSettings
 from bulk_esm.observers.observer import Observer
 
@@ -49,6 +49,7 @@ class Gatekeeper:
         self._clock = clock
         self._has_deadline = has_deadline
         self._since: dict[int, float | None] = {}
+        self._told: set[int] = set()
 
     async def ask(self, end: WaveEnd) -> Judgement:
         """Ask all gates, or as many as let it pass.
@@ -102,9 +103,12 @@ class Gatekeeper:
             then=self._settings.on_inconclusive,
             may_wait=self._has_deadline or end.stage == "during",  # which goes on all the same
         )
-        if judgement.since is not None and self._since.get(number) is None:  # told once, and not at each interval
-            log.warning("gate_cannot_tell", reason=judgement.reason, most_s=self._settings.inconclusive_for_s)
         self._since[number] = judgement.since
+        if not isinstance(answer, Inconclusive):
+            self._told.discard(number)
+        elif not answer.needs_s and number not in self._told:
+            self._told.add(number)  # told once, and not at each interval; nor what must be waited for in any case
+            log.warning("gate_cannot_tell", reason=judgement.reason, most_s=self._settings.inconclusive_for_s)
         log.info(
             "gate_answered",
             wave=end.wave,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from datetime import datetime
@@ -21,6 +21,7 @@ from bulk_esm.logs import get_logger, logging_to_file
 from bulk_esm.model.control import ControlStatus, stopped_reason
 from bulk_esm.model.denials import Denials
 from bulk_esm.model.events import MappingEnded, RunBegan, RunEnded, RunEvent
+from bulk_esm.model.plan import PlanItem
 from bulk_esm.model.records import FleetRecord, RunRecord, RunStatus
 from bulk_esm.model.result import Outcome, Result
 from bulk_esm.model.shard import Shard
@@ -144,6 +145,19 @@ class Run:
     def unplanned(self) -> dict[str, str | None]:
         """Mappings that the selection means and the plan lacks, function ARNs by UUID, as far as was seen since."""
         return {uuid: arn for one in self._tasks.progress.values() for uuid, arn in one.unplanned.items()}
+
+    def planned(self) -> Iterator[tuple[PlanItem, int | None]]:
+        """Each line of its plans, with the wave in which something is sent to it; None where nothing is.
+
+        Raises:
+            RunFolderError: a plan cannot be read.
+        """
+        for number, wave in enumerate(self._waves(), start=1):
+            for slice_ in wave:
+                yield from ((item, number) for item in self._tasks.recording.items(slice_))
+        for entry in self._shards.shards:
+            if entry.items != entry.updates:
+                yield from ((item, None) for item in self._tasks.recording.unsent_items(entry.shard.name))
 
     def stop(self) -> None:
         """Send nothing more, look at once at what was accepted, and end as interrupted."""
@@ -302,10 +316,7 @@ class Run:
         self, tell: Observer, gates: Sequence[Gate], confirm: Callable[[WaveEnd], Awaitable[bool]] | None
     ) -> Rollout:
         settings = self.record.rollout
-        sizes = wave_sizes(settings.waves) if settings.waves else ()
-        updates = {entry.shard.name: entry.updates for entry in self._shards.shards}
-        waves: list[tuple[Slice, ...]] = slices_of(self._shards.groups, updates, sizes)
-        waves = [tuple(slice_ for slice_ in wave if not self._is_over(slice_)) for wave in waves]
+        waves = [tuple(slice_ for slice_ in wave if not self._is_over(slice_)) for wave in self._waves()]
         return Rollout(
             self._tasks,
             waves,
@@ -330,6 +341,12 @@ class Run:
             under_way=sum(one.sending + one.settling for one in progress),
             total=sum(one.updates for one in progress),
         )
+
+    def _waves(self) -> list[tuple[Slice, ...]]:
+        settings = self.record.rollout
+        sizes = wave_sizes(settings.waves) if settings.waves else ()
+        updates = {entry.shard.name: entry.updates for entry in self._shards.shards}
+        return slices_of(self._shards.groups, updates, sizes)
 
     def _is_over(self, slice_: Slice) -> bool:
         """Whether all of a slice had ended when the run was taken up again."""

@@ -146,7 +146,7 @@ def _role(shard: Shard, call: Call, fields: Mapping[str, str], now: float, reque
 
 def _of_others(shard: Shard, call: Call, request: Request, now: float) -> Answer:
     if call.kind in _OF_CLOUDWATCH:
-        body, headers = alarms.spelt(_of_cloudwatch(shard, call, request.body), request.path)
+        body, headers = alarms.spelt(_of_cloudwatch(shard, call, request.body, now), request.path)
         return Answer(status=200, headers=headers, body=body)
     if call.kind is Kind.OTHER:
         raise errors.unknown_operation(request.method, request.path)
@@ -159,12 +159,12 @@ def _of_others(shard: Shard, call: Call, request: Request, now: float) -> Answer
     return _success(200, found, "application/x-amz-json-1.1")
 
 
-def _of_cloudwatch(shard: Shard, call: Call, body: bytes) -> dict[str, Any]:
+def _of_cloudwatch(shard: Shard, call: Call, body: bytes, now: float) -> dict[str, Any]:
     match call.action:
         case "cloudwatch:ListMetrics":
             return usage.list_metrics(shard, body)
         case "cloudwatch:GetMetricData":
-            return usage.get_metric_data(shard, body)
+            return usage.get_metric_data(shard, body, now)
     return alarms.describe_alarms(shard.alarms.values(), body)
 
 

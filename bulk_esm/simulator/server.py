@@ -24,6 +24,7 @@ from bulk_esm.simulator.routes import Request
 from bulk_esm.simulator.settings import Settings
 from bulk_esm.simulator.shard import Shard
 from bulk_esm.simulator.timeline import Configuration
+from bulk_esm.simulator.traffic import Traffic
 from bulk_esm.simulator.wire import sent
 from bulk_esm.simulator.world import World
 
@@ -44,7 +45,7 @@ class Simulator:
     caller's account (GetCallerIdentity), roles (AssumeRole, whose access key id is the role's account), alarms
     (DescribeAlarms, see `set_alarm`), change calendars (GetCalendarState, see `set_calendar`), the quota
     (GetServiceQuota) and who uses it (ListMetrics and GetMetricData of AWS/Usage, where the other caller of the faults
-    is seen) are answered too, outside the quota.
+    is seen, and of what functions do, see `set_traffic`) are answered too, outside the quota.
 
     Args:
         fleet: the mappings of `account_id` in `region`: a `Fleet`, or a list of configurations as Get returns them.
@@ -284,6 +285,16 @@ class Simulator:
             is_open=state == "OPEN",
             turns_at=tuple(sorted(at.timestamp() for at in turns_at)),
         )
+
+    def set_traffic(self, traffic: Traffic, *, account_id: str | None = None, region: str | None = None) -> None:
+        """Have functions do something, of which GetMetricData of AWS/Lambda and AWS/SQS tells, by the minute.
+
+        Args:
+            traffic: what they do, and what once they are changed.
+            account_id: whose; the simulator's own if left out.
+            region: where; the simulator's own if left out.
+        """
+        self._world.shard(account_id or self.account_id, region or self.region).traffic = traffic
 
     def _function(self, function: str) -> tuple[Shard, str]:
         reference = FunctionReference.parse(function)

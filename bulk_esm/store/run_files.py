@@ -30,7 +30,7 @@ from bulk_esm.store.asked import AskedFolder, AskedPlace
 from bulk_esm.store.at_work import is_at_work
 from bulk_esm.store.jsonl import digest_of, read_whole, sync_folder, write_durably, writing
 from bulk_esm.store.replica import Replica
-from bulk_esm.store.shard_files import RECORD, ShardFiles
+from bulk_esm.store.shard_files import LOG, RECORD, ShardFiles
 
 A_NAME: Final = re.compile(r"\d{8}T\d{6}Z-[a-z]+-[0-9a-f]{6}")
 FLEET: Final = "fleet.json"
@@ -303,6 +303,22 @@ class RunFiles:
         """The results of all shards."""
         for shard in self.planned():
             yield from self.shard(shard).results()
+
+    def log_lines(self) -> Iterator[bytes]:
+        """The lines of its log, and of those that its shards have; none of a run without one.
+
+        Raises:
+            RunFolderError: one cannot be read.
+        """
+        self.fetched()
+        for path in (self.path / LOG, *sorted(self.path.glob(f"{SHARDS}/*/{LOG}"))):
+            try:
+                with path.open("rb") as file:
+                    yield from file
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise RunFolderError(f"{path} cannot be read: {error.strerror}") from error
 
     def touched_at(self) -> float:
         """When its record was last written, or something in its folder came or went, in seconds since the epoch.

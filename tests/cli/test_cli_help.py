@@ -13,7 +13,8 @@ from bulk_esm.cli.app import make_app
 from bulk_esm.simulator import Kind
 
 COMMANDS = (
-    *("list", "plan", "apply", "pause", "resume", "doctor", "runs", "show", "config", "simulate", "demo", "completion"),
+    *("list", "plan", "apply", "pause", "resume", "doctor", "runs", "show", "report", "config"),
+    *("simulate", "demo", "completion"),
 )
 
 
@@ -64,6 +65,8 @@ def test_the_examples_work(tmp_path: Path, simulated: Simulated, inside: Inside)
     assert len(inside(environment, *example_of(inside, "runs")).records) == 2
     shown = inside(environment, *example_of(inside, "show"))
     assert (shown.code, "no mapping of this run is failed" in shown.stderr) == (0, True)
+    assert inside(environment, *example_of(inside, "report")).code == 0
+    assert (tmp_path / "report.html").exists()
 
 
 def test_the_start_of_help(inside: Inside) -> None:

@@ -22,10 +22,12 @@ _COMMANDS: Final = (
     "verify",
     "runs",
     "show",
+    "report",
     "config",
 )
 _SWITCHES: Final = (
-    "--all", "--yes", "--dry-run", "--skip-blocked", "--allow-irreversible", "--quiet", "--salvage", "--force", "--wide", "-y", "-n",
+    "--all", "--yes", "--dry-run", "--skip-blocked", "--allow-irreversible", "--quiet", "--salvage", "--force",
+    "--wide", "-y", "-n",
     "--confirm-waves", "--accept-data-loss", "--no-lock", "--organization", "--help", "--version", "--", "-", "-x",
 )  # fmt: skip
 _VALUES: Final[dict[str, tuple[str, ...]]] = {
@@ -113,12 +115,12 @@ _NEEDED_TO_ASK: Final = (
 def arguments_of(random: Random) -> list[str]:
     """A command line."""
     found = [random.choice(_COMMANDS)] if random.random() < 0.97 else [random.choice(TEXTS)]
-    if found[0] in {"rollback", "continue", "verify", "show"} and random.random() < 0.9:
+    if found[0] in {"rollback", "continue", "verify", "show", "report"} and random.random() < 0.9:
         found.append(random.choice(_POSITIONAL))
     for _ in range(random.randrange(7)):
         found += _a_flag(random)
     if random.random() < 0.7:
-        found += ["--yes"] if found[0] not in {"list", "plan", "verify", "runs", "show", "config"} else []
+        found += ["--yes"] if found[0] not in {"list", "plan", "verify", "runs", "show", "report", "config"} else []
         found += ["--all"] if found[0] in {"list", "plan", "apply", "pause", "resume"} else []
     return found
 

@@ -66,6 +66,23 @@ def test_what_is_closed_is_waited_for_however_long_or_halts(
             assert judgement == Judgement(step=step, reason="it is closed")
 
 
+@given(st.lists(st.tuples(seconds, seconds, st.floats(0.001, 1e6)), min_size=1), seconds, policies)
+def test_one_that_needs_time_in_any_case_is_waited_for_and_only_then_inconclusive(
+    asked: list[tuple[float, float, float]], most_s: float, then: OnInconclusive
+) -> None:
+    answers = [(pause_s, took_s, Inconclusive("too early", needs_s)) for pause_s, took_s, needs_s in asked]
+    found = judge_in_turn(answers, most_s=most_s, then=then)
+    assert {judgement.step for judgement in found} == {Step.WAIT}
+    now, needs_s = sum(pause_s + took_s for pause_s, took_s, _ in asked), asked[-1][2]
+    for after_s in (0.0, needs_s + most_s / 2):
+        later = now + after_s
+        judgement = judged(UNSURE, asked_at=later, now=later, since=found[-1].since, most_s=most_s + 1, then=then)
+        assert judgement.step is Step.WAIT
+    later = now + needs_s + 2 * (most_s + 1)
+    judgement = judged(UNSURE, asked_at=later, now=later, since=found[-1].since, most_s=most_s + 1, then=then)
+    assert judgement.step is (Step.HALT if then == "halt" else Step.GO)
+
+
 @given(st.lists(st.tuples(seconds, seconds), min_size=1), seconds, policies)
 def test_one_that_does_not_is_waited_for_just_so_long(
     asked: list[tuple[float, float]], most_s: float, then: OnInconclusive
