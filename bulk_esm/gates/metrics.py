@@ -88,6 +88,11 @@ class MetricGate:
         self._looked_at = float("-inf")
         self._until = 0  # the first minute of which not all may be there yet
 
+    @property
+    def name(self) -> str:
+        """What it is called where it is told of."""
+        return f"watch {', '.join(watch.text for watch in self._watches)}"
+
     async def check(self, end: WaveEnd | None) -> GateAnswer:
         """Look, if the last look was a minute ago; see the class."""
         if end is None:

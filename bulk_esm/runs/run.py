@@ -130,6 +130,12 @@ class Run:
         return "; ".join(filter(None, (stage, f"held by {held.who} since {held.at}: bulk-esm go {self.files.named}")))
 
     @property
+    def stage_left_s(self) -> float:
+        """How long that takes yet, in seconds; 0 where nobody can tell: it is held, or waits for a gate's answer."""
+        until = self._rollout.until if self._rollout and self._remote.control.held is None else None
+        return 0.0 if until is None else max(0.0, until - self._clock.monotonic())
+
+    @property
     def progress(self) -> Sequence[ShardProgress]:
         """How each shard stands at this moment."""
         self._tasks.refresh()

@@ -28,6 +28,7 @@ from bulk_esm import (
     FleetFile,
     FleetSettings,
     Gate,
+    GateAnswered,
     Intent,
     Inventory,
     MappingEnded,
@@ -242,6 +243,8 @@ def observe(event: RunEvent) -> None:
             assert_type(record, RunRecord)
         case WaveBegan():
             assert_type((event.wave, event.waves, event.updates), tuple[int, int, int])
+        case GateAnswered():
+            assert_type((event.gate, event.step, event.reason), tuple[str, str, str | None])
         case MappingEnded(result):
             print_result(result)
         case ControlHeard(request):
