@@ -27,7 +27,7 @@ _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 class Cut(Enum):
     """How what is too long is shortened."""
 
-    MIDDLE = auto()  # names, whose ends tell them apart
+    MIDDLE = auto()  # names, whose ends tell them apart, and changes, whose ends say to what
     END = auto()  # sentences
     UUID = auto()  # to as many characters as tell all in the table apart, or not at all
     NOT = auto()  # what is there to be copied
@@ -54,9 +54,9 @@ COLUMNS: Final = {
     "function": Column(0, 14, good=24),
     "outcome": Column(1, 11),
     "action": Column(1, 9),
-    "what": Column(2, 20, Cut.END, good=30),
+    "what": Column(2, 20, good=30),
     "why": Column(2, 20, Cut.END, good=30),
-    "drift": Column(2, 20, Cut.END, good=30),
+    "drift": Column(2, 20, good=30),
     "uuid": Column(3, _SHORT_UUID, Cut.UUID),
     "account": Column(4, 12),
     "region": Column(5, 9),
@@ -65,8 +65,8 @@ COLUMNS: Final = {
     "source": Column(8, 16),
     # of one mapping
     "member": Column(0, 20),
-    "before": Column(1, 16, Cut.END),
-    "after": Column(1, 16, Cut.END),
+    "before": Column(1, 16),
+    "after": Column(1, 16),
     # of runs
     "run": Column(0, 0, Cut.NOT),
     "status": Column(1, 11, Cut.END, good=30),
