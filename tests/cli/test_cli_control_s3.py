@@ -7,7 +7,7 @@ from bulk_esm.store.asked import ASKED
 
 pytest_plugins = ("cli_s3_fixtures",)
 
-PAUSE = ("pause", "--all", "--yes", "--output", "table", "--rate", "20")
+PAUSE = ("pause", "--all", "--yes", "--output", "table", "--rate", "10")
 
 
 def test_another_machine_holds_a_run_and_stops_it_and_has_it_put_back(world: World) -> None:
