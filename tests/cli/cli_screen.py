@@ -34,7 +34,7 @@ class Folding(pyte.Screen):
         """Change the size."""
         before = [line.rstrip() for line in self.display[: self.cursor.y + 1]]
         at, width = self.cursor.x, columns or self.columns
-        if width >= self.columns or not hasattr(self, "buffer"):
+        if width >= self.columns:
             super().resize(lines, columns)
             return
         parts = [[line[n : n + width] for n in range(0, max(1, len(line)), width)] for line in before]
