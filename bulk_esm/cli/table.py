@@ -1,9 +1,9 @@
 """A table that fits its width: which columns it has, how wide each is, and how what is too long is shortened. Pure.
 
-Where there is no room for all of it, the least important columns are left out until the others have what they need: some
-only until these have the least that is of use, and those that may be missing until these have what is good. What room is
-left then goes to the most important column, and to the next one. So no cell is ever folded, and no line is longer than
-the width.
+Where there is no room for all of it, the least important columns are left out until the others have what they need:
+some only until these have the least that is of use, and those that may be missing until these have what is good. What
+room is left then goes to the most important column, and to the next one. So no cell is ever folded, and no line is
+longer than the width.
 """
 
 from __future__ import annotations
