@@ -38,12 +38,13 @@ COMMANDS: Final = {
     "unlock": "Take away a lock in S3 that nobody holds any more.",
     "simulate": "Run a Lambda control plane on loopback.",
     "demo": "Pause and resume a simulated fleet, start to end.",
-    "completion": "Print a script with which a shell completes commands, flags and values.",
+    "completion": "Print the script by which a shell completes what is typed.",
 }
 
-_EPILOGUE: Final = """Start with: bulk-esm demo. Then: bulk-esm list, bulk-esm pause --function 'orders-*' --dry-run
-
-More of a command: bulk-esm help COMMAND. More of everything: README.md and docs/ of bulk_esm."""
+_EPILOGUE: Final = """Start with: bulk-esm demo
+Then look: bulk-esm list, and bulk-esm pause --function 'orders-*' --dry-run
+More of a command: bulk-esm help COMMAND
+More of everything: README.md and docs/ of bulk_esm"""
 _TAKE_A_RUN: Final = frozenset("rollback continue hold go stop approve verify show report".split())  # noqa: SIM905
 
 

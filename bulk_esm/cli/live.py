@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 
@@ -78,12 +78,21 @@ class Picture(Live):
         """Prepare."""
         super().__init__(console=console, auto_refresh=False, transient=True, redirect_stdout=False)
         self._drawn: list[int] = []  # how wide each line on the screen was
+        self._left_above = 0  # lines of the picture before, which was folded while the next one was on its way
+
+    def refresh(self) -> None:
+        """Draw; see `Live`. What was made for a width that is no longer so leaves something above it."""
+        before, width = self._drawn, self.console.width
+        super().refresh()
+        if (now := self.console.width) < width:
+            self._left_above = _height(before, now) - len(before)
 
     def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
         """Take back what is on the screen, and draw; see `Live`."""
-        width = self.console.width
-        if any(wide > width for wide in self._drawn):
-            self._take_for_drawn(sum(max(1, math.ceil(wide / width)) for wide in self._drawn))
+        height = _height(self._drawn, self.console.width) + self._left_above
+        if height > len(self._drawn):
+            self._take_for_drawn(height)
+        self._left_above = 0
         lines = self.console.render_lines(self._live_render.renderable, pad=False)
         self._drawn = [sum(segment.cell_length for segment in line) for line in lines]
         return super().process_renderables(renderables)
@@ -92,11 +101,16 @@ class Picture(Live):
         """Take it off the screen, and know that it is: what is told meanwhile is not to be taken back."""
         super().stop()
         self._take_for_drawn(0)
-        self._drawn = []
+        self._drawn, self._left_above = [], 0
 
     def _take_for_drawn(self, height: int) -> None:
         # rich has no other way to say it
         self._live_render._shape = (self.console.width, height) if height else None  # noqa: SLF001
+
+
+def _height(widths: Iterable[int], width: int) -> int:
+    """How many lines some lines take where they are folded at a width."""
+    return sum(max(1, math.ceil(wide / width)) for wide in widths)
 
 
 @asynccontextmanager

@@ -127,7 +127,7 @@ def written(text: str) -> None:
     """Write a text as it is; a reader that has gone away is no mistake.
 
     Args:
-        text: of ours, with nothing from outside.
+        text: whatever it may be; what of it is from outside commands no terminal.
 
     Raises:
         BulkEsmError: not all could be written.

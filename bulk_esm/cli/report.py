@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +9,8 @@ from cyclopts import Parameter
 
 from bulk_esm.cli.damages import tell_of_damage, tell_of_damages
 from bulk_esm.cli.options import OutputOptions, RunsOptions
-from bulk_esm.cli.streams import give_up, say
+from bulk_esm.cli.output import written
+from bulk_esm.cli.streams import say
 from bulk_esm.errors import UsageError
 
 if TYPE_CHECKING:
@@ -66,12 +66,12 @@ def report_command(
         wanted["html"] = page
     for form, path in wanted.items():
         if path == _STDOUT:
-            _print(rendered(report, form))
+            written(rendered(report, form))
         elif path is not None:
             write_report(report, path, form)
             say(f"written: {path}", quiet=output.quiet)
     if not any(wanted.values()):
-        _print(rendered(report, "markdown"))
+        written(rendered(report, "markdown"))
     if open_:
         _open(page)
     return 0
@@ -94,15 +94,6 @@ def _made(name: str, runs: RunsOptions) -> Report:
     report = report_of_run(files, place)
     tell_of_damages([files])
     return report
-
-
-def _print(text: str) -> None:
-    """Write to stdout; a reader that has gone away ends the writing."""
-    try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        give_up(sys.stdout)
 
 
 def _open(page: Path) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
+import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Final
 
@@ -48,17 +50,19 @@ _ONLY_COUNTED: Final = frozenset({Outcome.UPDATED, Outcome.UNCHANGED, Outcome.NO
 
 
 class _Shown:
-    """Shows results on stdout as they come: an observer."""
+    """Shows results on stdout as they come: an observer. At a terminal the progress makes way for them."""
 
-    def __init__(self, output: OutputOptions, *, with_places: bool) -> None:
+    def __init__(self, output: OutputOptions, display: Display, *, with_places: bool) -> None:
         form = form_for(output.output)
+        self._aside = display.hidden if form != "table" and sys.stdout.isatty() else nullcontext
         columns = with_place(RESULT_COLUMNS, result_row) if with_places else (RESULT_COLUMNS, result_row)
         self._results = Results(form, *columns)
         self._shows_all = output.output is not None or form != "table"
 
     def __call__(self, event: RunEvent, /) -> None:
         if isinstance(event, MappingEnded) and (self._shows_all or event.result.outcome not in _ONLY_COUNTED):
-            self._results.add(event.result)
+            with self._aside():
+                self._results.add(event.result)
 
     def finish(self, path: Path) -> None:
         try:
@@ -85,7 +89,8 @@ async def run_and_report(
     Raises:
         BulkEsmError: whatever ended the run; its summary has been shown.
     """
-    shown = _Shown(output, with_places=run.files.has_shards)
+    display = Display()
+    shown = _Shown(output, display, with_places=run.files.has_shards)
     try:
         record = await run_to_the_end(
             bulk,
@@ -94,6 +99,7 @@ async def run_and_report(
             at_the_end=lambda: shown.finish(run.path),
             quiet=output.quiet,
             grace_s=grace_s,
+            display=display,
         )
         if puts_itself_back(record):
             await _put_back(bulk, run, grace_s)
@@ -133,6 +139,7 @@ async def run_to_the_end(
     at_the_end: Callable[[], None] = lambda: None,
     quiet: bool = False,
     grace_s: float = GRACE_S,
+    display: Display | None = None,
 ) -> RunRecord:
     """Carry out a run that is ready to start, with its progress, its summary, and an ear for signals.
 
@@ -152,7 +159,7 @@ async def run_to_the_end(
         loop.call_soon_threadsafe(signals.put_nowait, number)
 
     with heard(on_signal):  # to the last word of its record, which a third signal does not stop
-        failure = await _carried_out(bulk, run, observers, console, signals, grace_s)
+        failure = await _carried_out(bulk, run, observers, console, signals, grace_s, display or Display())
         at_the_end()
     if not quiet and run.has_begun:
         summary = run_summary(run.record, run.files, has_just_ended=True)
@@ -171,6 +178,7 @@ async def _carried_out(
     console: Screen,
     signals: asyncio.Queue[int],
     grace_s: float,
+    display: Display,
 ) -> BulkEsmError | None:
     """Carry it out, and hand over what ended it: carried past the task groups, which would wrap it."""
     failure: BulkEsmError | None = None
@@ -190,7 +198,6 @@ async def _carried_out(
         metric_gate=metric_gate,
     )
     async with anyio.create_task_group() as tasks:
-        display = Display()
         tasks.start_soon(_stop_on_signal, run, tasks.cancel_scope, signals, grace_s, display)
         async with run_progress(run, clock=time.monotonic, console=console, display=display):
             confirm = _confirming(display) if record.rollout.confirm_waves else None

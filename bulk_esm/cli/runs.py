@@ -119,9 +119,16 @@ def _status(record: RunRecord) -> str:
 
 def _row(record: RunRecord | _Unreadable) -> Row:
     from bulk_esm.cli.run_text import who_text
+    from bulk_esm.model.result import TROUBLE, Outcome
 
     if isinstance(record, _Unreadable):
         return (record.run_id, "-", "-", "-", "-", record.status, record.reason)
-    counts = ", ".join(f"{count:,} {outcome}" for outcome, count in record.counts.items())
+    first = [
+        *sorted(TROUBLE),
+        Outcome.NOT_STARTED,
+        *Outcome,
+        *record.counts,
+    ]  # what is not well, which so is seen in a narrow table too
+    counts = ", ".join(f"{record.counts[name]:,} {name}" for name in dict.fromkeys(first) if record.counts.get(name))
     by = who_text(record.user, record.host) or "-"
     return (record.run_id, record.command, record.region, record.started_at, by, _status(record), counts)

@@ -1,8 +1,9 @@
 """A table that fits its width: which columns it has, how wide each is, and how what is too long is shortened. Pure.
 
-Where there is no room for all of it, each column first gets the least that is of use; what is least important is left
-out until the others have that. What room is left then goes to the most important column, and to the next one. So no
-cell is ever folded, and no line is longer than the width.
+Where there is no room for all of it, the least important columns are left out until the others have what they need:
+some only until these have the least that is of use, and those that may be missing until these have what is good. What
+room is left then goes to the most important column, and to the next one. So no cell is ever folded, and no line is
+longer than the width.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 class Cut(Enum):
     """How what is too long is shortened."""
 
-    MIDDLE = auto()  # names, whose ends tell them apart
+    MIDDLE = auto()  # names, whose ends tell them apart, and changes, whose ends say to what
     END = auto()  # sentences
     UUID = auto()  # to as many characters as tell all in the table apart, or not at all
     NOT = auto()  # what is there to be copied
@@ -54,9 +55,9 @@ COLUMNS: Final = {
     "function": Column(0, 14, good=24),
     "outcome": Column(1, 11),
     "action": Column(1, 9),
-    "what": Column(2, 20, Cut.END, good=30),
+    "what": Column(2, 20, good=30),
     "why": Column(2, 20, Cut.END, good=30),
-    "drift": Column(2, 20, Cut.END, good=30),
+    "drift": Column(2, 20, good=30),
     "uuid": Column(3, _SHORT_UUID, Cut.UUID),
     "account": Column(4, 12),
     "region": Column(5, 9),
@@ -65,8 +66,8 @@ COLUMNS: Final = {
     "source": Column(8, 16),
     # of one mapping
     "member": Column(0, 20),
-    "before": Column(1, 16, Cut.END),
-    "after": Column(1, 16, Cut.END),
+    "before": Column(1, 16),
+    "after": Column(1, 16),
     # of runs
     "run": Column(0, 0, Cut.NOT),
     "status": Column(1, 11, Cut.END, good=30),

@@ -8,6 +8,7 @@ import fcntl
 import os
 import pty
 import select
+import signal
 import struct
 import subprocess
 import sys
@@ -26,6 +27,8 @@ from bulk_esm.cli import main
 main()
 """
 
+_BELL = "\x07"
+
 
 class Folding(pyte.Screen):
     """A screen that folds its lines when it becomes narrower. Those that were folded so stay as they are."""
@@ -34,7 +37,7 @@ class Folding(pyte.Screen):
         """Change the size."""
         before = [line.rstrip() for line in self.display[: self.cursor.y + 1]]
         at, width = self.cursor.x, columns or self.columns
-        if width >= self.columns or not hasattr(self, "buffer"):
+        if width >= self.columns:
             super().resize(lines, columns)
             return
         parts = [[line[n : n + width] for n in range(0, max(1, len(line)), width)] for line in before]
@@ -59,7 +62,7 @@ class Terminal:
         self._stream = pyte.ByteStream(self.screen)
         self._process = process
         self._ours = ours
-        self.resize(columns)
+        self._set_size(columns)
 
     @property
     def lines(self) -> list[str]:
@@ -71,7 +74,16 @@ class Terminal:
         return "\n".join(self.lines)
 
     def resize(self, columns: int) -> None:
-        """Make it wider or narrower."""
+        """Make it wider or narrower, once all that was written for the size before is on the screen."""
+        os.kill(self._process.pid, signal.SIGSTOP)
+        os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WNOWAIT)
+        self.type(_BELL)  # which the terminal itself gives back, after whatever is on its way
+        while _BELL.encode() not in self._read():
+            pass
+        self._set_size(columns)
+        os.kill(self._process.pid, signal.SIGCONT)
+
+    def _set_size(self, columns: int) -> None:
         self.screen.resize(self.screen.lines, columns)
         fcntl.ioctl(self._ours, termios.TIOCSWINSZ, struct.pack("HHHH", self.screen.lines, columns, 0, 0))
 
@@ -90,14 +102,14 @@ class Terminal:
             pass
         return self._process.wait(LONGEST_S)
 
-    def _read(self) -> bool:
-        """Take in what is written next; False at the end."""
+    def _read(self) -> bytes:
+        """Take in what is written next; nothing at the end."""
         assert select.select([self._ours], [], [], LONGEST_S)[0], f"nothing more is written: {self.text}"
         written = b""
         with contextlib.suppress(OSError):  # how Linux says that the other end was closed
             written = os.read(self._ours, 65536)
         self._stream.feed(written)
-        return bool(written)
+        return written
 
 
 @contextmanager
@@ -105,6 +117,9 @@ def at_screen(cli: Cli, *arguments: str, columns: int, lines: int = 100) -> Iter
     """Run a command at a terminal of a size, which no variable tells."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(ours, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+    attributes = termios.tcgetattr(theirs)
+    attributes[3] &= ~termios.ECHOCTL  # what is pressed beside letters shows nothing
+    termios.tcsetattr(theirs, termios.TCSANOW, attributes)
     with subprocess.Popen(
         [sys.executable, "-c", _COMMAND, *arguments],
         cwd=cli.home,

@@ -166,8 +166,8 @@ def test_forms_of_output(shared: Simulated, inside: Inside) -> None:
     rows = list(csv.DictReader(io.StringIO(inside(environment, "list", "--output", "csv").stdout)))
     assert {row["uuid"]: row["state"] for row in rows} == shared.states()
     table = inside(environment, "list", "--output", "table").stdout.splitlines()
-    assert table[0].split() == ["uuid", "function", "source", "type", "state"]
-    assert {line.split()[0] for line in table[1:]} == mappings.keys()
+    assert table[0].split() == ["function", "uuid", "source", "type", "state"]
+    assert {line.split()[1] for line in table[1:]} == mappings.keys()
 
 
 @pytest.mark.parametrize("form", ["jsonl", "csv", "table"])

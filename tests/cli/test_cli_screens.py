@@ -1,13 +1,17 @@
 """What is on a screen of 80 and of 140 columns: no cell is folded, and nothing is left behind when its size changes."""
 
+import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pyte
 import pytest
 from cli_harness import ACCOUNT, FAST, Cli, Simulated
-from cli_screen import at_screen
+from cli_screen import Folding, at_screen
+from rich.console import Console
 
+from bulk_esm.cli.live import Picture
 from bulk_esm.simulator import Denial, Faults, make_fleet
 
 COUNT = 16
@@ -91,6 +95,52 @@ def test_progress_in_a_terminal_that_changes_its_size(columns: int, places: tupl
     assert command.endswith(cli.run_folders()[-1].name)  # to be pasted as it is
 
 
+class Writer(io.StringIO):
+    """Writes to a screen, which changes its size once just before that."""
+
+    def __init__(self, screen: Folding) -> None:
+        super().__init__()
+        self.stream = pyte.Stream(screen)
+        self.screen = screen
+        self.before: Callable[[], None] | None = None
+
+    def write(self, text: str) -> int:
+        if self.before is not None and text.strip():
+            before, self.before = self.before, None
+            before()
+        self.stream.feed(text.replace("\n", "\r\n"))
+        return len(text)
+
+
+@pytest.mark.parametrize("meanwhile", [False, True])
+def test_a_size_that_changes_while_a_picture_is_on_its_way(meanwhile: bool) -> None:  # noqa: FBT001 - of the test
+    screen = Folding(80, 30)
+    writer = Writer(screen)
+    console = Console(file=writer, force_terminal=True, width=80, height=30, color_system=None)
+
+    def narrower() -> None:
+        screen.resize(30, 30)
+        console.width = 30
+
+    def draw(word: str) -> None:
+        live.update("\n".join([f"{word} " * 12] * 3), refresh=True)
+
+    console.print("what was said before")
+    with Picture(console) as live:
+        draw("one")
+        writer.before = narrower if meanwhile else None
+        draw("two")
+        if not meanwhile:
+            narrower()
+        draw("six")
+        shown = "\n".join(screen.display)
+        assert "what was said before" in shown
+        assert shown.count("six") == 36
+        assert "one" not in shown
+        assert "two" not in shown
+    assert "\n".join(screen.display).split() == ["what", "was", "said", "before"]
+
+
 def countdown(text: str) -> str | None:
     found = re.findall(r"soaking, ([0-9:]+) left", " ".join(text.split()))
     return found[-1] if found else None
@@ -105,6 +155,18 @@ def check_picture(lines: list[str], *, shards: int) -> None:
     assert "1 updated" in text
     assert sum(line.startswith((ACCOUNT, OTHER)) for line in lines) == shards, text
     assert " ".join(text.split()).count("after wave 1: gate") == 1, text
+
+
+def test_results_at_a_terminal_stay_whole_above_the_picture(tmp_path: Path) -> None:
+    with Simulated(mappings=COUNT) as simulated:
+        cli = Cli(tmp_path, simulated.environment)
+        with at_screen(cli, "pause", "--all", *YES, "--output", "csv", columns=300) as terminal:
+            assert terminal.end() == 0
+        uuids = simulated.mappings()
+    rows = [line for line in terminal.lines if line.partition(",")[0] in uuids]
+    assert len(rows) == COUNT
+    assert all(row.count(",") == 6 for row in rows)
+    assert "█" not in terminal.text
 
 
 def test_a_stop_counts_down(tmp_path: Path) -> None:

@@ -123,6 +123,12 @@ def test_what_matters_is_there_at_80_columns() -> None:
     assert heading.split()[-2:] == ["status", "counts"]
 
 
+def test_a_change_says_to_what_at_80_columns() -> None:
+    what = "ProvisionedPollerConfig.MaximumPollers: 200 -> 20"
+    _, line = table(PLAN_COLUMNS, [row(PLAN_COLUMNS, action="update", what=what)], width=80)
+    assert line.endswith("lers: 200 -> 20")
+
+
 def test_each_column_has_its_place() -> None:
     assert {*LIST, *PLAN_COLUMNS, *RESULT_COLUMNS, *FLEET, *RUNS} <= COLUMNS.keys()
 
