@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "runs": "List what was done before.",
     "show": "Show what became of each mapping of a run.",
     "config": "Show what is configured, and where.",
+    "schema": "Print the JSON Schema of a run's files, and of what commands write.",
     "unlock": "Take away a lock in S3 that nobody holds any more.",
     "simulate": "Run a Lambda control plane on loopback.",
     "demo": "Pause and resume a simulated fleet, start to end.",
@@ -124,7 +125,7 @@ def _named_as_known(error: BulkEsmError) -> str:
 
 def _usage(name: str) -> str:
     """As cyclopts writes it, who reads all flags for that: a tenth of the time that help takes."""
-    operands = {"config": " [ARGS]", "unlock": " SHARD", **dict.fromkeys(_TAKE_A_RUN, " RUN")}
+    operands = {"config": " [ARGS]", "schema": " [ARGS]", "unlock": " SHARD", **dict.fromkeys(_TAKE_A_RUN, " RUN")}
     return f"Usage: bulk-esm {name} [OPTIONS]{operands.get(name, '')}"
 
 

@@ -20,8 +20,14 @@ if TYPE_CHECKING:
 _COLUMNS = ("run", "command", "region", "started", "by", "status", "counts")
 
 
-class _Unreadable(msgspec.Struct, frozen=True, kw_only=True):
-    """A run of which nothing is known but its name."""
+class Unreadable(msgspec.Struct, frozen=True, kw_only=True):
+    """A run of which nothing is known but its name.
+
+    Attributes:
+        run_id: the name of its folder.
+        reason: why it cannot be read or believed.
+        status: `unreadable`.
+    """
 
     run_id: str
     reason: str
@@ -71,7 +77,7 @@ def runs_command(
         if isinstance(found, RunRecord):
             results.add(_as_it_stands(run, found))
         else:
-            results.add(_Unreadable(run_id=run.path.name, reason=as_shown(str(found))))
+            results.add(Unreadable(run_id=run.path.name, reason=as_shown(str(found))))
     results.finish()
     if not folders:
         when = "" if since is None else f" that began since {since}"
@@ -99,10 +105,10 @@ def _status(record: RunRecord) -> str:
     return "; ".join([record.status, *others])
 
 
-def _row(record: RunRecord | _Unreadable) -> Row:
+def _row(record: RunRecord | Unreadable) -> Row:
     from bulk_esm.cli.run_text import who_text
 
-    if isinstance(record, _Unreadable):
+    if isinstance(record, Unreadable):
         return (record.run_id, "-", "-", "-", "-", record.status, record.reason)
     counts = ", ".join(f"{count:,} {outcome}" for outcome, count in record.counts.items())
     by = who_text(record.user, record.host) or "-"

@@ -12,7 +12,20 @@ from cli_harness import FAST, Cli, Inside, Simulated, finish
 from bulk_esm.cli.app import make_app
 from bulk_esm.simulator import Kind
 
-COMMANDS = ("list", "plan", "apply", "pause", "resume", "doctor", "runs", "show", "config", "simulate", "demo")
+COMMANDS = (
+    "list",
+    "plan",
+    "apply",
+    "pause",
+    "resume",
+    "doctor",
+    "runs",
+    "show",
+    "config",
+    "schema",
+    "simulate",
+    "demo",
+)
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ _COMMANDS: Final = (
     "runs",
     "show",
     "config",
+    "schema",
 )
 _SWITCHES: Final = (
     "--all", "--yes", "--dry-run", "--skip-blocked", "--allow-irreversible", "--quiet", "--salvage", "--force",
@@ -112,7 +113,7 @@ def arguments_of(random: Random) -> list[str]:
     for _ in range(random.randrange(7)):
         found += _a_flag(random)
     if random.random() < 0.7:
-        found += ["--yes"] if found[0] not in {"list", "plan", "verify", "runs", "show", "config"} else []
+        found += ["--yes"] if found[0] not in {"list", "plan", "verify", "runs", "show", "config", "schema"} else []
         found += ["--all"] if found[0] in {"list", "plan", "apply", "pause", "resume"} else []
     return found
 
