@@ -8,6 +8,9 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE / "_ext"), str(HERE.parent)]
 
+from pygments.lexers.shell import BashLexer  # noqa: E402 - the path is set above
+from sphinx.application import Sphinx  # noqa: E402
+
 from bulk_esm import __version__  # noqa: E402 - the path is set above
 
 project = "bulk_esm"
@@ -48,3 +51,8 @@ html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sphinx = False
 html_last_updated_fmt = None  # the same sources make the same site
+
+
+def setup(app: Sphinx) -> None:
+    """Called by Sphinx."""
+    app.add_lexer("crontab", BashLexer)
