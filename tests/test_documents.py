@@ -30,6 +30,7 @@ OPERATOR: Final = re.compile(r"[|>;&]|\$\(")
 MARKS: Final = {"not run", "parsed only", "exit", "file"}
 INVENTED: Final = {"--batch-size-below", "--query"}  # of an example, and of the AWS CLI
 BEFORE: Final = {"recovery.md": "bulk-esm apply --source-type kinesis --set BatchSize=77"}  # what the page tells of
+WIDEST: Final = 88  # characters of code beside the contents, on a wide screen
 IDS: Final = [path.name for path in DOCUMENTS]
 
 
@@ -149,6 +150,8 @@ def test_python_code_runs(tmp_path: Path) -> None:
 def test_a_block_says_what_it_is_and_why_it_is_not_run(document: Path) -> None:
     for block in blocks(document):
         assert block.language, f"{document.name}:{block.line} has no language"
+        if block.language in {SHELL, "toml"} and document.parent.name == "docs":
+            assert max(map(len, block.text.splitlines())) <= WIDEST, f"{document.name}:{block.line} is cut on the site"
         assert block.how is None or block.how in MARKS, f"{document.name}:{block.line}: {block.how}"
         if block.how in {"not run", "parsed only"}:
             assert len(block.what.split()) > 2, f"{document.name}:{block.line} does not say why"

@@ -64,7 +64,7 @@ def run(arguments: list[str]) -> int:
     """Run one command line.
 
     Returns:
-        The exit code; see the README.
+        The exit code; see docs/exit-codes.md.
     """
     configured({}, {})
     manner(as_json=wants_json(arguments))

@@ -65,7 +65,7 @@ def _place_what_has_no_place(app: Sphinx, name: str, source: list[str]) -> None:
     """Name at the end of the first page what somebody has added and nobody has placed there yet."""
     if name == app.config.root_doc:
         there = {path.stem for path in Path(app.srcdir).glob("*.md")} - {name}
-        left = sorted(page for page in there if not re.search(rf"^{re.escape(page)}$", source[0], re.MULTILINE))
+        left = sorted(page for page in there if not re.search(rf"^(.*<)?{re.escape(page)}>?$", source[0], re.MULTILINE))
         source[0] += "".join(["\n```{toctree}\n:hidden:\n:caption: More\n\n", *(f"{page}\n" for page in left), "```\n"])
 
 
