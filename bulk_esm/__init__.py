@@ -13,20 +13,23 @@ from bulk_esm._version import __version__
 from bulk_esm.errors import AccessError, BulkEsmError, RefusedError, RunFolderError, ServiceError, UsageError
 
 if TYPE_CHECKING:
-    from bulk_esm.api import apply, connect
+    from bulk_esm.api import apply, connect, control
     from bulk_esm.aws.alarms import AlarmState
     from bulk_esm.bulk import BulkEsm
     from bulk_esm.executors.protocols import Executor
     from bulk_esm.executors.remote import open_dask_executor
     from bulk_esm.executors.tasks import ShardEnd
     from bulk_esm.gates.alarm import AlarmGate
+    from bulk_esm.gates.calendar import CalendarGate
     from bulk_esm.gates.command import CommandGate
     from bulk_esm.gates.gate import Gate, WaveEnd
+    from bulk_esm.model.calendars import CalendarState
     from bulk_esm.model.change import Change
+    from bulk_esm.model.control import ControlRequest, ControlStatus
     from bulk_esm.model.differences import Difference
     from bulk_esm.model.drift import Drift
-    from bulk_esm.model.events import MappingEnded, RunBegan, RunEnded, RunEvent, WaveBegan
-    from bulk_esm.model.gating import Inconclusive
+    from bulk_esm.model.events import ControlHeard, MappingEnded, RunBegan, RunEnded, RunEvent, WaveBegan
+    from bulk_esm.model.gating import Closed, Inconclusive
     from bulk_esm.model.mapping import EventSourceMapping, SourceType, State
     from bulk_esm.model.plan import Action, Plan, PlanItem
     from bulk_esm.model.plan_summary import PlanSummary
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
     from bulk_esm.model.shard import Problem, Shard
     from bulk_esm.observers.observer import Observer
     from bulk_esm.runs.continuing import RunRest
+    from bulk_esm.runs.controlling import ControlAnswer
     from bulk_esm.runs.listing import Inventory
     from bulk_esm.runs.planning import PlanContext, RunPlan
     from bulk_esm.runs.resuming import PausedShards, paused_by_runs
@@ -54,8 +58,15 @@ __all__ = [
     "AlarmState",
     "BulkEsm",
     "BulkEsmError",
+    "CalendarGate",
+    "CalendarState",
     "Change",
+    "Closed",
     "CommandGate",
+    "ControlAnswer",
+    "ControlHeard",
+    "ControlRequest",
+    "ControlStatus",
     "Difference",
     "Drift",
     "ErrorRecord",
@@ -104,6 +115,7 @@ __all__ = [
     "__version__",
     "apply",
     "connect",
+    "control",
     "open_dask_executor",
     "paused_by_runs",
     "read_fleet_file",
@@ -114,8 +126,15 @@ _HOMES = {
     "AlarmGate": "gates.alarm",
     "AlarmState": "aws.alarms",
     "BulkEsm": "bulk",
+    "CalendarGate": "gates.calendar",
+    "CalendarState": "model.calendars",
     "Change": "model.change",
+    "Closed": "model.gating",
     "CommandGate": "gates.command",
+    "ControlAnswer": "runs.controlling",
+    "ControlHeard": "model.events",
+    "ControlRequest": "model.control",
+    "ControlStatus": "model.control",
     "Difference": "model.differences",
     "Drift": "model.drift",
     "ErrorRecord": "model.result",
@@ -159,6 +178,7 @@ _HOMES = {
     "WaveEnd": "gates.gate",
     "apply": "api",
     "connect": "api",
+    "control": "api",
     "open_dask_executor": "executors.remote",
     "paused_by_runs": "runs.resuming",
     "read_fleet_file": "shards.file",

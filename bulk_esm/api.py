@@ -20,13 +20,17 @@ from bulk_esm.executors.tasks import Reach
 from bulk_esm.executors.worker import Worker
 from bulk_esm.model.change import Change
 from bulk_esm.model.checked import AtLeastOne, taken
+from bulk_esm.model.control import ControlAction
 from bulk_esm.model.records import RunRecord
 from bulk_esm.model.selection import Selection
 from bulk_esm.model.shard import Shard
+from bulk_esm.runs.controlling import ControlAnswer, ask_run
 from bulk_esm.runs.fleet import Fleet
 from bulk_esm.shards.resolve import resolve
 from bulk_esm.shards.settings import FleetSettings
-from bulk_esm.store.place import RunsDir
+from bulk_esm.store.finding import find_run
+from bulk_esm.store.place import RunsDir, place_at
+from bulk_esm.store.run_files import RunFiles
 from bulk_esm.store.s3.location import parse_location
 
 SHARDS_AT_ONCE: Final = 100  # in one process: at 12 requests/s each, more than a core can do
@@ -98,21 +102,57 @@ async def connect(  # noqa: PLR0913 - keyword-only, all with defaults
             fleet, home, await _executor(executor, stack, worker, shards_at_once), reach, sessions, clock
         )
         made = msgspec.structs.replace(made, shards_at_once=shards_at_once)
-        bulk = BulkEsm(made, home, runs_dir=_place(runs_dir, home, plans), plans=plans)
+        bulk = BulkEsm(made, home, runs_dir=_place(runs_dir, plans, home), plans=plans)
         bulk.locks.wanted = lock
         yield bulk
 
 
-def _place(runs_dir: RunsDir | str, home: Connection, closing: ExitStack) -> RunsDir:
+def _place(runs_dir: RunsDir | str, closing: ExitStack, home: Connection | None = None) -> RunsDir:
     if not isinstance(runs_dir, str):
         return runs_dir
     if (settings := parse_location(runs_dir)) is None:
         return Path(runs_dir)
     from bulk_esm.store.s3.place import S3Place  # noqa: PLC0415 - only when it is wanted
 
-    place = S3Place(msgspec.structs.replace(settings, profile=home.profile, region=home.region))
+    if home is not None:
+        settings = msgspec.structs.replace(settings, profile=home.profile, region=home.region)
+    place = S3Place(settings)
     closing.callback(place.close)
     return place
+
+
+async def control(
+    run: Path | str | RunFiles,
+    action: ControlAction,
+    *,
+    rollback: bool = False,
+    runs_dir: RunsDir | str = DEFAULT_RUNS_DIR,
+    clock: Clock | None = None,
+) -> ControlAnswer:
+    """Ask something of a run that another process or machine carries out, and wait for its answer; Lambda is not asked.
+
+    Args:
+        run: the run: its folder, its id, or a unique prefix of that.
+        action: `hold`, `go`, `stop` or `approve`.
+        rollback: of a stop, whether the command that carries it out puts back what it changed.
+        runs_dir: where the run is kept: a folder, or `s3://BUCKET/PREFIX`.
+        clock: the time, for tests.
+
+    Returns:
+        The answer; its `status` is None if none came within 15 s.
+
+    Raises:
+        UsageError: there is no such action.
+        RefusedError: the run has ended, nobody works at it, or what is asked makes no sense as it stands.
+        RunFolderError: there is no such run, or its files cannot be read or written.
+    """
+    taken("action", action, ControlAction)
+    with ExitStack() as closing:
+        place = place_at(_place(runs_dir, closing))
+        files = run if isinstance(run, RunFiles) else find_run(place, str(run))
+        return await ask_run(
+            files, action, rollback=rollback, record_now=lambda: find_run(place, files.named).record(), clock=clock
+        )
 
 
 async def _executor(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import ExitStack, asynccontextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +17,9 @@ from bulk_esm.aws.identity import Identity
 from bulk_esm.aws.session import Connection
 from bulk_esm.errors import AccessError, RefusedError, ServiceError, UsageError
 from bulk_esm.executors.tasks import PlanChange, PlanRollback, RenewPlan, Task
+from bulk_esm.gates.alarm import Found
+from bulk_esm.gates.gate import Gate
+from bulk_esm.model.calendars import CalendarState
 from bulk_esm.model.change import Change
 from bulk_esm.model.checked import Count, Seconds, check_aware, taken
 from bulk_esm.model.doubts import Doubts
@@ -30,11 +34,13 @@ from bulk_esm.runs.each_shard import Told, nobody, raise_if_only
 from bulk_esm.runs.fleet import Fleet
 from bulk_esm.runs.listing import Inventory, list_mappings
 from bulk_esm.runs.locking import HeldLocks, Locks, release
+from bulk_esm.runs.metric_gate import gate_of_run
 from bulk_esm.runs.own_changes import own_changes
 from bulk_esm.runs.planning import PlanContext, RunPlan, plan_run, split_saved
 from bulk_esm.runs.recent import recent_doubts, seconds_to_wait
 from bulk_esm.runs.resuming import PausedShards, all_paused, place_of
 from bulk_esm.runs.run import Run
+from bulk_esm.runs.shard_alarms import read_shard_alarms
 from bulk_esm.runs.verifying import Verification, verify_run
 from bulk_esm.store.finding import find_run, readable_runs
 from bulk_esm.store.place import RunsDir, place_at
@@ -181,6 +187,22 @@ class BulkEsm:
         """The states of CloudWatch alarms in the account and Region that all starts from; see `read_alarms`."""
         return await self.home.alarms(taken("names", names, tuple[str, ...]))
 
+    async def shard_alarms(self, names: tuple[str, ...], shards: Sequence[Shard]) -> Mapping[str, Found]:
+        """The states of CloudWatch alarms in each of some shards, with that shard's credentials; see `read_alarms`.
+
+        Args:
+            names: of the alarms; each shard has alarms of these names.
+            shards: the shards.
+
+        Returns:
+            By the shard's name: the states, or why they cannot be read.
+        """
+        return await read_shard_alarms(self.fleet, self.home, taken("names", names, tuple[str, ...]), shards)
+
+    async def calendars(self, names: tuple[str, ...]) -> Sequence[CalendarState]:
+        """How change calendars stand in the account and Region that all starts from; see `read_calendars`."""
+        return await self.home.calendars(taken("names", names, tuple[str, ...]))
+
     async def list(self, selection: Selection, *, told: Told = nobody) -> Inventory:
         """Read the selected mappings; an empty selection reads all of them.
 
@@ -286,13 +308,19 @@ class BulkEsm:
         return self.among(shards)
 
     async def plan_rollback(
-        self, run: Path | str | RunFiles, *, force: bool = False, context: PlanContext = _ALONE
+        self,
+        run: Path | str | RunFiles,
+        *,
+        force: bool = False,
+        shards: AbstractSet[str] = frozenset(),
+        context: PlanContext = _ALONE,
     ) -> RunPlan:
         """Decide what would put back what a run changed; changes nothing.
 
         Args:
             run: the run: its folder, its id, or a unique prefix of that.
             force: whether to put it back even where someone changed the mapping since.
+            shards: of a run over several the names of those in which it is put back; all if left out.
             context: see `plan`.
 
         Returns:
@@ -312,7 +340,10 @@ class BulkEsm:
 
         await self.fleet.clock.sleep(self.seconds_to_wait(files))
         intent = msgspec.structs.replace(context.intent, command="rollback", undoes=files.record().run_id)
-        return await self.of_run(files).plan_tasks(task_of, msgspec.structs.replace(context, intent=intent))
+        there = self.of_run(files)
+        if shards:
+            there = there.among([shard for shard in there.shards if shard.name in shards])
+        return await there.plan_tasks(task_of, msgspec.structs.replace(context, intent=intent))
 
     def all_paused(self, *, salvage: bool = False) -> PausedShards:
         """What any run in `runs_dir` paused and nothing has resumed: here, or in all accounts and Regions of the runs.
@@ -487,6 +518,21 @@ class BulkEsm:
             raise
         self.locks.tell(locks, files.path)
         return Run(self.fleet, files, shards=plan.fleet_record, known=plan.known, deadline=deadline, locks=locks)
+
+    def watching(self, run: Run, *, tell: Callable[[str], None] = nobody) -> tuple[Gate, Observer]:
+        """The gate that watches a run by CloudWatch's metrics, as `watch` of its settings says, and its observer.
+
+        Both are handed to `carry_out`: the observer counts for the gate who was changed.
+
+        Args:
+            run: a run that is ready.
+            tell: told what is to be known.
+
+        Raises:
+            UsageError: a file that a watch names makes no sense.
+            RunFolderError: the run's files cannot be read.
+        """
+        return gate_of_run(self.home, self.of_run(run.files).fleet, run, tell=tell)
 
     def _with_pace(self, rollout: RolloutSettings) -> RolloutSettings:
         reach = self.fleet.reach

@@ -14,6 +14,7 @@ ROOMS = (
     ("model",),
     ("aws",),
     ("store",),
+    ("report",),
     ("observers",),
     ("simulator",),
     ("engine",),

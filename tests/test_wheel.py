@@ -46,3 +46,11 @@ def test_the_command_works(environment: Path) -> None:
     done = run(environment, str(environment / "bin/bulk-esm"), "demo", "--mappings", "20")
     assert done.returncode == 0, done.stderr
     assert "enabled again" in done.stderr
+
+
+def test_a_report_finds_its_templates(environment: Path) -> None:
+    [run_folder] = (CHECKOUT / "tests/fixtures/runs/pause-finished/runs").iterdir()
+    done = run(environment, str(environment / "bin/bulk-esm"), "report", str(run_folder), "--html", "-")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("<!doctype html>")
+    assert "Pause finished" in done.stdout

@@ -26,12 +26,13 @@ class AlarmState(msgspec.Struct, frozen=True):
     reason: str
 
 
-async def read_alarms(client: Any, names: tuple[str, ...]) -> list[AlarmState]:
+async def read_alarms(client: Any, names: tuple[str, ...], *, flag: str = "--alarm") -> list[AlarmState]:
     """Read the states of alarms, metric and composite ones.
 
     Args:
         client: an aiobotocore client for CloudWatch.
         names: of the alarms.
+        flag: which flag named them.
 
     Returns:
         One for each name, in their order.
@@ -52,6 +53,6 @@ async def read_alarms(client: Any, names: tuple[str, ...]) -> list[AlarmState]:
         if name not in found:
             where = client.meta.region_name
             raise UsageError(
-                f"--alarm {name}: no CloudWatch alarm of this name in {where}; see aws cloudwatch describe-alarms"
+                f"{flag} {name}: no CloudWatch alarm of this name in {where}; see aws cloudwatch describe-alarms"
             )
     return [found[name] for name in names]

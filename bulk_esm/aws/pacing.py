@@ -15,6 +15,9 @@ import msgspec
 from bulk_esm.aws.rate_control import RateControl
 from bulk_esm.clock import Clock
 from bulk_esm.errors import UsageError
+from bulk_esm.logs import get_logger
+
+log: Final = get_logger("aws")
 
 # How much of an idle second may be caught up at once: enough that a late wake-up of the event loop loses nothing,
 # little enough that no window of a second sees a burst. Lambda publishes no burst size (F§1.1).
@@ -142,6 +145,7 @@ class Pacer:
         self._episodes += 1
         self._episode_at = now
         self._tokens = min(self._tokens, 0.0)
+        log.info("throttled", per_second=round(self._rate, 2))
 
     @property
     def _rate(self) -> float:

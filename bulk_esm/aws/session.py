@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from typing import Any, Final
@@ -13,11 +13,13 @@ from aiobotocore.session import AioSession
 
 from bulk_esm._version import __version__
 from bulk_esm.aws.alarms import AlarmState, read_alarms
+from bulk_esm.aws.calendars import read_calendars
 from bulk_esm.aws.control_plane import ControlPlane
 from bulk_esm.aws.errors import translated
 from bulk_esm.aws.http import HttpSession, SendOnceSession
 from bulk_esm.aws.identity import Identity, Skew, read_identity
 from bulk_esm.aws.logins import Logins
+from bulk_esm.aws.metrics import read_concurrency_limit, read_expression, read_metrics
 from bulk_esm.aws.organizations import accounts_under, active_accounts
 from bulk_esm.aws.pacing import Pacer
 from bulk_esm.aws.quotas import read_quota
@@ -28,7 +30,9 @@ from bulk_esm.aws.usage import read_usage
 from bulk_esm.aws.way import Way, way_to
 from bulk_esm.clock import Clock
 from bulk_esm.errors import ServiceError, UsageError
+from bulk_esm.model.calendars import CalendarState
 from bulk_esm.model.checked import AboveZero, AtLeastOne, Checked
+from bulk_esm.model.measures import MetricQuery
 
 # Who did it, in CloudTrail's words. Given whole, as botocore composes its own anew for each request, which is a tenth
 # of what a request costs in CPU.
@@ -113,7 +117,7 @@ class Connection:
         async with self._client("resourcegroupstaggingapi", "tag:GetResources") as client:
             return await read_tags(client, resource_types, tags)
 
-    async def alarms(self, names: tuple[str, ...]) -> list[AlarmState]:
+    async def alarms(self, names: tuple[str, ...], *, flag: str = "--alarm") -> list[AlarmState]:
         """The states of alarms; see `read_alarms`.
 
         Raises:
@@ -122,7 +126,18 @@ class Connection:
             ServiceError: an answer that retrying did not mend.
         """
         async with self._client("cloudwatch", "cloudwatch:DescribeAlarms") as client:
-            return await read_alarms(client, names)
+            return await read_alarms(client, names, flag=flag)
+
+    async def calendars(self, names: tuple[str, ...]) -> list[CalendarState]:
+        """How change calendars stand; see `read_calendars`.
+
+        Raises:
+            UsageError: one of them is none.
+            AccessError: the credentials are refused.
+            ServiceError: an answer that retrying did not mend, or that makes no sense.
+        """
+        async with self._client("ssm", "ssm:GetCalendarState") as client:
+            return await read_calendars(client, names)
 
     async def account_id(self) -> str:
         """The account of the credentials, as STS tells it; see `identity`."""
@@ -159,6 +174,23 @@ class Connection:
         """Who uses Lambda's control plane; see `read_usage`."""
         async with self._client("cloudwatch", "cloudwatch:GetMetricData") as client:
             return await read_usage(client, until=until)
+
+    async def metrics(
+        self, queries: Sequence[MetricQuery], *, since: int, until: int
+    ) -> dict[MetricQuery, dict[int, float]]:
+        """Values of metrics by minute; see `read_metrics`."""
+        async with self._client("cloudwatch", "cloudwatch:GetMetricData") as client:
+            return await read_metrics(client, queries, since=since, until=until)
+
+    async def expression(self, queries: Sequence[Mapping[str, Any]], *, since: int, until: int) -> list[float]:
+        """What an expression of CloudWatch's metric math says; see `read_expression`."""
+        async with self._client("cloudwatch", "cloudwatch:GetMetricData") as client:
+            return await read_expression(client, queries, since=since, until=until)
+
+    async def concurrency_limit(self) -> float:
+        """How many invocations the account may have at once; see `read_concurrency_limit`."""
+        async with self._client("service-quotas", "servicequotas:GetServiceQuota") as client:
+            return await read_concurrency_limit(client)
 
     async def quota(self) -> float:
         """How fast Lambda's control plane may be asked, in requests/s; see `read_quota`."""

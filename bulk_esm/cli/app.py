@@ -25,10 +25,15 @@ COMMANDS: Final = {
     "resume": "Enable mappings, or just those that a run paused.",
     "rollback": "Put back what a run changed.",
     "continue": "Finish an interrupted run.",
+    "hold": "Have a run that is at work send nothing for now.",
+    "go": "Have a run go on that is held.",
+    "stop": "Have a run that is at work halt.",
+    "approve": "Let the next wave of a run begin.",
     "verify": "Tell whether the mappings still have what a run set.",
     "doctor": "Tell whether a job can be done here, before it is begun.",
     "runs": "List what was done before.",
     "show": "Show what became of each mapping of a run.",
+    "report": "Make a page of a run, or of a saved plan.",
     "config": "Show what is configured, and where.",
     "schema": "Print the JSON Schema of a run's files, and of what commands write.",
     "unlock": "Take away a lock in S3 that nobody holds any more.",
@@ -36,7 +41,7 @@ COMMANDS: Final = {
     "demo": "Pause and resume a simulated fleet, start to end.",
 }
 
-_TAKE_A_RUN: Final = frozenset({"rollback", "continue", "verify", "show"})
+_TAKE_A_RUN: Final = frozenset("rollback continue hold go stop approve verify show report".split())  # noqa: SIM905
 
 
 def make_app(used: str | None = None) -> App:
@@ -44,7 +49,7 @@ def make_app(used: str | None = None) -> App:
     app = App(
         name="bulk-esm",
         help="Change thousands of AWS Lambda event source mappings safely, and know what became of every one.",
-        version=__version__,
+        version=f"bulk-esm {__version__}",
         default_parameter=Parameter(negative=(), show_default=_shown_default),
         help_format="plaintext",  # a glob's * and a JMESPath's ` are not markup
         help_epilogue=None

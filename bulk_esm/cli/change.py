@@ -16,7 +16,15 @@ from bulk_esm.cli.configured import as_recorded
 from bulk_esm.cli.damages import tell_of_damages
 from bulk_esm.cli.exit_codes import exit_code
 from bulk_esm.cli.fleet_options import FleetOptions
-from bulk_esm.cli.guards import check_account, check_alarms, check_losses, check_size
+from bulk_esm.cli.guards import (
+    check_account,
+    check_gates,
+    check_losses,
+    check_size,
+    check_watches,
+    look_at_calendars,
+)
+from bulk_esm.cli.hours import Hours
 from bulk_esm.cli.job import Job
 from bulk_esm.cli.looking import looking
 from bulk_esm.cli.opening import locked
@@ -29,6 +37,7 @@ from bulk_esm.cli.selection_text import unmatched_lines
 from bulk_esm.cli.shards_text import groups_lines, shard_problem_lines, shards_text
 from bulk_esm.cli.streams import say
 from bulk_esm.cli.summary import PLAN_COLUMNS, how_it_goes, pace_of, plan_row, plan_summary
+from bulk_esm.cli.watches import watch_lines
 from bulk_esm.engine.endings import Ending
 from bulk_esm.errors import RefusedError
 from bulk_esm.executors.tasks import ShardEnd
@@ -36,8 +45,10 @@ from bulk_esm.model.plan import Action
 from bulk_esm.model.records import Intent, RunStatus
 from bulk_esm.model.shard import Shard
 from bulk_esm.model.slices import slices_of
+from bulk_esm.model.watching import Watch
 from bulk_esm.model.waves import parse_waves
 from bulk_esm.runs.planning import PlanContext, RunPlan
+from bulk_esm.runs.watched import Watched
 from bulk_esm.shards.order import parse_shard_order
 from bulk_esm.store.run_files import RunFiles
 
@@ -96,24 +107,35 @@ async def change(
             check_size(job, updates=0, seen=plan.seen)
             return code
         look(plan)
-        _show(bulk, plan, job, groups)
+        hours = job.hours.with_calendars(
+            await look_at_calendars(bulk, job.waves.calendar, dry_run=job.run.dry_run),
+        )
+        _show(bulk, plan, job, groups, hours)
+        watches = tuple(map(Watch.parse, job.waves.watch))
+        watched = Watched(watches, ((item, 1) for item in (plan.items() if watches else ())))
+        settings = job.rollout(updates=plan.updates)
+        for line in watch_lines(watched, settings):
+            say(line, quiet=job.output.quiet)
         _guard(plan, job, fleet)
         if job.run.dry_run:
             return code
         _refuse_blocked(plan, job)
-        await check_alarms(bulk, job.waves.alarm)
+        busy = [entry.shard for entry in plan.entries if entry.updates]
+        await check_gates(bulk, settings, shards=busy, calendars=hours.calendars)
+        if plan.updates:
+            await check_watches(bulk, watched)
         if plan.updates and not job.run.yes:
             accounts = {entry.shard.account_id for entry in plan.entries if entry.updates}
             await require_consent(_question(bulk, plan), updates=plan.updates, accounts=len(accounts))
         run = bulk.prepare(
             plan,
-            intent=msgspec.structs.replace(intent, rollout=job.rollout(updates=plan.updates)),
+            intent=msgspec.structs.replace(intent, rollout=settings),
             skip_blocked=True,
             groups=groups,
             most_failed_shards=fleet.max_failed_shards,
-            deadline=job.hours.ends_at,
+            deadline=hours.ends_at,
         )
-        return await run_and_report(bulk, run, job.output, grace_s=job.guards.grace)
+        return await run_and_report(bulk, run, job.output, grace_s=job.guards.grace, report=job.run.report)
 
 
 async def planned(bulk: BulkEsm, plan_of: PlanOf, intent: Intent, output: OutputOptions) -> RunPlan:
@@ -189,7 +211,7 @@ def show_summary(bulk: BulkEsm, plan: RunPlan, groups: Sequence[Sequence[Shard]]
             say(f"no event source mapping {where} has the UUID {', '.join(uuids[:_MOST_NAMED])}{more}")
 
 
-def _show(bulk: BulkEsm, plan: RunPlan, job: Job, groups: Sequence[Sequence[Shard]]) -> None:
+def _show(bulk: BulkEsm, plan: RunPlan, job: Job, groups: Sequence[Sequence[Shard]], hours: Hours) -> None:
     quiet = job.output.quiet
     for uuid, problems in plan.summary.remaining:
         say(f"warning: {uuid}: {'; '.join(problems)}")
@@ -202,7 +224,7 @@ def _show(bulk: BulkEsm, plan: RunPlan, job: Job, groups: Sequence[Sequence[Shar
         show_items(plan, job.output, with_places=bulk.fleet.is_named)
     show_summary(bulk, plan, groups, quiet=quiet)
     pace = pace_of(bulk.fleet, plan, groups)
-    for line in how_it_goes(plan, job, waves=_wave_sizes(plan, job, groups), pace=pace):
+    for line in how_it_goes(plan, job, hours, waves=_wave_sizes(plan, job, groups), pace=pace):
         say(line, quiet=quiet)
     known = {uuid: ending for of_shard in plan.known.values() for uuid, ending in of_shard.items()}
     if known:

@@ -18,6 +18,7 @@ NOT_FROM_FILE: Final = frozenset(
         "unset",
         "no-lock",
         "force",
+        "rollback",  # of a stop
         "accept-data-loss",
         "skip-data-loss",
         "allow-irreversible",
@@ -25,7 +26,8 @@ NOT_FROM_FILE: Final = frozenset(
     }
 )
 # What runs a command, or leads requests, records or messages elsewhere. A working folder is often a repository that was
-# cloned, and its file somebody else's. A scheduler sends back Python objects, which run code; `save` replaces a file.
+# cloned, and its file somebody else's. A scheduler sends back Python objects, which run code; what saves a plan or a
+# report replaces a file.
 NOT_FROM_WORKING_FOLDER: Final = frozenset(
     {
         "gate",
@@ -38,10 +40,17 @@ NOT_FROM_WORKING_FOLDER: Final = frozenset(
         "copy-to",
         "scheduler",
         "save",
+        "report",
+        "html",
+        "markdown",
+        "json",
+        "open",
     }
 )
 # Whose ~ the shell makes a home folder of on the command line; in a file nobody else does.
-PATHS: Final = frozenset({"change", "fleet", "from-file", "plan", "requests", "runs-dir", "copy-to", "save"})
+PATHS: Final = frozenset(
+    "change fleet from-file plan requests runs-dir copy-to save report html markdown json".split()  # noqa: SIM905
+)
 # Told where a variable sets them: one that was exported and forgotten acts on every command.
 TOLD: Final = (NOT_FROM_FILE - {"config-profile"}) | {"dry-run"}
 
@@ -62,6 +71,7 @@ _EXCLUSIVE: Final = (
     (frozenset({"run", "all-paused"}), _SELECT),
     (frozenset({"run"}), frozenset({"all-paused"})),
     (frozenset({"accept-data-loss"}), frozenset({"skip-data-loss"})),
+    (frozenset({"confirm-waves"}), frozenset({"approve-waves"})),
 )
 
 

@@ -12,12 +12,23 @@ from cyclopts import Parameter
 
 from bulk_esm.cli.configured import as_recorded, is_configured, own_unless_typed, typed
 from bulk_esm.cli.fleet_options import FleetOptions
-from bulk_esm.cli.options import ROLLOUT, RUN, AwsOptions, GuardOptions, OutputOptions, RunName, RunOptions, RunsOptions
+from bulk_esm.cli.options import (
+    ROLLOUT,
+    RUN,
+    AwsOptions,
+    GuardOptions,
+    OutputOptions,
+    ReportFile,
+    RunName,
+    RunOptions,
+    RunsOptions,
+)
 from bulk_esm.cli.streams import say
 from bulk_esm.errors import RefusedError, UsageError
 
 if TYPE_CHECKING:
     from bulk_esm.bulk import BulkEsm
+    from bulk_esm.cli.hours import Hours
     from bulk_esm.model.amounts import Amount
     from bulk_esm.model.records import RunRecord
     from bulk_esm.runs.continuing import RunRest
@@ -35,6 +46,7 @@ def continue_command(
         str | None,
         Parameter(group=ROLLOUT, help="How many may fail in all of the run, instead of what it said: 10 or 2%."),
     ] = None,
+    report: Annotated[ReportFile, Parameter(group=RUN)] = None,
     guards: GuardOptions = GuardOptions(),
     fleet: FleetOptions = FleetOptions(),
     aws: AwsOptions = AwsOptions(),
@@ -52,14 +64,13 @@ def continue_command(
     from bulk_esm.cli.change import outwait, tell_of_transition
     from bulk_esm.cli.damages import tell_of_damages
     from bulk_esm.cli.exit_codes import exit_code
-    from bulk_esm.cli.guards import check_account, check_alarms
+    from bulk_esm.cli.guards import check_account
     from bulk_esm.cli.hours import Hours
     from bulk_esm.cli.looking import looking
     from bulk_esm.cli.opening import locked, with_bulk
     from bulk_esm.cli.places import place_for
     from bulk_esm.cli.running import run_and_report
     from bulk_esm.cli.set_up import set_up_logs
-    from bulk_esm.cli.shards_text import shard_problem_lines
     from bulk_esm.model.records import RunStatus
     from bulk_esm.runs.locking import HeldLocks
     from bulk_esm.store.finding import find_run
@@ -69,9 +80,9 @@ def continue_command(
     files = find_run(place, name, salvage=runs.salvage)
     record = files.record()
     window = own_unless_typed("--window", guards.window, record.rollout.window)
-    hours = Hours.read(guards.deadline, window)
+    hours = Hours.read(guards.deadline, window, calendars=record.rollout.calendars)
     budget = _budget(max_failures)
-    _refuse_what_makes_no_sense(place, files, guards, yes=yes, dry_run=dry_run)
+    _refuse_what_makes_no_sense(place, files, guards, RunOptions(yes=yes, dry_run=dry_run, report=report))
     asks_for_cluster = fleet.executor is not None or fleet.scheduler is not None
     fleet = _fleet_of(files, record, fleet)
 
@@ -90,21 +101,20 @@ def continue_command(
                 rest = await bulk.plan_rest(files, waiting=tell_of_transition, looking=tell_of_looks)
             tell_of_damages([files])
             problems = [rest.problems.get(entry.shard.name, entry.problem) for entry in rest.late.entries]
-            for line in (*_summary(rest, files), *shard_problem_lines(rest.late.entries)):
-                say(line, quiet=output.quiet)
-            for gate in record.rollout.gates:  # of a folder, not of this command line
-                say(f"gate: {gate!r} will be run here", quiet=output.quiet and yes)
+            _tell(rest, files, quiet=output.quiet, yes=yes)
+            is_over = not rest.left and record.status is RunStatus.FINISHED
+            until = hours if is_over else await _with_calendars(bulk, hours, record, output, dry_run=dry_run)
             if dry_run:
                 return exit_code(None, problems)
-            if not rest.left and record.status is RunStatus.FINISHED:
+            if is_over:
                 return exit_code(record, problems)
             most_failures = None if budget is None else budget.of(rest.updates)
             rest.rollout(most_failures)  # refused before one is asked
-            await check_alarms(bulk, record.rollout.alarms)
+            await _check_gates(bulk, files, rest, until)
             if rest.to_send and not yes:
                 await require_consent(_question(bulk, record, rest), updates=rest.to_send, accounts=rest.accounts_left)
             run = rest.begin(
-                deadline=hours.ends_at,
+                deadline=until.ends_at,
                 most_failures=most_failures,
                 window=window,
                 executor=fleet.executor,
@@ -112,10 +122,44 @@ def continue_command(
                 argv=tuple(sys.argv[1:]),
                 configured=as_recorded(),
             )
-            return await run_and_report(bulk, run, output, grace_s=guards.grace)
+            return await run_and_report(bulk, run, output, grace_s=guards.grace, report=report)
 
     # A cluster that is gone is a reason to continue a run.
     return with_bulk(pace, fleet, work, runs_dir=place, files=files, may_do_without_cluster=not asks_for_cluster)
+
+
+def _tell(rest: RunRest, files: RunFiles, *, quiet: bool, yes: bool) -> None:
+    """Say what is left, and what will be run here."""
+    from bulk_esm.cli.shards_text import shard_problem_lines
+
+    for line in (*_summary(rest, files), *shard_problem_lines(rest.late.entries)):
+        say(line, quiet=quiet)
+    for gate in rest.record.rollout.gates:  # of a folder, not of this command line
+        say(f"gate: {gate!r} will be run here", quiet=quiet and yes)
+
+
+async def _with_calendars(
+    bulk: BulkEsm, hours: Hours, record: RunRecord, output: OutputOptions, *, dry_run: bool
+) -> Hours:
+    """When it may work, by the run's calendars too, which are shown."""
+    from bulk_esm.cli.guards import look_at_calendars
+
+    states = await look_at_calendars(bulk, record.rollout.calendars, dry_run=dry_run)
+    hours = hours.with_calendars(states)
+    for line in hours.lines if states else ():
+        say(line, quiet=output.quiet)
+    return hours
+
+
+async def _check_gates(bulk: BulkEsm, files: RunFiles, rest: RunRest, hours: Hours) -> None:
+    from bulk_esm.cli.guards import check_gates, check_watches
+    from bulk_esm.model.watching import Watch
+    from bulk_esm.runs.watched import Watched
+
+    await check_gates(bulk, rest.record.rollout, shards=rest.busy, calendars=hours.calendars)
+    if watches := tuple(map(Watch.parse, rest.record.rollout.watch)):
+        items = (item for shard in files.planned() for item in files.shard(shard).plan().items)
+        await check_watches(bulk.of_run(files), Watched(watches, ((item, 1) for item in items)))
 
 
 def _fleet_of(files: RunFiles, record: RunRecord, fleet: FleetOptions) -> FleetOptions:
@@ -133,15 +177,15 @@ def _budget(max_failures: str | None) -> Amount | None:
     return Amount.parse(max_failures, "--max-failures")
 
 
-def _refuse_what_makes_no_sense(
-    place: RunsPlace, files: RunFiles, guards: GuardOptions, *, yes: bool, dry_run: bool
-) -> None:
+def _refuse_what_makes_no_sense(place: RunsPlace, files: RunFiles, guards: GuardOptions, run: RunOptions) -> None:
     from bulk_esm.cli.job import (
         refuse_gates,
         refuse_no_account,
+        refuse_watches,
         refuse_waves_without_terminal,
         refuse_without_terminal,
     )
+    from bulk_esm.cli.reporting import check_report
     from bulk_esm.cli.run_text import run_argument
     from bulk_esm.runs.continuing import put_back_since
     from bulk_esm.store.finding import readable_runs
@@ -161,8 +205,10 @@ def _refuse_what_makes_no_sense(
     if (other := put_back_since(record, beside)) is not None:
         raise RefusedError(f"{record.run_id} was put back by {other.run_id} since: plan the change anew")
     refuse_gates(record.rollout.gates)
-    if not dry_run:
-        refuse_without_terminal(RunOptions(yes=yes))
+    refuse_watches(record.rollout.watch)
+    check_report(run.report)
+    if not run.dry_run:
+        refuse_without_terminal(run)
         if record.rollout.confirm_waves:
             refuse_waves_without_terminal()
 
@@ -196,6 +242,8 @@ def _summary(rest: RunRest, files: RunFiles) -> list[str]:
         )
     if rest.record.rollout.bake_s and (rest.left or rest.record.status is not RunStatus.FINISHED):
         lines.append(f"its bake of {format_duration(rest.record.rollout.bake_s)} begins anew when all is done")
+    if rest.left and rest.record.rollout.watch:
+        lines.append(f"watched: {', '.join(rest.record.rollout.watch)}")
     if rest.accepted_sometime:
         lines.append(
             f"when {rest.accepted_sometime:,} of the applied were accepted was not recorded before the end came: "

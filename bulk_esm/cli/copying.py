@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bulk_esm.cli.streams import say
 from bulk_esm.errors import RunFolderError
+from bulk_esm.store.asked import ASKED
 from bulk_esm.store.run_files import RunFiles
 
 
@@ -31,7 +32,8 @@ def copy_runs(runs: Iterable[RunFiles], folder: Path) -> None:
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             shutil.rmtree(unfinished, ignore_errors=True)
-            shutil.copytree(run.fetched().path, unfinished)
+            # What was asked of it is in its log, and whatever lies beside that is no part of it.
+            shutil.copytree(run.fetched().path, unfinished, ignore=shutil.ignore_patterns(ASKED))
             unfinished.chmod(0o700)  # configurations name queues, functions and secrets
             unfinished.rename(there)
         except (OSError, shutil.Error) as error:

@@ -84,14 +84,15 @@ def _needs(
     """What the flags come to, checked before anything is sent."""
     from bulk_esm.aws.session import ConnectionSettings
     from bulk_esm.cli.hours import Hours
-    from bulk_esm.cli.job import refuse_no_account
+    from bulk_esm.cli.job import refuse_no_account, refuse_watches
     from bulk_esm.cli.opening import AUTO, check_reach, home_region_of
     from bulk_esm.cli.places import place_for
     from bulk_esm.doctor.examination import JobNeeds
     from bulk_esm.doctor.shard import ShardNeeds
 
-    Hours.read(guards.deadline, guards.window)
+    Hours.read(guards.deadline, guards.window, calendars=waves.calendar)
     refuse_no_account(guards)
+    refuse_watches(waves.watch)
     check_reach(aws)
     fleet = fleet.checked(aws)
     home = ConnectionSettings(
@@ -107,8 +108,11 @@ def _needs(
         shard=ShardNeeds(
             tags=bool(select.tag or select.function_tag),
             rate=None if aws.rate == AUTO else home.max_per_second,
+            watches=bool(waves.watch),
         ),
         alarms=waves.alarm,
+        shard_alarms=waves.shard_alarm,
+        calendars=waves.calendar,
         expected_account=guards.expect_account,
         scheduler=fleet.scheduler,
         at_once=fleet.shards_at_once,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Final
 
 from bulk_esm.bulk import BulkEsm
 from bulk_esm.cli.durations import format_duration
@@ -10,11 +11,19 @@ from bulk_esm.cli.job import Job
 from bulk_esm.cli.options import GuardOptions
 from bulk_esm.cli.output import tail_of
 from bulk_esm.cli.streams import say
-from bulk_esm.errors import RefusedError, ServiceError
-from bulk_esm.gates.alarm import AlarmGate
-from bulk_esm.model.gating import Inconclusive
+from bulk_esm.errors import AccessError, RefusedError, ServiceError, UsageError
+from bulk_esm.gates.alarm import AlarmGate, answer_to
+from bulk_esm.gates.metrics import WatchSettings
+from bulk_esm.model.calendars import CalendarState, closed
 from bulk_esm.model.losses import loss_lines, losses, within
 from bulk_esm.model.plan import PlanItem
+from bulk_esm.model.rollout import RolloutSettings
+from bulk_esm.model.shard import Shard
+from bulk_esm.model.stopping import in_shards
+from bulk_esm.runs.metric_gate import metric_gate
+from bulk_esm.runs.watched import Watched
+
+_MOST_SHARDS: Final = 10  # that are named of those which lack an alarm
 
 
 async def check_account(bulk: BulkEsm, guards: GuardOptions) -> None:
@@ -45,7 +54,94 @@ async def check_alarms(bulk: BulkEsm, alarms: tuple[str, ...]) -> None:
         raise RefusedError(f"--alarm: the alarms cannot be read: {error}; nothing was sent") from error
     answer = await AlarmGate(alarms, bulk.alarms, say).check(None)
     if answer is not None:
-        reason = answer.reason if isinstance(answer, Inconclusive) else answer
+        reason = answer if isinstance(answer, str) else answer.reason
+        raise RefusedError(f"{reason}; nothing was sent")
+
+
+async def check_shard_alarms(bulk: BulkEsm, alarms: tuple[str, ...], shards: Sequence[Shard]) -> None:
+    """Refuse to begin while an alarm of one of the shards is in ALARM, whatever it would halt, or is not there.
+
+    Raises:
+        UsageError: in some shards no alarm has that name.
+        RefusedError: one is in ALARM, or they cannot be read.
+    """
+    if not alarms:
+        return
+    found = await bulk.shard_alarms(alarms, shards)
+    missing = {name: str(one) for name, one in found.items() if isinstance(one, UsageError)}
+    if missing:
+        raise UsageError(f"{in_shards(missing, shards=len(found), most=_MOST_SHARDS)}; nothing was sent")
+    answers = {name: answer_to(one) for name, one in found.items()}
+    reasons = {name: answer if isinstance(answer, str) else answer.reason for name, answer in answers.items() if answer}
+    if reasons:
+        raise RefusedError(f"{in_shards(reasons, shards=len(found))}; nothing was sent")
+
+
+async def check_gates(
+    bulk: BulkEsm, settings: RolloutSettings, *, shards: Sequence[Shard], calendars: Iterable[CalendarState]
+) -> None:
+    """Refuse to begin where a calendar or an alarm would halt the run.
+
+    Args:
+        bulk: the shards, and where all starts from.
+        settings: the run's.
+        shards: those in which something is updated.
+        calendars: how they stand.
+
+    Raises:
+        UsageError: an alarm is not there.
+        RefusedError: one is in ALARM, or they cannot be read, or a calendar is CLOSED.
+    """
+    check_calendars(calendars)
+    await check_alarms(bulk, settings.alarms)
+    await check_shard_alarms(bulk, settings.shard_alarms, shards)
+
+
+async def look_at_calendars(bulk: BulkEsm, names: tuple[str, ...], *, dry_run: bool) -> Sequence[CalendarState]:
+    """How the calendars stand that must be open.
+
+    Raises:
+        UsageError: there is no such calendar.
+        RefusedError: they cannot be read.
+    """
+    if not names:
+        return ()
+    try:
+        return await bulk.calendars(names)
+    except (AccessError, ServiceError) as error:
+        what = f"--calendar: the calendars cannot be read: {error}"
+        if not dry_run:
+            raise RefusedError(f"{what}; nothing was sent") from error
+        say(f"warning: {what}; the run itself would be refused")
+        return ()
+
+
+def check_calendars(states: Iterable[CalendarState]) -> None:
+    """Refuse to begin while a calendar is CLOSED.
+
+    Raises:
+        RefusedError: one is.
+    """
+    if (found := closed(states)) is not None:
+        raise RefusedError(f"{found.reason}; nothing was sent")
+
+
+async def check_watches(bulk: BulkEsm, watched: Watched) -> None:
+    """Refuse to begin where what is watched cannot be read, or does not hold.
+
+    Args:
+        bulk: the shards.
+        watched: what is watched, and who would be changed.
+
+    Raises:
+        RefusedError: it cannot be, or does not.
+    """
+    if not watched.watches:
+        return
+    settings = WatchSettings(began_at=bulk.fleet.clock.now())
+    answer = await metric_gate(bulk.home, bulk.fleet, watched, settings, tell=say).check(None)
+    if answer is not None:
+        reason = answer if isinstance(answer, str) else answer.reason
         raise RefusedError(f"{reason}; nothing was sent")
 
 

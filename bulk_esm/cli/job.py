@@ -12,6 +12,7 @@ from typing import Final
 from bulk_esm.cli.asking import can_ask
 from bulk_esm.cli.hours import Hours
 from bulk_esm.cli.options import GuardOptions, OutputOptions, RunOptions, RunsOptions, WaveOptions
+from bulk_esm.cli.reporting import check_report
 from bulk_esm.errors import RefusedError, RunFolderError, UsageError
 from bulk_esm.model.amounts import Amount
 from bulk_esm.model.budget import most_failures
@@ -65,12 +66,19 @@ class Job:
         self.most_failures(updates=1)
         self.most_targets(seen=1)
         self.least_targets(seen=1)
-        for flag, given in {"--soak": waves.soak, "--confirm-waves": waves.confirm_waves}.items():
+        between = {"--soak": waves.soak, "--confirm-waves": waves.confirm_waves, "--approve-waves": waves.approve_waves}
+        for flag, given in between.items():
             if given and len(sizes) <= 1 and not self.goes_in_groups:
                 raise UsageError(f"{flag} {_ONLY_BETWEEN_WAVES}")
+        if waves.confirm_waves and waves.approve_waves:
+            raise UsageError(
+                "--confirm-waves asks here, and --approve-waves waits for bulk-esm approve: give one of them"
+            )
         if any(not gate.strip() for gate in waves.gate):
             raise UsageError("--gate is empty; give it a command, such as --gate './healthy.sh'")
         refuse_gates(waves.gate)
+        refuse_watches(waves.watch)
+        check_report(self.run.report)
         if self.as_given and waves.waves is None:
             raise UsageError("--order given says who comes first in which wave: it goes with --waves")
         refuse_no_account(self.guards)
@@ -88,7 +96,7 @@ class Job:
         Raises:
             UsageError: see `Hours.read`.
         """
-        return Hours.read(self.guards.deadline, self.guards.window)
+        return Hours.read(self.guards.deadline, self.guards.window, calendars=self.waves.calendar)
 
     def most_failures(self, *, updates: int) -> int | None:
         """How many mappings may fail, of so many updates.
@@ -128,14 +136,20 @@ class Job:
             most_failures=self.most_failures(updates=updates),
             bake_s=waves.bake,
             alarms=waves.alarm,
+            shard_alarms=waves.shard_alarm,
+            shard_alarm_halts=waves.shard_alarm_halts,
+            calendars=waves.calendar,
             gates=waves.gate,
+            watch=waves.watch,
             gate_interval_s=waves.gate_interval,
             gate_timeout_s=waves.gate_timeout,
             inconclusive_for_s=waves.inconclusive_for,
             on_inconclusive=waves.on_inconclusive,
             confirm_waves=waves.confirm_waves,
+            approve_waves=waves.approve_waves,
             on_halt=waves.on_halt,
             ramp_s=waves.ramp,
+            paused_for_s=self.paused_s,
             window=self.guards.window,
         )
 
@@ -151,6 +165,21 @@ def refuse_gates(commands: Iterable[str]) -> None:
     for command in commands:
         if (problem := problem_of(command)) is not None:
             raise UsageError(f"--gate {command!r}: {problem}; nothing was sent")
+
+
+def refuse_watches(texts: Iterable[str]) -> None:
+    """Refuse what cannot be watched.
+
+    Raises:
+        UsageError: there is nothing of that name, a value that makes no sense, or a file that does not.
+    """
+    from bulk_esm.gates.expressions import read_expressions
+    from bulk_esm.model.watching import Watch
+
+    watches = [Watch.parse(text) for text in texts]
+    if twice := next((watch.text for watch in watches if watches.count(watch) > 1), None):
+        raise UsageError(f"--watch {twice} is there twice")
+    read_expressions(watches)
 
 
 def refuse_no_account(guards: GuardOptions) -> None:
@@ -171,7 +200,9 @@ def refuse_waves_without_terminal(*, stdin_is_data: bool = False) -> None:
         RefusedError: there is no terminal to ask at.
     """
     if stdin_is_data or not can_ask():
-        raise RefusedError("--confirm-waves asks on a terminal, and there is none; use --gate COMMAND or --alarm NAME")
+        raise RefusedError(
+            "--confirm-waves asks on a terminal, and there is none; use --approve-waves, --gate COMMAND or --alarm NAME"
+        )
 
 
 def refuse_without_terminal(run: RunOptions, *, stdin_is_data: bool = False) -> None:

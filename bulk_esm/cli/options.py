@@ -178,6 +178,12 @@ class RunsOptions:
     ] = False
 
 
+ReportFile = Annotated[
+    Path | None,
+    Parameter(help="FILE to write a report to at the end, however it ended: .html, .md or .json. See bulk-esm report."),
+]
+
+
 @Parameter(name="*", group=RUN)
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
@@ -186,6 +192,7 @@ class RunOptions:
     yes: Annotated[bool, Parameter(help="Do not ask.")] = False
     dry_run: Annotated[bool, Parameter(help="Show the plan only.")] = False
     skip_blocked: Annotated[bool, Parameter(help="Carry out the rest of a plan in which some are blocked.")] = False
+    report: ReportFile = None
 
 
 @Parameter(name="*", group=ROLLOUT)
@@ -219,10 +226,30 @@ class WaveOptions:
         tuple[str, ...],
         Parameter(help="NAME of a CloudWatch alarm that halts the run, from before it begins to the end of its bake."),
     ] = ()
+    shard_alarm: Annotated[
+        tuple[str, ...], Parameter(help="NAME of an alarm that each account and Region of a fleet has, read there.")
+    ] = ()
+    shard_alarm_halts: Annotated[
+        Literal["shard", "fleet"], Parameter(help="What it halts: its account and Region alone, or all of the run.")
+    ] = "shard"
+    calendar: Annotated[
+        tuple[str, ...],
+        Parameter(
+            help="NAME or ARN of a change calendar of Systems Manager that must be OPEN: while it is not, the next "
+            "wave waits."
+        ),
+    ] = ()
     gate: Annotated[
         tuple[str, ...],
         Parameter(
             help="COMMAND that halts it with an exit code that is not 0, asked as alarms are; 75 is inconclusive."
+        ),
+    ] = ()
+    watch: Annotated[
+        tuple[str, ...],
+        Parameter(
+            help="NAME or 'NAME<VALUE' of CloudWatch's metrics of what is changed, such as errors or 'errors<5%': "
+            "halts it where that does not hold, or without VALUE where it is worse than what was not changed yet."
         ),
     ] = ()
     gate_interval: Annotated[
@@ -236,6 +263,9 @@ class WaveOptions:
     ] = 600.0
     on_inconclusive: Annotated[Literal["halt", "go"], Parameter(help="What to do if it is so even then.")] = "halt"
     confirm_waves: Annotated[bool, Parameter(help="Ask before each wave but the first.")] = False
+    approve_waves: Annotated[
+        bool, Parameter(help="Before each wave but the first, wait for bulk-esm approve RUN: needs no terminal.")
+    ] = False
     on_halt: Annotated[
         Literal["stop", "rollback"], Parameter(help="What to do when it halts: rollback puts back what it changed.")
     ] = "stop"
@@ -255,7 +285,10 @@ class GuardOptions:
     expect_account: Annotated[str | None, Parameter(help="Refuse credentials of another account than this ID.")] = None
     deadline: Annotated[
         str | None,
-        Parameter(help="Send nothing that could not settle by then: 30m, 03:30Z or 2026-01-31T03:30+01:00."),
+        Parameter(
+            help="Send nothing that could not settle by then: 30m, 03:30Z, 2026-01-31T03:30+01:00, or calendar: when "
+            "the first --calendar closes."
+        ),
     ] = None
     window: Annotated[
         str | None,

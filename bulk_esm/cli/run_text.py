@@ -15,7 +15,7 @@ from bulk_esm.cli.durations import format_duration
 from bulk_esm.cli.output import tail_of
 from bulk_esm.cli.shards_text import afterwards, by_reason, general_reason, name_of, unplanned
 from bulk_esm.model.budget import is_exceeded
-from bulk_esm.model.records import RunRecord, RunStatus
+from bulk_esm.model.records import RunRecord, RunStatus, puts_itself_back
 from bulk_esm.model.result import TROUBLE, ErrorRecord, Outcome, Result
 from bulk_esm.model.shard import Shard
 from bulk_esm.store.run_files import RunFiles
@@ -90,7 +90,7 @@ def ending_lines(record: RunRecord, files: RunFiles, *, is_left: bool) -> Iterat
         yield f"  {'resumes' if record.command == 'resume' else 'puts back'}: {record.undoes}"
     yield from _by_lines(record)
     yield f"  folder: {files.shown}"
-    if is_left and not _puts_itself_back(record):
+    if is_left and not puts_itself_back(record):
         failures = sum(record.counts.get(outcome, 0) for outcome in TROUBLE)
         more = f" --max-failures {failures * 2}" if is_exceeded(record.rollout.most_failures, failures) else ""
         yield f"  to finish it: bulk-esm continue {run_argument(files)}{more}"
@@ -117,17 +117,13 @@ def _as(principal_arn: str | None) -> str:
     return f", as {principal_arn}" if principal_arn else ""
 
 
-def _puts_itself_back(record: RunRecord) -> bool:
-    return record.status is RunStatus.HALTED and record.rollout.on_halt == "rollback"
-
-
 def _may_have_changed(record: RunRecord) -> bool:
     return record.status is RunStatus.RUNNING or any(record.counts.get(outcome) for outcome in _PERHAPS_CHANGED)
 
 
 def _how_to_resume(record: RunRecord, files: RunFiles) -> Iterator[str]:
     """With what a pause ends, however it ended."""
-    if record.command == "pause" and _may_have_changed(record) and not _puts_itself_back(record):
+    if record.command == "pause" and _may_have_changed(record) and not puts_itself_back(record):
         yield f"  to resume: {resume_command_of(files)}"
 
 

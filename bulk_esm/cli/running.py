@@ -19,8 +19,10 @@ from bulk_esm.cli.exit_codes import exit_code
 from bulk_esm.cli.live import Display
 from bulk_esm.cli.options import OutputOptions
 from bulk_esm.cli.output import Results, form_for, with_place
+from bulk_esm.cli.reporting import report_at_the_end
 from bulk_esm.cli.run_text import run_argument, run_summary, unplanned_lines
 from bulk_esm.cli.screen import Screen
+from bulk_esm.cli.shards_text import shards_text
 from bulk_esm.cli.signals import heard
 from bulk_esm.cli.streams import pass_on, say
 from bulk_esm.cli.summary import RESULT_COLUMNS, result_row
@@ -29,8 +31,9 @@ from bulk_esm.errors import BulkEsmError
 from bulk_esm.gates.gate import WaveEnd
 from bulk_esm.gates.opening import GateContext, open_gates
 from bulk_esm.logs import get_logger
-from bulk_esm.model.events import MappingEnded, RunEvent
-from bulk_esm.model.records import Intent, RunRecord, RunStatus
+from bulk_esm.model.control import ControlRequest
+from bulk_esm.model.events import ControlHeard, MappingEnded, RunEvent
+from bulk_esm.model.records import Intent, RunRecord, puts_itself_back
 from bulk_esm.model.result import Outcome
 from bulk_esm.observers.observer import Observer
 from bulk_esm.runs.invoking import started_earlier
@@ -64,8 +67,17 @@ class _Shown:
             say(f"warning: {error}; they are in {path}")
 
 
-async def run_and_report(bulk: BulkEsm, run: Run, output: OutputOptions, *, grace_s: float = GRACE_S) -> int:
+async def run_and_report(
+    bulk: BulkEsm, run: Run, output: OutputOptions, *, grace_s: float = GRACE_S, report: Path | None = None
+) -> int:
     """Carry out a run, with its results on stdout; put it back if it halts and was to be put back then.
+
+    Args:
+        bulk: the shards.
+        run: ready to start.
+        output: what is shown.
+        grace_s: how long a signal waits for what was accepted, in seconds.
+        report: the file to write a report to at the end, however it ended; or None.
 
     Returns:
         The exit code.
@@ -74,25 +86,31 @@ async def run_and_report(bulk: BulkEsm, run: Run, output: OutputOptions, *, grac
         BulkEsmError: whatever ended the run; its summary has been shown.
     """
     shown = _Shown(output, with_places=run.files.has_shards)
-    record = await run_to_the_end(
-        bulk,
-        run,
-        observers=[shown],
-        at_the_end=lambda: shown.finish(run.path),
-        quiet=output.quiet,
-        grace_s=grace_s,
-    )
-    if record.status is RunStatus.HALTED and record.rollout.on_halt == "rollback":
-        await _put_back(bulk, run, grace_s)
+    try:
+        record = await run_to_the_end(
+            bulk,
+            run,
+            observers=[shown],
+            at_the_end=lambda: shown.finish(run.path),
+            quiet=output.quiet,
+            grace_s=grace_s,
+        )
+        if puts_itself_back(record):
+            await _put_back(bulk, run, grace_s)
+    finally:
+        await report_at_the_end(report if run.has_begun else None, run.files, bulk.runs_dir, quiet=output.quiet)
     return exit_code(run.record, [progress.problem for progress in run.progress])
 
 
 async def _put_back(bulk: BulkEsm, halted: Run, grace_s: float) -> None:
     """Put back what a halted run changed, as a run of its own. That it halted stays the exit code."""
-    say("\nputting back what it changed (--on-halt rollback)")
+    alone = halted.halted_shards
+    where = f" in {shards_text(len(alone))}" if alone else ""
+    why = halted.record.reason if halted.record.puts_back else "--on-halt rollback"
+    say(f"\nputting back what it changed{where} ({why})")
     path = run_argument(halted.files)
     try:
-        plan = await bulk.plan_rollback(halted.files)
+        plan = await bulk.plan_rollback(halted.files, shards=alone)
         intent = Intent(command="rollback", undoes=halted.record.run_id)
         run = bulk.of_run(halted.files).prepare(plan, intent=intent, skip_blocked=True)
         record = await run_to_the_end(bulk, run, grace_s=grace_s)
@@ -156,24 +174,48 @@ async def _carried_out(
     """Carry it out, and hand over what ended it: carried past the task groups, which would wrap it."""
     failure: BulkEsmError | None = None
     record = run.record
+    metric_gate, watched = bulk.watching(run, tell=say) if record.rollout.watch else (None, None)
+    observers = [*observers, *filter(None, [watched])]
     context = GateContext(
         run_id=record.run_id,
         folder=run.path,
         read_alarms=bulk.alarms,
+        read_shard_alarms=lambda names: bulk.shard_alarms(names, run.shards_at_work),
+        halt_shard=run.halt_shard,
+        read_calendars=bulk.calendars,
         tell=say,
         pass_on=pass_on,
         also_old_names=started_earlier(record),
+        metric_gate=metric_gate,
     )
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_stop_on_signal, run, tasks.cancel_scope, signals, grace_s)
         async with run_progress(run, clock=time.monotonic, console=console) as display:
             confirm = _confirming(display) if record.rollout.confirm_waves else None
             try:
-                await run.carry_out([display, *observers], gates=open_gates(record.rollout, context), confirm=confirm)
+                await run.carry_out(
+                    [display, _tell_of_requests, *observers], gates=open_gates(record.rollout, context), confirm=confirm
+                )
             except BulkEsmError as error:
                 failure = error
         tasks.cancel_scope.cancel()
     return failure
+
+
+def _tell_of_requests(event: RunEvent, /) -> None:
+    """Say what somebody asked of the run: an observer."""
+    if isinstance(event, ControlHeard):
+        say(f"\n{_asked_text(event.request)}")
+
+
+def _asked_text(request: ControlRequest) -> str:
+    texts = {
+        "hold": f"held by {request.who}: nothing more is sent until bulk-esm go; what was accepted is waited for",
+        "go": f"{request.who} lets it go on",
+        "stop": f"stopped by {request.who}: nothing more is sent; what was accepted is waited for",
+        "approve": f"{request.who} approved wave {request.wave}",
+    }
+    return texts[request.action]
 
 
 def _confirming(display: Display) -> Callable[[WaveEnd], Awaitable[bool]]:

@@ -14,10 +14,13 @@ from bulk_esm.cli.list import Listed
 from bulk_esm.cli.one_mapping import OneMapping
 from bulk_esm.cli.runs import Unreadable
 from bulk_esm.model.checks import Check
+from bulk_esm.model.control import ControlRequest, ControlStatus
 from bulk_esm.model.drift import Drift
 from bulk_esm.model.plan import PlanItem
 from bulk_esm.model.records import FileDigest, FleetRecord, RunRecord
 from bulk_esm.model.result import Result
+from bulk_esm.report.records import Report
+from bulk_esm.runs.controlling import ControlAnswer
 from bulk_esm.store.begun import Begun, BegunHead
 
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -74,9 +77,12 @@ DESCRIBED: Final = {
         Described("begun", "a line of `begun.jsonl`", (BegunHead, Begun)),
         Described("results", "a line of `results.jsonl`, and of what a run and `show` write", (Result,)),
         Described("log", "a line of `log.jsonl`, and of stderr with `--log-format json`", (Event,)),
+        Described("asked", "a file below `asked/`", (ControlRequest, ControlStatus)),
         Described("list", "a line of `list`", (Listed,)),
         Described("runs", "a line of `runs`", (RunRecord, Unreadable)),
         Described("mapping", "what `show RUN --uuid UUID` writes", (OneMapping,)),
+        Described("report", "what `report RUN --json FILE` writes", (Report,)),
+        Described("control", "what `hold`, `go`, `stop` and `approve` write", (ControlAnswer,)),
         Described("verify", "a line of `verify`", (Drift,)),
         Described("doctor", "a line of `doctor`", (Check,)),
         Described("config", "a line of `config`", (Held,)),

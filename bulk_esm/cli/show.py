@@ -14,10 +14,11 @@ from bulk_esm.cli.options import OutputOptions, RunsOptions
 from bulk_esm.cli.streams import say
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from bulk_esm.model.records import RunRecord
     from bulk_esm.model.result import Result
+    from bulk_esm.store.run_files import RunFiles
 
 
 def show_command(
@@ -64,6 +65,8 @@ def show_command(
     if not output.quiet:
         tell_summary(record, run_summary(record, files))
     if record.status is RunStatus.RUNNING:
+        for line in _asked_lines(record, files):
+            say(line)
         total = sum(entry.items for entry in files.fleet().shards)
         without = total - sum(record.counts.values())
         say(f"{without:,} of {total:,} mappings have no result, so what became of them is not known")
@@ -81,6 +84,28 @@ def _show_plan(path: Path, uuid: str | None, output: OutputOptions, *, salvage: 
         return show_plan_file(path, output, salvage=salvage)
     show_one(read_plan(path, salvage=salvage, told=tell_of_damage).items, uuid, output)
     return 0
+
+
+def _asked_lines(record: RunRecord, files: RunFiles) -> Iterator[str]:
+    """What holds a run, or what it waits for, as far as it has told that."""
+    import anyio
+
+    from bulk_esm.cli.run_text import run_argument
+    from bulk_esm.errors import BulkEsmError
+
+    if not files.at_work():
+        return
+    try:
+        status = anyio.run(files.asked().status)
+    except BulkEsmError as error:
+        yield f"warning: what it was asked is not known: {error}"
+        return
+    if status is None or status.invocation != len(record.invocations):
+        return
+    if status.held is not None:
+        yield f"held by {status.held.who} since {status.held.at}: bulk-esm go {run_argument(files)}"
+    if status.awaits is not None:
+        yield f"awaiting approval of wave {status.awaits}: bulk-esm approve {run_argument(files)}"
 
 
 def _counted(record: RunRecord, results: Iterable[Result]) -> RunRecord:

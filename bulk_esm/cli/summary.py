@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from bulk_esm.cli.durations import format_duration
+from bulk_esm.cli.hours import Hours
 from bulk_esm.cli.job import Job
 from bulk_esm.cli.output import Row, tail_of
 from bulk_esm.model.budget import budget_line
@@ -21,6 +22,7 @@ from bulk_esm.model.ramp import ACCOUNT_CONCURRENCY, added_concurrency, ramp_lin
 from bulk_esm.model.result import Result
 from bulk_esm.model.shard import Shard
 from bulk_esm.model.values import short
+from bulk_esm.model.watching import Watch, least_wait_s
 from bulk_esm.runs.fleet import Fleet
 from bulk_esm.runs.planning import RunPlan
 
@@ -147,7 +149,12 @@ def _rollout_lines(job: Job, waves: Sequence[int]) -> Iterator[str]:
         yield f"in {len(waves)} waves: {sizes}{soak}"
         if job.waves.confirm_waves:
             yield "asked between waves: you"
-    asked = [*(f"alarm {name}" for name in job.waves.alarm), *(f"gate {command!r}" for command in job.waves.gate)]
+        if job.waves.approve_waves:
+            yield "each wave but the first waits for: bulk-esm approve RUN"
+    asked = [f"alarm {name}" for name in job.waves.alarm]
+    asked += [f"alarm {name} of each shard" for name in job.waves.shard_alarm]
+    asked += [f"calendar {name}" for name in job.waves.calendar]
+    asked += [f"gate {command!r}" for command in job.waves.gate]
     if asked:
         interval = format_duration(job.waves.gate_interval)
         yield f"asked before the first update, and each {interval} from then on: {', '.join(asked)}"
@@ -159,13 +166,13 @@ def _rollout_lines(job: Job, waves: Sequence[int]) -> Iterator[str]:
         yield "what it changed is put back if it halts"
 
 
-def how_it_goes(plan: RunPlan, job: Job, *, waves: Sequence[int], pace: Pace) -> Iterator[str]:
+def how_it_goes(plan: RunPlan, job: Job, hours: Hours, *, waves: Sequence[int], pace: Pace) -> Iterator[str]:
     """Waves, budget and what there is to know before one says yes."""
     yield from _rollout_lines(job, waves)
     if plan.updates:
-        yield from _least_lines(job, sending_s=pace.least_s * (1 + LIKELY_LOOKS), soaks=max(0, len(waves) - 1))
+        yield from _least_lines(job, hours, sending_s=pace.least_s * (1 + LIKELY_LOOKS), soaks=max(0, len(waves) - 1))
         yield budget_line(job.most_failures(updates=plan.updates))
-    yield from job.hours.lines
+    yield from hours.lines
     summary = plan.summary
     yield from _stream_lines(summary)
     yield from lasting_lines(summary)
@@ -175,27 +182,29 @@ def how_it_goes(plan: RunPlan, job: Job, *, waves: Sequence[int], pace: Pace) ->
         yield from ramp_lines(added)
 
 
-def _least_lines(job: Job, *, sending_s: float, soaks: int) -> Iterator[str]:
-    """How long all of it takes at least, if that is not only what sending does."""
-    opens_in_s = job.hours.opens_in_s(datetime.now(UTC))
+def _least_lines(job: Job, hours: Hours, *, sending_s: float, soaks: int) -> Iterator[str]:
+    """How long all of it takes at least, if that is not only what sending does; and what comes before that."""
+    now = datetime.now(UTC)
+    opens_in_s = hours.opens_in_s(now)
+    watched_s = least_wait_s([Watch.parse(text) for text in job.waves.watch])
     all_s = least_s(
         sending_s=sending_s,
         ramp_s=job.waves.ramp,
         soaks=soaks,
-        soak_s=job.waves.soak,
-        bake_s=job.waves.bake,
+        soak_s=max(job.waves.soak, watched_s),
+        bake_s=max(job.waves.bake, watched_s) if job.waves.bake else 0.0,
         opens_in_s=opens_in_s,
     )
-    if all_s <= sending_s:
-        return
     parts = {
         "the window's opening": opens_in_s > 0,
-        "soaks": soaks and job.waves.soak,
+        "soaks": soaks and (job.waves.soak or watched_s),
         "the ramp": job.waves.ramp,
         "the bake": job.waves.bake,
     }
     beside = ", ".join(what for what, has in parts.items() if has)
-    yield f"all of it takes at least {format_duration(all_s)}, with {beside}"
+    if all_s > sending_s:
+        yield f"all of it takes at least {format_duration(all_s)}, with {beside}"
+    yield from hours.too_short_lines(all_s, now)
 
 
 def _most(counted: Mapping[str, int]) -> Iterator[str]:

@@ -12,7 +12,7 @@ import msgspec
 from bulk_esm.aws.session import Connection, ConnectionSettings
 from bulk_esm.aws.sessions import Sessions
 from bulk_esm.clock import Clock
-from bulk_esm.doctor.home import examine_alarms, examine_home
+from bulk_esm.doctor.home import examine_alarms, examine_calendars, examine_home
 from bulk_esm.doctor.keeping import examine_place
 from bulk_esm.doctor.shard import ShardNeeds, denied, examine_shard
 from bulk_esm.engine.task_groups import task_group
@@ -41,6 +41,8 @@ class JobNeeds(msgspec.Struct, frozen=True, kw_only=True):
         place: where runs are kept.
         shard: what is needed in each account and Region.
         alarms: those that halt it.
+        shard_alarms: those that each account and Region has.
+        calendars: those that must be open.
         expected_account: the account that the credentials must be of, or None.
         scheduler: that of the Dask cluster which does the work, or None.
         at_once: how many accounts and Regions are looked at at once.
@@ -51,6 +53,8 @@ class JobNeeds(msgspec.Struct, frozen=True, kw_only=True):
     fleet: FleetSettings | None = None
     shard: ShardNeeds = ShardNeeds()
     alarms: tuple[str, ...] = ()
+    shard_alarms: tuple[str, ...] = ()
+    calendars: tuple[str, ...] = ()
     expected_account: str | None = None
     scheduler: str | None = None
     at_once: int | None = None
@@ -108,6 +112,8 @@ class _Examination:
                 self._told(Check(what="executor", verdict=Verdict.UNKNOWN, detail=what, advice=advice))
             if needs.alarms:
                 await examine_alarms(home, needs.alarms, told=self._told)
+            if needs.calendars:
+                await examine_calendars(home, needs.calendars, told=self._told)
             if needs.fleet is None:
                 await self._examine(home, None)
             else:
@@ -166,6 +172,8 @@ class _Examination:
 
         with anyio.move_on_after(_PATIENCE_S) as scope:
             await examine_shard(connection, needs, told=told, clock=self._clock)
+            if self._needs.shard_alarms:
+                await examine_alarms(connection, self._needs.shard_alarms, told=told, flag="--shard-alarm")
         if scope.cancelled_caught:
             what = f"it did not answer in {_PATIENCE_S:g} s"
             told(Check(what="shard", verdict=Verdict.FAILED, detail=what, advice=f"see the network, or {_LEAVE_OUT}"))

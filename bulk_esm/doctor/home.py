@@ -16,7 +16,7 @@ from bulk_esm.clock import Clock
 from bulk_esm.doctor.shard import denied
 from bulk_esm.errors import AccessError, BulkEsmError, ServiceError, UsageError
 from bulk_esm.model.checks import Check, Verdict, clock_check
-from bulk_esm.model.permissions import ALARMS
+from bulk_esm.model.permissions import ALARMS, CALENDARS
 
 _PATIENCE_S: Final = 30.0
 _CREDENTIALS: Final = "credentials"
@@ -98,16 +98,19 @@ def way_check(way: Way, problem: BulkEsmError | None) -> Check:
     )
 
 
-async def examine_alarms(home: Connection, names: tuple[str, ...], *, told: Callable[[Check], None]) -> None:
+async def examine_alarms(
+    there: Connection, names: tuple[str, ...], *, told: Callable[[Check], None], flag: str = "--alarm"
+) -> None:
     """Look at the alarms that would halt the run.
 
     Args:
-        home: the way in.
+        there: the way in.
         names: the alarms.
         told: hears each check.
+        flag: which flag named them.
     """
     try:
-        states = await home.alarms(names)
+        states = await there.alarms(names, flag=flag)
     except UsageError as error:
         told(Check(what="alarms", verdict=Verdict.FAILED, detail=str(error), advice="name one that is there"))
         return
@@ -119,6 +122,30 @@ async def examine_alarms(home: Connection, names: tuple[str, ...], *, told: Call
         if alarm.state == _RINGS:
             detail = f"{alarm.name} rings: {alarm.reason}"
             told(Check(what="alarms", verdict=Verdict.WARNING, detail=detail, advice="a run would be refused now"))
+
+
+async def examine_calendars(home: Connection, names: tuple[str, ...], *, told: Callable[[Check], None]) -> None:
+    """Look at the calendars that must be open.
+
+    Args:
+        home: the way in.
+        names: the calendars.
+        told: hears each check.
+    """
+    try:
+        states = await home.calendars(names)
+    except UsageError as error:
+        told(Check(what="calendars", verdict=Verdict.FAILED, detail=str(error), advice="name one that is there"))
+        return
+    except (AccessError, ServiceError) as error:
+        told(denied(CALENDARS, error, Verdict.FAILED))
+        return
+    told(Check(what=CALENDARS, verdict=Verdict.OK, detail=f"allowed: {', '.join(names)}"))
+    for state in states:
+        if not state.is_open:
+            told(
+                Check(what="calendars", verdict=Verdict.WARNING, detail=state.text, advice="a run would be refused now")
+            )
 
 
 def _of_credentials(

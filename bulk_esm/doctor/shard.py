@@ -18,7 +18,8 @@ from bulk_esm.errors import AccessError, BulkEsmError, DeniedError, ServiceError
 from bulk_esm.model.checks import Check, Verdict, rate_check
 from bulk_esm.model.denials import EXPLICIT
 from bulk_esm.model.mapping import EventSourceMapping
-from bulk_esm.model.permissions import GET, LIST, QUOTA, TAGS, UPDATE, without
+from bulk_esm.model.measures import MetricQuery
+from bulk_esm.model.permissions import GET, LIST, METRIC_DATA, QUOTA, TAGS, UPDATE, without
 from bulk_esm.model.usage import FALLBACK_PER_SECOND
 
 _NOT_FOUND: Final = "ResourceNotFoundException"
@@ -32,10 +33,12 @@ class ShardNeeds(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         tags: whether it selects by tags.
         rate: at which rate it goes; None for `auto`.
+        watches: whether it watches metrics.
     """
 
     tags: bool = False
     rate: float | None = None
+    watches: bool = False
 
 
 async def examine_shard(
@@ -58,6 +61,8 @@ async def examine_shard(
     told(await _update(connection.control_plane))
     if needs.tags:
         told(await _tried(TAGS, lambda: _tags(connection)))
+    if needs.watches:
+        told(await _tried(METRIC_DATA, lambda: _metrics(connection, clock)))
     for check in _of_rate(await find_rate(connection, now=clock.now()), needs.rate):
         told(check)
 
@@ -117,6 +122,13 @@ async def _list(control_plane: ControlPlane, seen: list[EventSourceMapping]) -> 
 async def _tags(connection: Connection) -> str:
     await connection.try_tags()
     return "a resource was asked for"
+
+
+async def _metrics(connection: Connection, clock: Clock) -> str:
+    query = MetricQuery(place=(None, None), namespace="AWS/Lambda", metric="Invocations")
+    minute = int(clock.now().timestamp() // 60)
+    await connection.metrics([query], since=minute - 1, until=minute)
+    return "a metric was asked for"
 
 
 async def _get(control_plane: ControlPlane, seen: list[EventSourceMapping]) -> Check:

@@ -44,6 +44,10 @@ class _Stopped(Exception):  # noqa: N818 - not an error: the engine was told to 
     """Raised in place of sending."""
 
 
+class _Held(Exception):  # noqa: N818 - not an error either
+    """Raised in place of sending while the engine is held."""
+
+
 class Engine:
     """Turns plan items into results, one for every item, whatever happens.
 
@@ -127,12 +131,15 @@ class Engine:
         self._counts_updates = denials is None
         self._last_denial: DeniedError | None = None
         self._answered = anyio.Event()
+        self._is_held = False
+        self._held_back = 0
+        self._changed = anyio.Event()
 
     def statistics(self) -> EngineStatistics:
         """How the run stands."""
         return EngineStatistics(
             total=self._total,
-            sending=self._begun - len(self._settling),
+            sending=self._begun - len(self._settling) - self._held_back,
             settling=len(self._settling),
             outcomes=dict(self._results.outcomes),
         )
@@ -146,8 +153,23 @@ class Engine:
         """
         self.stopped_by = self.stopped_by or stop
         self._feeding.cancel()
+        self._wake()
         if hurry:
             self._waiter.look_at_all()
+
+    def hold(self, *, is_held: bool) -> None:
+        """Send nothing for now, or go on; what was accepted is waited for meanwhile.
+
+        Args:
+            is_held: whether to send nothing.
+        """
+        self._is_held = is_held
+        self._wake()
+
+    def _wake(self) -> None:
+        """Have whoever waits to go on look whether it may."""
+        self._changed.set()
+        self._changed = anyio.Event()
 
     async def run(
         self, items: Iterable[PlanItem], record: Callable[[Result], None], *, wave: int = 1, as_given: bool = False
@@ -222,6 +244,7 @@ class Engine:
                 self._updates_wait = self._under_way.value > 0
                 await self._under_way.acquire()
                 self._updates_wait = True
+                await self._stand_while_held()  # before it is read again, and recorded as begun
                 if (ending := await self._reread(updates)) is not None:
                     self._under_way.release()
                     self._results.end(self._sending_of(updates.pop()), ending)
@@ -251,6 +274,28 @@ class Engine:
         if late:
             what = "what could not have settled before the deadline was not sent"
             self.stop(Stop(RunStatus.DEADLINE, what))
+
+    async def _until_unheld(self) -> None:
+        """Wait while the engine is held.
+
+        Raises:
+            _Stopped: it is stopped.
+        """
+        while self._is_held and self.stopped_by is None:
+            await self._changed.wait()
+        if self.stopped_by is not None:
+            raise _Stopped
+
+    async def _stand_while_held(self) -> None:
+        """Let nothing follow while the engine is held. What is spread over a time is put off by as much."""
+        if not self._is_held:
+            return
+        self._updates_wait = False  # looks delay nothing meanwhile
+        held_at = self._clock.monotonic()
+        await self._until_unheld()
+        if self._first_sent_at is not None:
+            self._first_sent_at += self._clock.monotonic() - held_at
+        self._updates_wait = True
 
     async def _announce(self, updates: Sequence[PlanItem]) -> None:
         try:
@@ -329,11 +374,7 @@ class Engine:
         """Send one update, and hand it to the waiter; or end it, whatever happens, cancellation included."""
         found: Asked | Ending | None = None
         try:
-            found = await sending.send(
-                before_sending=self._unless_stopped,
-                answered=partial(self._make_place, sending.item.uuid),
-                granted_at=granted_at,
-            )
+            found = await self._sent_unless_held(sending, granted_at)
         except _Stopped:
             pass
         except DeniedError as refused:
@@ -365,6 +406,32 @@ class Engine:
                 self._waiter.wait_for(found, deadline=self._deadline(), ended=ended)
             else:
                 self._end_begun(sending, found or self._cut_short(sending))
+
+    async def _sent_unless_held(self, sending: Sending, granted_at: float | None) -> Asked | Ending:
+        """Send one update; where a hold comes first, let others have its place, and look again when that is over."""
+        uuid = sending.item.uuid
+        while True:
+            with suppress(_Held):
+                return await sending.send(
+                    before_sending=self._unless_stopped,
+                    answered=partial(self._make_place, uuid),
+                    granted_at=granted_at,
+                )
+            self._make_place(uuid)
+            self._answered.set()
+            self._held_back += 1
+            try:
+                await self._until_unheld()
+            finally:
+                self._held_back -= 1
+            granted_at = None
+            if self._would_be_late(sending.item):
+                self.stop(Stop(RunStatus.DEADLINE, "what could not have settled before the deadline was not sent"))
+                raise _Stopped
+            if (ending := await self._rereading.again(sending.item, in_doubt=sending.in_doubt)) is not None:
+                return ending
+            await self._sending.acquire_on_behalf_of(uuid)
+            await self._budget.enter((self, uuid))
 
     def _denied(self, refused: DeniedError, sending: Sending) -> Ending:
         """A policy may deny one mapping and allow the next, so this is the end of one."""
@@ -426,3 +493,5 @@ class Engine:
     def _unless_stopped(self) -> None:
         if self.stopped_by is not None or not self._may_send():
             raise _Stopped
+        if self._is_held:
+            raise _Held

@@ -134,6 +134,21 @@ class Rereading:
         self._waiting.pop(uuid, None)
         return self._endings.pop(uuid, None)
 
+    async def again(self, item: PlanItem, *, in_doubt: bool = False) -> Ending | None:
+        """Look with Get at an item that has had its turn, and was then kept from being sent for long; see `next`.
+
+        Args:
+            item: the item.
+            in_doubt: whether an update of this run may have arrived meanwhile.
+        """
+        denied: dict[str, DeniedError] = {}
+        told = await get_all(self._control_plane, [item.uuid], denied)
+        if item.uuid in denied or item.uuid not in told:
+            return None
+        seen = told[item.uuid]
+        in_doubt = in_doubt or item.uuid in self._in_doubt
+        return gone() if seen is None else before_sending(item, seen, in_doubt=in_doubt)
+
     @property
     def _pages(self) -> int:
         return math.ceil(self._control_plane.census.total / PAGE_SIZE)

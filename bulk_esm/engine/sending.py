@@ -65,6 +65,11 @@ class Sending:
         return self.accepted_at is not None
 
     @property
+    def in_doubt(self) -> bool:
+        """Whether an update may have arrived although no answer said so, so that what is done may be this run's."""
+        return self._in_doubt
+
+    @property
     def perhaps_applied(self) -> bool:
         """Whether the update was accepted, or may have been for all that was seen."""
         return self.accepted or self._unseen

@@ -11,7 +11,7 @@ import msgspec
 
 from bulk_esm.engine.budget import Budget
 from bulk_esm.errors import BulkEsmError
-from bulk_esm.executors.messages import Do, Ended, Halt, Held, Here, Leave, Order, Share, Told, read_report, write
+from bulk_esm.executors.messages import Do, Ended, Halt, Held, Here, Hold, Leave, Order, Share, Told, read_report, write
 from bulk_esm.executors.protocols import TaskSource
 from bulk_esm.executors.tasks import Assignment, Event, Resulted, ShardEnd
 from bulk_esm.logs import get_logger
@@ -56,6 +56,8 @@ class Dispatcher:
         self._room = room
         self._budget = budget
         self._halt: Halt | None = None
+        self._halted: dict[str, Halt] = {}
+        self._is_held = False
         self._workers: dict[str, _WorkerState] = {}
         self._unrecorded: dict[str, Problem] = {}
         self._failed: set[tuple[str, str]] = set()
@@ -77,6 +79,8 @@ class Dispatcher:
         self._awaited -= 1
         if self._halt is not None:
             self._order(worker, self._halt)
+        if self._is_held:
+            self._order(worker, Hold(is_held=True))
         if self._has_budget:
             self._order(worker, worker.share)  # before the first assignment: its engines share what it has
         self._deal()
@@ -115,6 +119,19 @@ class Dispatcher:
         self._halt = Halt(self._halt.stop if self._halt else stop, hurry or bool(self._halt and self._halt.hurry))
         for worker in self._workers.values():
             self._order(worker, self._halt)
+
+    def stop_shard(self, shard: str, stop: Stop) -> None:
+        """Have nothing more sent in one shard, by whoever has it or gets it."""
+        halt = self._halted.setdefault(shard, Halt(stop, shard=shard))
+        for worker in self._workers.values():
+            if shard in worker.at_work:
+                self._order(worker, halt)
+
+    def hold(self, *, is_held: bool) -> None:
+        """Have nothing sent for now, by those that are here and by those that come; or have them go on."""
+        self._is_held = is_held
+        for worker in self._workers.values():
+            self._order(worker, Hold(is_held))
 
     def take_turns(self) -> None:
         """Give the places of the failure budget to others, where there are too few; to be called now and then."""
@@ -179,6 +196,8 @@ class Dispatcher:
                 break
             worker.at_work[assignment.shard.name] = None
             self._order(worker, Do(assignment))
+            if (halt := self._halted.get(assignment.shard.name)) is not None:
+                self._order(worker, halt)
         if self._in_hand or any(worker.at_work for worker in self._workers.values()):
             return
         if not self._workers and (assignment := self._source.next()) is not None:

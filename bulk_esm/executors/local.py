@@ -56,6 +56,14 @@ class LocalExecutor:
         """Send nothing more; see `Executor`."""
         self._worker.stop(stop, hurry=hurry)
 
+    def stop_shard(self, shard: str, stop: Stop) -> None:
+        """Send nothing more in one shard; see `Executor`."""
+        self._worker.stop_shard(shard, stop)
+
+    def hold(self, *, is_held: bool) -> None:
+        """Send nothing for now, or go on; see `Executor`."""
+        self._worker.hold(is_held=is_held)
+
     async def _one(self, source: TaskSource, assignment: Assignment) -> None:
         try:
             name = assignment.shard.name

@@ -20,10 +20,22 @@ class Halt(msgspec.Struct, frozen=True, tag="halt"):
     Attributes:
         stop: why.
         hurry: whether to look at once at all that was accepted.
+        shard: in which shard; None for all.
     """
 
     stop: Stop
     hurry: bool = False
+    shard: str | None = None
+
+
+class Hold(msgspec.Struct, frozen=True, tag="hold"):
+    """Send nothing for now, or go on.
+
+    Attributes:
+        is_held: whether to send nothing.
+    """
+
+    is_held: bool
 
 
 class Share(msgspec.Struct, frozen=True, tag="share"):
@@ -46,7 +58,7 @@ class Leave(msgspec.Struct, frozen=True, tag="leave"):
     """There is nothing more to do."""
 
 
-Order = Do | Halt | Share | Ping | Leave
+Order = Do | Halt | Hold | Share | Ping | Leave
 
 
 class Here(msgspec.Struct, frozen=True, tag="here"):

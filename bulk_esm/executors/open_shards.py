@@ -42,6 +42,24 @@ def require_account(here: str | None) -> None:
         raise AccessError(f"these credentials are of account {here}, not of {expected}; name a role or a profile")
 
 
+def settings_of(shard: Shard, reach: Reach) -> ConnectionSettings:
+    """How a shard is reached.
+
+    Args:
+        shard: the shard.
+        reach: how all of them are.
+    """
+    return ConnectionSettings(
+        region=shard.region,
+        profile=shard.profile,
+        role_arn=shard.role_arn,
+        external_id=shard.external_id,
+        endpoint_url=reach.endpoint_url,
+        max_per_second=shard.max_per_second or reach.max_per_second,
+        concurrency=reach.concurrency,
+    )
+
+
 class ShardState:
     """What a shard has taught, whether a connection to it is open or not: its quota knows nothing of connections.
 
@@ -154,19 +172,10 @@ class OpenShards:
             await opened.close()
 
     async def _opened(self, shard: Shard, reach: Reach) -> OpenShard:
-        settings = ConnectionSettings(
-            region=shard.region,
-            profile=shard.profile,
-            role_arn=shard.role_arn,
-            external_id=shard.external_id,
-            endpoint_url=reach.endpoint_url,
-            max_per_second=shard.max_per_second or reach.max_per_second,
-            concurrency=reach.concurrency,
-        )
         state = self._states.get(shard.way)
         stack = AsyncExitStack()
         connection = await stack.enter_async_context(
-            self._sessions.connect(settings, clock=self._clock, pacer=state.pacer if state else None)
+            self._sessions.connect(settings_of(shard, reach), clock=self._clock, pacer=state.pacer if state else None)
         )
         if state is None:
             state = self._states[shard.way] = _new_state(connection)

@@ -68,7 +68,7 @@ class Executor(Protocol):
         """
 
     def begin(self, budget: Budget) -> None:
-        """Begin a run: a stop of the one before is over, and failures count in this budget.
+        """Begin a run: a stop or a hold of the one before is over, and failures count in this budget.
 
         Whoever works in this process heeds it before each update; others get shares of it.
 
@@ -89,4 +89,19 @@ class Executor(Protocol):
         Args:
             stop: why.
             hurry: whether to look at once at all that was accepted.
+        """
+
+    def stop_shard(self, shard: str, stop: Stop) -> None:
+        """Send nothing more in one shard, as long as this run lasts; what was accepted there is still waited for.
+
+        Args:
+            shard: the shard's name.
+            stop: why.
+        """
+
+    def hold(self, *, is_held: bool) -> None:
+        """Send nothing for now, or go on, wherever anything is being carried out; what was accepted is waited for.
+
+        Args:
+            is_held: whether to send nothing.
         """

@@ -72,6 +72,7 @@ class RemoteExecutor:
         self._workplace = workplace
         self._at_once = at_once
         self._budget: Budget | None = None
+        self._is_held = False
         self._dispatchers: set[Dispatcher] = set()
 
     async def do(self, source: TaskSource) -> None:
@@ -89,6 +90,7 @@ class RemoteExecutor:
         dispatcher = Dispatcher(source, places=places, room=math.ceil(at_once / places), budget=self._budget)
         if dispatcher.finished.is_set():
             return
+        dispatcher.hold(is_held=self._is_held)
         self._dispatchers.add(dispatcher)
         try:
             async with task_group() as tasks:
@@ -106,6 +108,7 @@ class RemoteExecutor:
             budget: the fleet's.
         """
         self._budget = budget
+        self._is_held = False
 
     def status(self, shard: str) -> ShardStatus | None:  # noqa: ARG002 - an Executor's
         """Only events tell; see `Executor`."""
@@ -120,6 +123,26 @@ class RemoteExecutor:
         """
         for dispatcher in self._dispatchers:
             dispatcher.stop(stop, hurry=hurry)
+
+    def stop_shard(self, shard: str, stop: Stop) -> None:
+        """Send nothing more in one shard, whoever works in it; what was accepted there is still waited for.
+
+        Args:
+            shard: the shard's name.
+            stop: why.
+        """
+        for dispatcher in self._dispatchers:
+            dispatcher.stop_shard(shard, stop)
+
+    def hold(self, *, is_held: bool) -> None:
+        """Send nothing for now, or go on, wherever anything is being carried out; see `Executor`.
+
+        Args:
+            is_held: whether to send nothing.
+        """
+        self._is_held = is_held
+        for dispatcher in self._dispatchers:
+            dispatcher.hold(is_held=is_held)
 
 
 def _cores() -> int:

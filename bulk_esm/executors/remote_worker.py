@@ -10,7 +10,7 @@ import msgspec
 
 from bulk_esm.engine.budget import BudgetShare
 from bulk_esm.engine.task_groups import task_group
-from bulk_esm.executors.messages import Do, Ended, Halt, Held, Here, Leave, Share, Told, read_order, write
+from bulk_esm.executors.messages import Do, Ended, Halt, Held, Here, Hold, Leave, Share, Told, read_order, write
 from bulk_esm.executors.tasks import Assignment, Event
 from bulk_esm.executors.worker import Worker
 
@@ -68,8 +68,12 @@ class _RemoteWorker:
                 match read_order(await self._channel.receive()):
                     case Do(assignment):
                         tasks.start_soon(self._do, assignment)
-                    case Halt(stop, hurry):
+                    case Halt(stop, hurry, None):
                         self._worker.stop(stop, hurry=hurry)
+                    case Halt(stop, _, str(shard)):
+                        self._worker.stop_shard(shard, stop)
+                    case Hold(is_held):
+                        self._worker.hold(is_held=is_held)
                     case Share() as share:
                         self._take(share)
                     case Leave():

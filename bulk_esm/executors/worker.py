@@ -72,6 +72,8 @@ class Worker:
         self._clock = clock or Clock()
         self._shards = OpenShards(sessions or Sessions(), clock=self._clock)
         self._stop: Stop | None = None
+        self._stops: dict[str, Stop] = {}  # of single shards
+        self._is_held = False
         self._running: dict[str, _Running] = {}
         self._looking: set[anyio.CancelScope] = set()
 
@@ -89,13 +91,15 @@ class Worker:
         self._shards.adopt(shard, connection)
 
     def begin(self, budget: Budget | None) -> None:
-        """Begin a run: a stop of the one before is over.
+        """Begin a run: a stop or a hold of the one before is over.
 
         Args:
             budget: the failure budget that all that is carried out here shares; if None, each has what is left of it.
         """
         self.budget = budget
         self._stop = None
+        self._stops.clear()
+        self._is_held = False
 
     def stop(self, stop: Stop, *, hurry: bool = False) -> None:
         """Send nothing more, now or later; what was accepted is still waited for.
@@ -109,6 +113,27 @@ class Worker:
             running.engine.stop(stop, hurry=hurry)
         for scope in list(self._looking):
             scope.cancel()
+
+    def stop_shard(self, shard: str, stop: Stop) -> None:
+        """Send nothing more in one shard, now or later; what was accepted there is still waited for.
+
+        Args:
+            shard: the shard's name.
+            stop: why; the first reason stays.
+        """
+        self._stops.setdefault(shard, stop)
+        if (running := self._running.get(shard)) is not None:
+            running.engine.stop(stop)
+
+    def hold(self, *, is_held: bool) -> None:
+        """Send nothing for now, or go on; what was accepted is waited for meanwhile.
+
+        Args:
+            is_held: whether to send nothing.
+        """
+        self._is_held = is_held
+        for running in list(self._running.values()):
+            running.engine.hold(is_held=is_held)
 
     def status(self, shard: str) -> ShardStatus | None:
         """How the carrying out in a shard stands now; None if there is none.
@@ -322,8 +347,9 @@ class Worker:
 
         self._running[shard.name] = _Running(engine, connection.control_plane)
         try:
-            if self._stop is not None:
-                engine.stop(self._stop)
+            engine.hold(is_held=self._is_held)
+            if (stop := self._stop or self._stops.get(shard.name)) is not None:
+                engine.stop(stop)
             async with task_group() as tasks:
                 tasks.start_soon(self._tell, shard.name, on_event)
                 await engine.run(task.items, record, wave=task.wave, as_given=task.as_given)

@@ -14,6 +14,22 @@ from bulk_esm.model.gating import GateAnswer, Inconclusive
 
 log: Final = get_logger("gates")
 
+Found = Sequence[AlarmState] | BulkEsmError  # how alarms stand, or why that cannot be read
+
+
+def answer_to(found: Found) -> GateAnswer:
+    """What alarms come to. INSUFFICIENT_DATA is no alarm; a service that fails cannot tell.
+
+    Args:
+        found: how they stand. That they may not be read, or one is gone, halts too.
+    """
+    if isinstance(found, ServiceError):
+        return Inconclusive(f"the alarms cannot be read: {found}")
+    if isinstance(found, BulkEsmError):
+        return f"the alarms cannot be read: {found}"
+    ringing = [f"{alarm.name} ({alarm.reason})" for alarm in found if alarm.state == "ALARM"]
+    return f"in ALARM: {', '.join(ringing)}" if ringing else None
+
 
 class AlarmGate:
     """Halts while a CloudWatch alarm is in ALARM. INSUFFICIENT_DATA is no alarm, and is told once."""
@@ -37,17 +53,14 @@ class AlarmGate:
         self._told: set[str] = set()
 
     async def check(self, end: WaveEnd | None) -> GateAnswer:  # noqa: ARG002 - a Gate's
-        """Read the alarms; that they may not be read, or one is gone, halts too. A service that fails cannot tell."""
+        """Read the alarms; see `answer_to`."""
         try:
             states = await self._read(self._names)
-        except ServiceError as error:
-            return Inconclusive(f"the alarms cannot be read: {error}")
         except BulkEsmError as error:
-            return f"the alarms cannot be read: {error}"
+            return answer_to(error)
         log.info("alarms_read", states={alarm.name: alarm.state for alarm in states})
         for alarm in states:
             if alarm.state == "INSUFFICIENT_DATA" and alarm.name not in self._told:
                 self._told.add(alarm.name)
                 self._tell(f"note: alarm {alarm.name} has INSUFFICIENT_DATA, so it says nothing either way")
-        ringing = [f"{alarm.name} ({alarm.reason})" for alarm in states if alarm.state == "ALARM"]
-        return f"in ALARM: {', '.join(ringing)}" if ringing else None
+        return answer_to(states)

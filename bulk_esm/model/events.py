@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from bulk_esm.model.control import ControlRequest
 from bulk_esm.model.records import RunRecord
 from bulk_esm.model.result import Result
 
@@ -42,6 +43,16 @@ class MappingEnded(msgspec.Struct, frozen=True, tag="mapping"):
     result: Result
 
 
+class ControlHeard(msgspec.Struct, frozen=True, tag="asked"):
+    """A run heeds what somebody asked of it, or what still holds it as it is continued.
+
+    Attributes:
+        request: what.
+    """
+
+    request: ControlRequest
+
+
 class RunEnded(msgspec.Struct, frozen=True, tag="ended"):
     """A run has ended.
 
@@ -52,4 +63,4 @@ class RunEnded(msgspec.Struct, frozen=True, tag="ended"):
     record: RunRecord
 
 
-RunEvent = RunBegan | WaveBegan | MappingEnded | RunEnded
+RunEvent = RunBegan | WaveBegan | MappingEnded | ControlHeard | RunEnded

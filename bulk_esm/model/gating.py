@@ -18,12 +18,25 @@ class Inconclusive(msgspec.Struct, frozen=True):
 
     Attributes:
         reason: why.
+        needs_s: how long it takes in any case before it could tell, in seconds; only then it is inconclusive.
+    """
+
+    reason: str
+    needs_s: float = 0.0
+
+
+class Closed(msgspec.Struct, frozen=True):
+    """A gate's answer that what comes next must wait, for as long as there is time.
+
+    Attributes:
+        reason: why, and until when.
     """
 
     reason: str
 
 
-GateAnswer = str | Inconclusive | None  # why the run must halt; or that it cannot be told; or that all is well
+# Why the run must halt; that this cannot be told; that it must wait; or that all is well.
+GateAnswer = str | Inconclusive | Closed | None
 
 
 class Step(IntEnum):
@@ -40,7 +53,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         step: what the run does.
         reason: why it waits or halts, or goes on without an answer; None if all is well.
-        since: since when the gate has been inconclusive, by the clock; None if it is not.
+        since: since when the gate has been inconclusive, by the clock, or will be; None if it is not.
     """
 
     step: Step
@@ -59,6 +72,7 @@ def judged(
     since: float | None,
     most_s: float,
     then: OnInconclusive,
+    may_wait: bool = False,
 ) -> Judgement:
     """What a gate's answer means.
 
@@ -69,12 +83,18 @@ def judged(
         since: since when it has been inconclusive, from its last judgement; or None.
         most_s: how long it may be so, in seconds.
         then: what a run does after that.
+        may_wait: whether a run waits for what is closed, as a deadline ends that; else it halts.
     """
     if answer is None:
         return WELL
+    if isinstance(answer, Closed):
+        return Judgement(step=Step.WAIT if may_wait else Step.HALT, reason=answer.reason)
     if not isinstance(answer, Inconclusive):
         return Judgement(step=Step.HALT, reason=answer)
-    since = asked_at if since is None else since
+    if answer.needs_s:
+        since = now + answer.needs_s
+    elif since is None:
+        since = asked_at
     if now - since < most_s:
         return Judgement(step=Step.WAIT, reason=answer.reason, since=since)
     step = Step.HALT if then == "halt" else Step.GO

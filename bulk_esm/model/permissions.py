@@ -13,10 +13,12 @@ GET: Final = "lambda:GetEventSourceMapping"
 UPDATE: Final = "lambda:UpdateEventSourceMapping"
 TAGS: Final = "tag:GetResources"
 ALARMS: Final = "cloudwatch:DescribeAlarms"
+CALENDARS: Final = "ssm:GetCalendarState"
 ASSUME: Final = "sts:AssumeRole"
 REGIONS: Final = "ec2:DescribeRegions"
 ACCOUNTS: Final = "organizations:ListAccounts"
-METRICS: Final = ("cloudwatch:ListMetrics", "cloudwatch:GetMetricData")
+METRIC_DATA: Final = "cloudwatch:GetMetricData"
+METRICS: Final = ("cloudwatch:ListMetrics", METRIC_DATA)
 QUOTA: Final = "servicequotas:GetServiceQuota"
 
 
@@ -40,7 +42,10 @@ NEEDS: Final = (
     Need(actions=(GET,), without="runs look with List alone: slower, and what only Get can tell is not known"),
     Need(actions=(UPDATE,), without="nothing can be changed; list, plan and verify work"),
     Need(actions=(TAGS,), flags=("--tag", "--function-tag"), without="nothing can be selected by tags"),
-    Need(actions=(ALARMS,), flags=("--alarm",), without="the run is refused before anything is sent"),
+    Need(actions=(ALARMS,), flags=("--alarm", "--shard-alarm"), without="the run is refused before anything is sent"),
+    Need(actions=(CALENDARS,), flags=("--calendar",), without="the run is refused before anything is sent"),
+    Need(actions=(METRIC_DATA,), flags=("--watch",), without="the run is refused before anything is sent"),
+    Need(actions=(QUOTA,), flags=("--watch 'concurrency<80%'",), without="the run is refused before anything is sent"),
     Need(actions=(ASSUME,), flags=("--role-name", "--role-arn"), without="the accounts cannot be reached"),
     Need(actions=(REGIONS,), flags=("--regions all",), without="nobody can tell which Regions are meant"),
     Need(

@@ -119,6 +119,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
         counts: results by outcome.
         requests: requests by kind, and how many of them were throttled or failed.
         reason: why it did not finish, or None.
+        puts_back: whether whoever stopped it asked to put back what it changed; None if nobody stopped it.
         rollout: how it goes, beside what it sends.
         undoes: the run that this one puts back, or whose mappings it resumes, with commas between several; or None.
         executor: who does the work: `local`, `process` or `dask`.
@@ -146,6 +147,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     counts: dict[str, int] = {}
     requests: dict[str, int] = {}
     reason: str | None = None
+    puts_back: bool | None = None
     rollout: RolloutSettings = RolloutSettings()
     undoes: str | None = None
     executor: str = "local"
@@ -163,6 +165,19 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     def undone(self) -> tuple[str, ...]:
         """The runs that this one puts back, or resumes."""
         return tuple(filter(None, (self.undoes or "").split(",")))
+
+
+def puts_itself_back(record: RunRecord) -> bool:
+    """Whether a run that has ended is put back by the command that carried it out.
+
+    Whoever stops a run says so, or not to; of one that halted for another reason its settings do.
+
+    Args:
+        record: the run.
+    """
+    if record.puts_back is not None:
+        return record.puts_back
+    return record.status is RunStatus.HALTED and record.rollout.on_halt == "rollback"
 
 
 class ShardEntry(msgspec.Struct, frozen=True, kw_only=True):

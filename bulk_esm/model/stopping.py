@@ -25,6 +25,43 @@ class Stop(msgspec.Struct, frozen=True):
     reason: str
 
 
+_MOST_NAMED: Final = 3
+
+
+def with_halted_shards(
+    status: RunStatus, reason: str | None, halted: Mapping[str, str], *, shards: int
+) -> tuple[RunStatus, str | None]:
+    """How a run stands at its end some of whose shards were halted alone, and why.
+
+    Args:
+        status: how it stands otherwise.
+        reason: why.
+        halted: why each of those was, by its name.
+        shards: how many the run has.
+
+    Returns:
+        It is halted, so that it is continued or put back; but what the user did, or a halt of all, says more.
+    """
+    if not halted or status in {RunStatus.HALTED, RunStatus.INTERRUPTED}:
+        return status, reason
+    return RunStatus.HALTED, f"halted {in_shards(halted, shards=shards)}"
+
+
+def in_shards(reasons: Mapping[str, str], *, shards: int, most: int = _MOST_NAMED) -> str:
+    """Reasons of shards in words, of the first few.
+
+    Args:
+        reasons: why, by the shard's name; at least one.
+        shards: how many there are in all.
+        most: how many are named.
+    """
+    if shards == 1:
+        return next(iter(reasons.values()))
+    named = "; ".join(f"{name}: {reason}" for name, reason in list(reasons.items())[:most])
+    more = f"; and {len(reasons) - most:,} more" if len(reasons) > most else ""
+    return f"in {len(reasons):,} of {shards:,} shards: {named}{more}"
+
+
 def status_of(stop: Stop | None, counts: Mapping[Outcome, int], *, cut_short: int, bakes: bool = False) -> RunStatus:
     """How a run stands at its end.
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+import msgspec
+
 from bulk_esm.logs import get_logger
-from bulk_esm.model.events import RunBegan, RunEnded, RunEvent, WaveBegan
+from bulk_esm.model.events import ControlHeard, RunBegan, RunEnded, RunEvent, WaveBegan
 
 log: Final = get_logger("run")
 
@@ -21,6 +23,8 @@ def log_event(event: RunEvent, /) -> None:
         log.info("run_began", run_id=record.run_id, command=record.command, continued_at=record.continued_at, **by)
     elif isinstance(event, WaveBegan):
         log.info("wave_began", wave=event.wave, waves=event.waves, updates=event.updates)
+    elif isinstance(event, ControlHeard):
+        log.info("asked", **msgspec.to_builtins(event.request))
     elif isinstance(event, RunEnded):
         record = event.record
         log.info("run_ended", status=record.status, reason=record.reason, counts=record.counts)

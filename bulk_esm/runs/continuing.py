@@ -91,6 +91,11 @@ class RunRest:
         return len({shard.account_id for shard in shards if self._updates[shard.name] > 0})
 
     @property
+    def busy(self) -> list[Shard]:
+        """The shards in which the run updates something, or has."""
+        return [one.shard for one in self._shards.shards if one.updates or self._updates[one.shard.name]]
+
+    @property
     def to_send(self) -> int:
         """For how many mappings an update is still to be sent, as far as it was looked."""
         return self._updates.total() - sum(map(len, self._known.values()))
@@ -262,6 +267,7 @@ class RunRest:
             status=RunStatus.RUNNING,
             rollout=rollout,
             reason=None,
+            puts_back=None,
             ended_at=None,
             results=None,
             continued_at=now,

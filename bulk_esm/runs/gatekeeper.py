@@ -10,7 +10,7 @@ from bulk_esm.clock import Clock
 from bulk_esm.engine.task_groups import task_group
 from bulk_esm.gates.gate import Gate, WaveEnd
 from bulk_esm.logs import get_logger
-from bulk_esm.model.gating import Judgement, Step, combined, judged
+from bulk_esm.model.gating import Inconclusive, Judgement, Step, combined, judged
 from bulk_esm.model.rollout import RolloutSettings
 
 log: Final = get_logger("run")
@@ -23,18 +23,23 @@ class Gatekeeper:
         gates: in the order in which they are asked.
     """
 
-    def __init__(self, gates: Sequence[Gate], settings: RolloutSettings, clock: Clock) -> None:
+    def __init__(
+        self, gates: Sequence[Gate], settings: RolloutSettings, clock: Clock, *, has_deadline: bool = False
+    ) -> None:
         """Ask some gates.
 
         Args:
             gates: in the order in which they are asked.
             settings: how often they are asked, and how long they may be inconclusive.
             clock: by which that is waited for.
+            has_deadline: whether a deadline ends the wait for what is closed; else the run halts.
         """
         self.gates = gates
         self._settings = settings
         self._clock = clock
+        self._has_deadline = has_deadline
         self._since: dict[int, float | None] = {}
+        self._told: set[int] = set()
 
     async def ask(self, end: WaveEnd) -> Judgement:
         """Ask all gates, or as many as let it pass.
@@ -86,10 +91,14 @@ class Gatekeeper:
             since=self._since.get(number),
             most_s=self._settings.inconclusive_for_s,
             then=self._settings.on_inconclusive,
+            may_wait=self._has_deadline or end.stage == "during",  # which goes on all the same
         )
-        if judgement.since is not None and self._since.get(number) is None:  # told once, and not at each interval
-            log.warning("gate_cannot_tell", reason=judgement.reason, most_s=self._settings.inconclusive_for_s)
         self._since[number] = judgement.since
+        if not isinstance(answer, Inconclusive):
+            self._told.discard(number)
+        elif not answer.needs_s and number not in self._told:
+            self._told.add(number)  # told once, and not at each interval; nor what must be waited for in any case
+            log.warning("gate_cannot_tell", reason=judgement.reason, most_s=self._settings.inconclusive_for_s)
         log.info(
             "gate_answered",
             wave=end.wave,

@@ -60,6 +60,14 @@ class Recording:
         """
         return self._index(slice_.shard).items(slice_)
 
+    def unsent_items(self, name: str) -> list[PlanItem]:
+        """The items of a shard to which its plan sends nothing.
+
+        Raises:
+            RunFolderError: the plan cannot be read.
+        """
+        return self._index(name).unsent_items()
+
     def open(self, slice_: Slice, *, others: int | None = None) -> OpenSlice | None:
         """Open a slice, if there is room for all its results.
 

@@ -10,6 +10,7 @@ import anyio
 from bulk_esm.clock import Clock
 from bulk_esm.gates.gate import Gate, Stage, WaveEnd
 from bulk_esm.logs import get_logger
+from bulk_esm.model.control import NOTHING_ASKED, Control, stopped_reason
 from bulk_esm.model.events import WaveBegan
 from bulk_esm.model.gating import Step, next_ask_s
 from bulk_esm.model.records import RunStatus
@@ -29,6 +30,7 @@ class Rollout:
 
     Attributes:
         stage: what is being done between two waves, for the display; empty during a wave.
+        awaits: the wave that waits until somebody approves it, or None.
     """
 
     def __init__(  # noqa: PLR0913 - keyword-only, all with defaults
@@ -42,10 +44,13 @@ class Rollout:
         settings: RolloutSettings | None = None,
         opens_at: float = float("-inf"),
         deadline: float = float("inf"),
+        at_wave_end: Callable[[], None] = lambda: None,
+        control: Callable[[], Control] = lambda: NOTHING_ASKED,
         clock: Clock | None = None,
     ) -> None:
         """Prepare."""
         self.stage = ""
+        self.awaits: int | None = None
         self._has_baked = False
         self._tasks = tasks
         self._waves = waves
@@ -54,9 +59,13 @@ class Rollout:
         self._settings = settings or RolloutSettings()
         self._opens_at = opens_at
         self._deadline = deadline
+        self._at_wave_end = at_wave_end
         self._clock = clock or Clock()
-        self._keeper = Gatekeeper(gates, self._settings, self._clock)
+        self._keeper = Gatekeeper(gates, self._settings, self._clock, has_deadline=deadline < float("inf"))
         self._between = anyio.CancelScope()
+        self._control = control
+        self._heeded = NOTHING_ASKED
+        self._nap = anyio.CancelScope()
 
     async def run(self, record: Callable[[Result], None]) -> None:
         """Carry out all waves, or as many as nothing stops, and bake."""
@@ -66,7 +75,8 @@ class Rollout:
             for number, wave in enumerate(self._waves, start=1):
                 if not wave:
                     continue  # a run that is continued has been through it
-                if self._tasks.stopped_by is None and (number > 1 or self._keeper.gates):
+                asks = number > 1 or bool(self._keeper.gates) or self._control().held is not None
+                if self._tasks.stopped_by is None and asks:
                     await self._pause(number - 1, soaks=ended > 0)
                 begun = number
                 await self._carry_out(number, record)
@@ -86,6 +96,7 @@ class Rollout:
         self._tell(WaveBegan(wave=number, waves=len(self._waves), updates=sum(map(len, wave))))
         async with self._keeper.watching(lambda: self._standing("during", number), self._halt):
             await self._tasks.run(wave, record, wave=number, as_given=as_given)
+        self._at_wave_end()
         log.info("wave_ended", wave=number, outcomes=dict(self._tasks.outcomes))
 
     def _standing(self, stage: Stage, number: int) -> WaveEnd:
@@ -108,6 +119,27 @@ class Rollout:
         self._tasks.stop(stop, hurry=True)
         self._between.cancel()
 
+    def heed(self) -> None:
+        """Do what others ask of the run; called now and then."""
+        control, before = self._control(), self._heeded
+        self._heeded = control
+        if control.stopped is not None and before.stopped is None:
+            self._tasks.stop(Stop(RunStatus.HALTED, stopped_reason(control.stopped)))
+            self._between.cancel()
+        self._tasks.hold(is_held=control.held is not None)
+        if control.held is not None and self._clock.monotonic() >= self._deadline:
+            self._tasks.stop(self._too_late(Stop(RunStatus.DEADLINE, "")))
+        if control != before:
+            self._nap.cancel()
+
+    def _too_late(self, otherwise: Stop) -> Stop:
+        """How the deadline ends it, as long as somebody keeps it from going on."""
+        if (held := self._control().held) is not None:
+            return Stop(RunStatus.DEADLINE, f"the deadline came while it was held by {held.who}")
+        if self.awaits is not None:
+            return Stop(RunStatus.DEADLINE, f"the deadline came before anybody had approved wave {self.awaits}")
+        return otherwise
+
     async def _wait_for_opening(self) -> None:
         left_s = self._opens_at - self._clock.monotonic()
         if left_s > 0:
@@ -128,7 +160,9 @@ class Rollout:
                 log.info("asked_to_go_on", wave=wave, answer="yes" if consents else "no")
                 if not consents:
                     self._halt(f"after wave {wave} the answer was not to go on")
-        self.stage = ""
+                elif self._control().held is not None:
+                    await self._soak(end, soak_s=0.0)
+        self.stage, self.awaits = "", None
 
     async def _soak(self, end: WaveEnd, *, soak_s: float) -> None:
         """Wait, and ask the gates at the beginning, at the end, and in between."""
@@ -139,7 +173,13 @@ class Rollout:
         if until > self._deadline:
             self._tasks.stop(too_late)
             return
-        self.stage = f"wave {end.wave} of {end.waves} is done; soaking" if end.wave else "asking its gates"
+        self.stage = (
+            f"wave {end.wave} of {end.waves} is done; soaking"
+            if end.wave
+            else "asking its gates"
+            if self._keeper.gates
+            else ""
+        )
         if await self._ask_until(until, soak_s, end, too_late) and end.wave:
             log.info("soak_ended", wave=end.wave)
 
@@ -172,15 +212,28 @@ class Rollout:
             judgement = await self._keeper.ask(end)
             if judgement.step is Step.HALT:
                 self._halt(end.halted(judgement.reason or ""))
+            if self._tasks.stopped_by is not None:
                 return False
             waits = judgement.step is Step.WAIT
-            self.stage = f"{stage}; {judgement.reason}; asked again" if waits else stage
             now = self._clock.monotonic()
             left_s = round(until - now, 6)  # less than that is no time to ask once more after
-            if left_s <= 0 and not waits:
+            is_through = left_s <= 0 and not waits
+            self.awaits = self._unapproved(end) if is_through else None
+            if is_through and self.awaits is None and self._control().held is None:
                 return True
+            again = f"{judgement.reason}; asked again" if waits else ""
+            awaits = f"awaiting approval of wave {self.awaits}" if self.awaits else ""
+            self.stage = "; ".join(filter(None, (stage, again, awaits)))
             if now >= self._deadline:
-                self._tasks.stop(too_late)
+                why = f": {judgement.reason}" if waits else ""
+                self._tasks.stop(self._too_late(Stop(too_late.status, f"{too_late.reason}{why}")))
                 return False
             pause_s = next_ask_s(left_s, soak_s, self._settings.gate_interval_s)
-            await self._clock.sleep(min(pause_s, max(0.001, self._deadline - now)))
+            with anyio.CancelScope() as self._nap:  # which ends as soon as something else is asked
+                await self._clock.sleep(min(pause_s, max(0.001, self._deadline - now)))
+
+    def _unapproved(self, end: WaveEnd) -> int | None:
+        """The wave that would begin now, if that needs an approval which it has not."""
+        following = end.wave + 1
+        is_next = self._settings.approve_waves and end.stage == "between" and following <= end.waves
+        return following if is_next and following not in self._control().approved else None

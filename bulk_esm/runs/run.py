@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from datetime import datetime
@@ -18,20 +18,25 @@ from bulk_esm.engine.endings import Ending
 from bulk_esm.errors import BulkEsmError, RecordingError, RunFolderError
 from bulk_esm.gates.gate import Gate, WaveEnd
 from bulk_esm.logs import get_logger, logging_to_file
+from bulk_esm.model.control import ControlStatus, stopped_reason
 from bulk_esm.model.denials import Denials
 from bulk_esm.model.events import MappingEnded, RunBegan, RunEnded, RunEvent
+from bulk_esm.model.plan import PlanItem
 from bulk_esm.model.records import FleetRecord, RunRecord, RunStatus
 from bulk_esm.model.result import Outcome, Result
+from bulk_esm.model.shard import Shard
 from bulk_esm.model.slices import Slice, slices_of
-from bulk_esm.model.stopping import Stop, status_of
+from bulk_esm.model.stopping import Stop, status_of, with_halted_shards
 from bulk_esm.model.waves import wave_sizes
 from bulk_esm.model.window import Window
 from bulk_esm.observers.event_log import log_event
 from bulk_esm.observers.observer import Observer, Observers
+from bulk_esm.observers.planned_pauses import PlannedPauses
 from bulk_esm.runs.elsewhere import Elsewhere
 from bulk_esm.runs.fleet import Fleet
 from bulk_esm.runs.invoking import ended
 from bulk_esm.runs.locking import HeldLocks, release
+from bulk_esm.runs.remote_control import RemoteControl
 from bulk_esm.runs.rollout import Rollout
 from bulk_esm.runs.shard_progress import ShardProgress
 from bulk_esm.runs.wave_tasks import WaveTasks
@@ -100,9 +105,11 @@ class Run:
         )
         for name, of_shard in self._ended.items():
             self._tasks.progress[name].outcomes.update(of_shard.values())
+        self._pauses = PlannedPauses(self.record, self._clock)
         self._rollout: Rollout | None = None
         self._unwritten: RunFolderError | None = None
         self._elsewhere = Elsewhere(files.replica)
+        self._remote = RemoteControl(files.asked(), invocation=len(self.record.invocations))
 
     @property
     def has_begun(self) -> bool:
@@ -116,8 +123,11 @@ class Run:
 
     @property
     def stage(self) -> str:
-        """What is being done between two waves; empty during a wave."""
-        return self._rollout.stage if self._rollout else ""
+        """What is being done between two waves, and who holds the run; empty during a wave."""
+        held, stage = self._remote.control.held, self._rollout.stage if self._rollout else ""
+        if held is None or self._tasks.stopped_by is not None:
+            return stage
+        return "; ".join(filter(None, (stage, f"held by {held.who} since {held.at}: bulk-esm go {self.files.named}")))
 
     @property
     def progress(self) -> Sequence[ShardProgress]:
@@ -130,6 +140,19 @@ class Run:
         """Mappings that the selection means and the plan lacks, function ARNs by UUID, as far as was seen since."""
         return {uuid: arn for one in self._tasks.progress.values() for uuid, arn in one.unplanned.items()}
 
+    def planned(self) -> Iterator[tuple[PlanItem, int | None]]:
+        """Each line of its plans, with the wave in which something is sent to it; None where nothing is.
+
+        Raises:
+            RunFolderError: a plan cannot be read.
+        """
+        for number, wave in enumerate(self._waves(), start=1):
+            for slice_ in wave:
+                yield from ((item, number) for item in self._tasks.recording.items(slice_))
+        for entry in self._shards.shards:
+            if entry.items != entry.updates:
+                yield from ((item, None) for item in self._tasks.recording.unsent_items(entry.shard.name))
+
     def stop(self) -> None:
         """Send nothing more, look at once at what was accepted, and end as interrupted."""
         stop = Stop(RunStatus.INTERRUPTED, "it was interrupted")
@@ -138,6 +161,27 @@ class Run:
             self._rollout.stop(stop)
         else:
             self._tasks.stop(stop, hurry=True)
+
+    @property
+    def shards_at_work(self) -> Sequence[Shard]:
+        """The shards in which something is updated, but for those in which the end has come."""
+        return [one.shard for one in self._tasks.progress.values() if one.updates and not one.is_over]
+
+    @property
+    def halted_shards(self) -> frozenset[str]:
+        """The shards that were halted alone, by name; none if all of it was."""
+        if self._tasks.stopped_by is not None and self._tasks.stopped_by.status is RunStatus.HALTED:
+            return frozenset()
+        return frozenset(self._halted)
+
+    def halt_shard(self, name: str, reason: str) -> None:
+        """Send nothing more in one shard; the others go on.
+
+        Args:
+            name: the shard's.
+            reason: why.
+        """
+        self._tasks.stop_shard(name, Stop(RunStatus.HALTED, reason))
 
     async def carry_out(
         self,
@@ -161,7 +205,7 @@ class Run:
             BulkEsmError: what ended the work in the only shard; or a file could not be read or written. Every item has
                 its result all the same.
         """
-        tell = Observers(observers)
+        tell = Observers([self._pauses, *observers])
 
         def log_and_tell(event: RunEvent) -> None:
             log_event(event)
@@ -193,11 +237,14 @@ class Run:
             try:
                 self._rollout = self._make_rollout(tell, gates, confirm)
                 self._tasks.end_unsent(on_result)
-                await self._rollout.run(on_result)
+                async with self._remote.heeded(self._rollout.heed, self._standing, tell):
+                    await self._rollout.run(on_result)
                 stop = self._tasks.stopped_by
                 bakes, cut_short = self._rollout.bake_is_left, self._tasks.cut_short
                 status = status_of(stop, self._tasks.outcomes, cut_short=cut_short, bakes=bakes)
                 reason = stop.reason if stop and status is not RunStatus.FINISHED else None
+                shards = len(self._tasks.progress)
+                status, reason = with_halted_shards(status, reason, self._halted, shards=shards)
                 self._raise_problem_of_only_shard()
             except RunFolderError as error:
                 status, reason = RunStatus.HALTED, str(error)
@@ -207,7 +254,13 @@ class Run:
                 raise
             finally:
                 self._end(status, reason)
+                self._pauses.flush()
                 log_event(RunEnded(self.record))
+
+    @property
+    def _halted(self) -> dict[str, str]:
+        """Why shards were halted alone."""
+        return {one.name: one.stopped_by.reason for one in self._tasks.progress.values() if one.stopped_by is not None}
 
     def _may_send(self, shard: str) -> bool:
         """Whether something may be sent in a shard at this moment: not once its lock in the bucket may be another's."""
@@ -257,10 +310,7 @@ class Run:
         self, tell: Observer, gates: Sequence[Gate], confirm: Callable[[WaveEnd], Awaitable[bool]] | None
     ) -> Rollout:
         settings = self.record.rollout
-        sizes = wave_sizes(settings.waves) if settings.waves else ()
-        updates = {entry.shard.name: entry.updates for entry in self._shards.shards}
-        waves: list[tuple[Slice, ...]] = slices_of(self._shards.groups, updates, sizes)
-        waves = [tuple(slice_ for slice_ in wave if not self._is_over(slice_)) for wave in waves]
+        waves = [tuple(slice_ for slice_ in wave if not self._is_over(slice_)) for wave in self._waves()]
         return Rollout(
             self._tasks,
             waves,
@@ -270,8 +320,27 @@ class Run:
             settings=settings,
             opens_at=self._on_the_clock(self._opens_at, float("-inf")),
             deadline=self._on_the_clock(self._deadline, float("inf")),
+            at_wave_end=self._pauses.flush,
+            control=lambda: self._remote.control,
             clock=self._clock,
         )
+
+    def _standing(self, status: ControlStatus) -> ControlStatus:
+        """Add to what is told whoever asks something how the run stands."""
+        progress = self.progress
+        return msgspec.structs.replace(
+            status,
+            awaits=self._rollout.awaits if self._rollout else None,
+            done=sum(one.done - one.outcomes[Outcome.NOT_STARTED] for one in progress),
+            under_way=sum(one.sending + one.settling for one in progress),
+            total=sum(one.updates for one in progress),
+        )
+
+    def _waves(self) -> list[tuple[Slice, ...]]:
+        settings = self.record.rollout
+        sizes = wave_sizes(settings.waves) if settings.waves else ()
+        updates = {entry.shard.name: entry.updates for entry in self._shards.shards}
+        return slices_of(self._shards.groups, updates, sizes)
 
     def _is_over(self, slice_: Slice) -> bool:
         """Whether all of a slice had ended when the run was taken up again."""
@@ -288,6 +357,15 @@ class Run:
             return never
         return self._clock.monotonic() + (moment - self._clock.now()).total_seconds()
 
+    def _puts_back(self, status: RunStatus) -> bool | None:
+        """Whether whoever stopped it said so, or not to; None where its settings tell, as something else ended it."""
+        control, stop = self._remote.control, self._tasks.stopped_by
+        if control.stopped is None or stop is None or status not in {RunStatus.HALTED, RunStatus.DEADLINE}:
+            return None
+        if control.puts_back:
+            return True
+        return False if stop.reason == stopped_reason(control.stopped) else None
+
     def _end(self, status: RunStatus, reason: str | None) -> None:
         self._unwritten = self._tasks.recording.failure
         shards: Counter[str] = Counter()
@@ -298,6 +376,7 @@ class Run:
             self.record,
             status=status,
             reason=reason,
+            puts_back=self._puts_back(status),
             ended_at=iso(self._clock.now()),
             counts=_by_value(self._tasks.outcomes),
             requests=sum_counts(self.record.requests, self._tasks.requests),
@@ -336,6 +415,8 @@ class Run:
         is_cut = bool(progress.outcomes[Outcome.NOT_STARTED] or progress.cut_short)
         status = stop.status if stop and is_cut else RunStatus.FINISHED
         reason = stop.reason if stop and is_cut else None
+        if progress.stopped_by is not None:
+            status, reason = progress.stopped_by.status, progress.stopped_by.reason
         if progress.problem is not None:
             status, reason = RunStatus.UNREACHABLE, progress.problem.reason
 

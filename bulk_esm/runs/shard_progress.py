@@ -9,6 +9,7 @@ from bulk_esm.model.denials import Denials
 from bulk_esm.model.records import ShardEntry
 from bulk_esm.model.result import Outcome, Result
 from bulk_esm.model.shard import Problem, Shard
+from bulk_esm.model.stopping import Stop
 
 
 class ShardProgress:
@@ -21,6 +22,7 @@ class ShardProgress:
         seen: how many mappings the shard has, as far as was seen.
         outcomes: results so far, by outcome.
         problem: why it could not be worked in, or None.
+        stopped_by: why nothing more is sent in this shard alone, or None.
         at_work: whether somebody works in it now.
         requests: requests that were counted in it, by kind.
         cut_short: how many accepted updates were not waited for to the end.
@@ -37,6 +39,7 @@ class ShardProgress:
         self.problem: Problem | None = entry.problem
         self.outcomes: Counter[Outcome] = Counter()
         self.requests: Counter[str] = Counter()
+        self.stopped_by: Stop | None = None
         self.at_work = False
         self._status: ShardStatus | None = None
         self._ended_since = 0
@@ -48,6 +51,11 @@ class ShardProgress:
     def name(self) -> str:
         """The shard's name."""
         return self.shard.name
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more is sent in it, whatever becomes of the others."""
+        return self.problem is not None or self.stopped_by is not None
 
     @property
     def status(self) -> ShardStatus | None:

@@ -22,7 +22,7 @@ from bulk_esm.model.records import FleetRecord, RunRecord, RunStatus
 from bulk_esm.model.result import TROUBLE, ErrorRecord, Outcome, Result
 from bulk_esm.model.shard import Problem
 from bulk_esm.model.slices import Slice
-from bulk_esm.model.stopping import Stop
+from bulk_esm.model.stopping import Stop, in_shards
 from bulk_esm.runs.open_slice import OpenSlice
 from bulk_esm.runs.read_tasks import MOST_LOSSES
 from bulk_esm.runs.recording import Recording
@@ -85,6 +85,7 @@ class WaveTasks:
         self._budget = Budget(record.rollout.most_failures, failures=failures)
         self._as_given = False
         self._late: Stop | None = None
+        self._is_held = False
         self._todo: deque[Slice] = deque()
         self._again: deque[OpenSlice] = deque()
         self._open: dict[str, OpenSlice] = {}
@@ -121,6 +122,25 @@ class WaveTasks:
         self.stopped_by = self.stopped_by or stop
         self._executor.stop(stop, hurry=hurry)
 
+    def stop_shard(self, name: str, stop: Stop) -> None:
+        """Send nothing more in one shard, while the others go on; where none of them is left, the run stops."""
+        progress = self.progress[name]
+        if progress.stopped_by is not None:
+            return
+        progress.stopped_by = stop
+        log.info("shard_stopped", shard=name, status=stop.status, reason=stop.reason)
+        self._executor.stop_shard(name, stop)
+        busy = [other for other in self.progress.values() if other.updates]
+        if all(other.is_over for other in busy):
+            halted = {other.name: other.stopped_by.reason for other in busy if other.stopped_by is not None}
+            self.stop(Stop(stop.status, in_shards(halted, shards=len(busy))))
+
+    def hold(self, *, is_held: bool) -> None:
+        """Send nothing for now, in any shard, or go on: what was accepted is waited for meanwhile."""
+        if is_held is not self._is_held:
+            self._is_held = is_held
+            self._executor.hold(is_held=is_held)
+
     def end_unsent(self, record: Callable[[Result], None]) -> None:
         """End the mappings to which the plans send nothing."""
         self.recording.on_result = record
@@ -135,7 +155,11 @@ class WaveTasks:
         self.recording.on_result, self.recording.wave = record, wave
         self._as_given = as_given
         self._first_wave = self._first_wave or wave
-        self._todo.extend(items)
+        for item in items:
+            if self.progress[item.shard].stopped_by is None:
+                self._todo.append(item)
+            else:
+                self._leave(item)
         if not self._executor.tells_before_updates:
             await self.recording.begin_elsewhere(self._todo)
         why = "the run ended before this one did"
@@ -161,8 +185,7 @@ class WaveTasks:
         """End the mappings of slices to which nothing was sent, as nothing more is."""
         self.recording.on_result, self.recording.wave = record, wave
         for slice_ in items:
-            if (opened := self.recording.open(slice_)) is not None:
-                self.recording.give_up(opened, Ending(Outcome.NOT_STARTED))
+            self._leave(slice_)
 
     def next(self) -> Assignment | None:
         """Hand out the next slice_; see `TaskSource`."""
@@ -239,11 +262,12 @@ class WaveTasks:
             self.on_lost(end.shard, "not all that it told has arrived")
         else:
             self.recording.close(slice_)
-        if end.stop is not None and end.stop.status is RunStatus.HALTED:
-            self.stop(end.stop)
-        if self._late is None and self.stopped_by is None and end.stop is not None:
-            self._log(end.stop)
-        self._late = self._late or end.stop  # what is too late in one shard may not be so in another
+        stop = None if end.stop == progress.stopped_by else end.stop  # which is no business of the others
+        if stop is not None and stop.status is RunStatus.HALTED:
+            self.stop(stop)
+        if self._late is None and self.stopped_by is None and stop is not None:
+            self._log(stop)
+        self._late = self._late or stop  # what is too late in one shard may not be so in another
         self._heed_budget()
 
     def on_lost(self, shard: str, why: str) -> None:
@@ -254,7 +278,7 @@ class WaveTasks:
         log.warning("worker_lost", shard=shard, why=why)
         self.progress[shard].lose()
         slice_.losses += 1
-        if slice_.losses < MOST_LOSSES and self.stopped_by is None:
+        if slice_.losses < MOST_LOSSES and self.stopped_by is None and self.progress[shard].stopped_by is None:
             self._again.append(slice_)
         else:
             what = f"its worker was lost ({why})"
@@ -274,6 +298,8 @@ class WaveTasks:
     def _next_share(self) -> OpenSlice | None:
         if self._again:
             return self._again.popleft()
+        while self._todo and self.progress[self._todo[0].shard].stopped_by is not None:
+            self._leave(self._todo.popleft())
         if not self._todo:
             return None
         # Whoever works here asks before each update, for room too; for others all is recorded as begun at once.
@@ -284,6 +310,10 @@ class WaveTasks:
         if slice_ is not None:
             self._todo.popleft()
         return slice_
+
+    def _leave(self, slice_: Slice) -> None:
+        if (opened := self.recording.open(slice_)) is not None:
+            self.recording.give_up(opened, Ending(Outcome.NOT_STARTED))
 
     @staticmethod
     def _log(stop: Stop) -> None:

@@ -9,6 +9,7 @@ from bulk_esm.simulator.fleet import Fleet, make_fleet
 from bulk_esm.simulator.report import AcceptedUpdate, Kind, MappingReport, Report, RequestCount
 from bulk_esm.simulator.server import Simulator
 from bulk_esm.simulator.spoils import Spoil
+from bulk_esm.simulator.traffic import Traffic
 
 __all__ = [
     "AcceptedUpdate",
@@ -22,5 +23,6 @@ __all__ = [
     "RequestCount",
     "Simulator",
     "Spoil",
+    "Traffic",
     "make_fleet",
 ]

@@ -9,7 +9,18 @@ from typing import Any, Final
 
 import msgspec
 
-from bulk_esm.simulator import alarms, bounds, creating, errors, identity, resource_tags, signing, tagging, usage
+from bulk_esm.simulator import (
+    alarms,
+    bounds,
+    calendars,
+    creating,
+    errors,
+    identity,
+    resource_tags,
+    signing,
+    tagging,
+    usage,
+)
 from bulk_esm.simulator.faults import Fate, Faults
 from bulk_esm.simulator.paging import PAGE
 from bulk_esm.simulator.reading import on_the_wire
@@ -25,7 +36,14 @@ _ACCEPTED: Final = 202
 _OF_A_MAPPING: Final = frozenset({Kind.GET, Kind.UPDATE, Kind.DELETE})
 _NO_CONTENT: Final = 204
 _OF_CLOUDWATCH: Final = frozenset({Kind.ALARMS, Kind.METRICS})
-_NOT_LAMBDAS: Final = _OF_CLOUDWATCH | {Kind.TAGGING, Kind.IDENTITY, Kind.ROLE, Kind.QUOTA, Kind.OTHER}
+_NOT_LAMBDAS: Final = _OF_CLOUDWATCH | {
+    Kind.CALENDARS,
+    Kind.TAGGING,
+    Kind.IDENTITY,
+    Kind.ROLE,
+    Kind.QUOTA,
+    Kind.OTHER,
+}
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,23 +146,25 @@ def _role(shard: Shard, call: Call, fields: Mapping[str, str], now: float, reque
 
 def _of_others(shard: Shard, call: Call, request: Request, now: float) -> Answer:
     if call.kind in _OF_CLOUDWATCH:
-        body, headers = alarms.spelt(_of_cloudwatch(shard, call, request.body), request.path)
+        body, headers = alarms.spelt(_of_cloudwatch(shard, call, request.body, now), request.path)
         return Answer(status=200, headers=headers, body=body)
     if call.kind is Kind.OTHER:
         raise errors.unknown_operation(request.method, request.path)
     if call.kind is Kind.QUOTA:
         found = usage.service_quota(shard, request.body)
+    elif call.kind is Kind.CALENDARS:
+        found = calendars.get_calendar_state(shard.calendars, request.body, shard.epoch + now)
     else:
         found = tagging.get_resources(shard, request.body, now)
     return _success(200, found, "application/x-amz-json-1.1")
 
 
-def _of_cloudwatch(shard: Shard, call: Call, body: bytes) -> dict[str, Any]:
+def _of_cloudwatch(shard: Shard, call: Call, body: bytes, now: float) -> dict[str, Any]:
     match call.action:
         case "cloudwatch:ListMetrics":
             return usage.list_metrics(shard, body)
         case "cloudwatch:GetMetricData":
-            return usage.get_metric_data(shard, body)
+            return usage.get_metric_data(shard, body, now)
     return alarms.describe_alarms(shard.alarms.values(), body)
 
 
@@ -247,7 +267,7 @@ def _failed(error: errors.ApiError, call: Call, request: Request, request_id: st
         message = error.body.get("message") or error.body.get("Message")
         body, headers = alarms.spelt({"__type": error.code, "message": message}, request.path)
         return Answer(status=error.status, headers={**headers, "x-amzn-RequestId": request_id}, body=body)
-    if call.kind in {Kind.QUOTA, Kind.TAGGING}:  # JSON 1.1 has the code in its body
+    if call.kind in {Kind.CALENDARS, Kind.QUOTA, Kind.TAGGING}:  # JSON 1.1 has the code in its body
         error = errors.ApiError(error.status, error.code, {"__type": error.code, **error.body})
     return _failure(error, request_id)
 

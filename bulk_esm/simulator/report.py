@@ -18,6 +18,7 @@ class Kind(StrEnum):
     TAGS = "tags"
     FUNCTION = "function"
     ALARMS = "alarms"
+    CALENDARS = "calendars"
     METRICS = "metrics"
     QUOTA = "quota"
     TAGGING = "tagging"

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from bulk_esm.simulator import alarms, identity, tagging, usage
+from bulk_esm.simulator import alarms, calendars, identity, tagging, usage
 from bulk_esm.simulator.report import Kind
 
 
@@ -63,6 +63,11 @@ _OF_CLOUDWATCH: Final[Mapping[str | None, Kind]] = {
     "ListMetrics": Kind.METRICS,
     "GetMetricData": Kind.METRICS,
 }
+_BY_TARGET: Final[Mapping[str, Call]] = {
+    tagging.TARGET: Call(kind=Kind.TAGGING, action="tag:GetResources"),
+    usage.QUOTA_TARGET: Call(kind=Kind.QUOTA, action="servicequotas:GetServiceQuota"),
+    calendars.TARGET: Call(kind=Kind.CALENDARS, action="ssm:GetCalendarState"),
+}
 _UNKNOWN: Final = Call(kind=Kind.OTHER, action="unknown")
 
 
@@ -76,10 +81,8 @@ def route(request: Request, service: str) -> Call:
     Returns:
         A call of the kind `OTHER` for what the simulator does not speak.
     """
-    if request.method == "POST" and request.headers.get("x-amz-target") == tagging.TARGET:
-        return Call(kind=Kind.TAGGING, action="tag:GetResources")
-    if request.method == "POST" and request.headers.get("x-amz-target") == usage.QUOTA_TARGET:
-        return Call(kind=Kind.QUOTA, action="servicequotas:GetServiceQuota")
+    if request.method == "POST" and (call := _BY_TARGET.get(request.headers.get("x-amz-target", ""))) is not None:
+        return call
     if service == alarms.SERVICE:
         operation = alarms.operation_of(request.path, request.headers)
         return Call(kind=_OF_CLOUDWATCH.get(operation, Kind.OTHER), action=f"cloudwatch:{operation}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Final, Literal, Self
 
@@ -15,6 +16,7 @@ from bulk_esm.model.mapping import FunctionReference
 from bulk_esm.simulator import bounds
 from bulk_esm.simulator.alarms import Alarm
 from bulk_esm.simulator.api import answer
+from bulk_esm.simulator.calendars import Calendar
 from bulk_esm.simulator.faults import Faults
 from bulk_esm.simulator.fleet import Fleet, make_fleet
 from bulk_esm.simulator.report import Report
@@ -22,6 +24,7 @@ from bulk_esm.simulator.routes import Request
 from bulk_esm.simulator.settings import Settings
 from bulk_esm.simulator.shard import Shard
 from bulk_esm.simulator.timeline import Configuration
+from bulk_esm.simulator.traffic import Traffic
 from bulk_esm.simulator.wire import sent
 from bulk_esm.simulator.world import World
 
@@ -40,8 +43,9 @@ class Simulator:
     Region by the signature. Each account and Region has its own fleet and quota. Mappings are listed, got, created,
     updated, deleted and tagged, and functions are told of by name and timeout. Tags in bulk (GetResources), the
     caller's account (GetCallerIdentity), roles (AssumeRole, whose access key id is the role's account), alarms
-    (DescribeAlarms, see `set_alarm`), the quota (GetServiceQuota) and who uses it (ListMetrics and GetMetricData of
-    AWS/Usage, where the other caller of the faults is seen) are answered too, outside the quota.
+    (DescribeAlarms, see `set_alarm`), change calendars (GetCalendarState, see `set_calendar`), the quota
+    (GetServiceQuota) and who uses it (ListMetrics and GetMetricData of AWS/Usage, where the other caller of the faults
+    is seen, and of what functions do, see `set_traffic`) are answered too, outside the quota.
 
     Args:
         fleet: the mappings of `account_id` in `region`: a `Fleet`, or a list of configurations as Get returns them.
@@ -256,6 +260,41 @@ class Simulator:
         shard = self._world.shard(account_id or self.account_id, region or self.region)
         arn = f"arn:{shard.partition}:cloudwatch:{shard.region}:{shard.account_id}:alarm:{name}"
         shard.alarms[name] = Alarm(name=name, arn=arn, state=state, reason=reason, is_composite=is_composite)
+
+    def set_calendar(
+        self,
+        name: str,
+        state: Literal["OPEN", "CLOSED"],
+        *,
+        turns_at: Iterable[datetime] = (),
+        account_id: str | None = None,
+        region: str | None = None,
+    ) -> None:
+        """Have a Systems Manager change calendar in a state, which GetCalendarState tells from now on.
+
+        Args:
+            name: the calendar's.
+            state: as Systems Manager names it.
+            turns_at: when that changes, each time to the other, by the simulator's time of day.
+            account_id: whose; the simulator's own if left out.
+            region: where; the simulator's own if left out.
+        """
+        shard = self._world.shard(account_id or self.account_id, region or self.region)
+        shard.calendars[name] = Calendar(
+            arn=f"arn:{shard.partition}:ssm:{shard.region}:{shard.account_id}:document/{name}",
+            is_open=state == "OPEN",
+            turns_at=tuple(sorted(at.timestamp() for at in turns_at)),
+        )
+
+    def set_traffic(self, traffic: Traffic, *, account_id: str | None = None, region: str | None = None) -> None:
+        """Have functions do something, of which GetMetricData of AWS/Lambda and AWS/SQS tells, by the minute.
+
+        Args:
+            traffic: what they do, and what once they are changed.
+            account_id: whose; the simulator's own if left out.
+            region: where; the simulator's own if left out.
+        """
+        self._world.shard(account_id or self.account_id, region or self.region).traffic = traffic
 
     def _function(self, function: str) -> tuple[Shard, str]:
         reference = FunctionReference.parse(function)

@@ -16,6 +16,7 @@ from uuid import UUID
 
 from bulk_esm.model.mapping import State, source_type_of
 from bulk_esm.simulator.alarms import Alarm
+from bulk_esm.simulator.calendars import Calendar
 from bulk_esm.simulator.combinations import check_result, check_switch
 from bulk_esm.simulator.creating import check_members, created
 from bulk_esm.simulator.draws import draw
@@ -35,6 +36,7 @@ from bulk_esm.simulator.report import AcceptedUpdate, Kind
 from bulk_esm.simulator.settings import Settings
 from bulk_esm.simulator.settle import Transition, settle_time, transition_of
 from bulk_esm.simulator.timeline import Configuration, Timeline, Version
+from bulk_esm.simulator.traffic import Series, Traffic
 
 # Guess: Updating refuses updates and deletes, as do Creating and Deleting; proven are Enabling and Disabling (F§0.2),
 # and the API's own examples name Creating and Updating (F§3.4). An update while Updating would tell.
@@ -58,10 +60,13 @@ class Shard:
         self.requests: Counter[tuple[Kind, int]] = Counter()
         self.tags = dict(fleet.tags)
         self.newer = settings.newer
+        self.epoch = settings.epoch
         self.quota_per_second = settings.quota_per_second
         self._settings = settings
         self.faults = settings.faults
         self.alarms: dict[str, Alarm] = {}
+        self.calendars: dict[str, Calendar] = {}
+        self.traffic: Traffic | None = None
         self._created = 0
         self._quota = TokenBucket.of(settings)
         self._functions_quota = TokenBucket.of_functions(settings)
@@ -216,6 +221,12 @@ class Shard:
             rest = Version(now + takes_s * self._settings.settle_scale, resting)
             self._mappings.existing(uuid, now)[0].timeline.record(now, Version(now, answered), rest)
         return answered
+
+    def series(self) -> Series | None:
+        """What its functions do, as CloudWatch tells; None where nothing was said of it."""
+        if self.traffic is None:
+            return None
+        return Series(self.traffic, iter(self), seed=self._settings.seed, epoch=self.epoch)
 
     def _next_uuid(self) -> str:
         self._created += 1

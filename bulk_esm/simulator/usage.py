@@ -1,5 +1,7 @@
 """How much of the quota is used: CloudWatch's AWS/Usage (ListMetrics, GetMetricData), and GetServiceQuota.
 
+GetMetricData tells of functions too: see `traffic`.
+
 Only the other caller of the faults is counted, steadily and as far back as anybody asks; our own requests are not.
 CloudWatch is spoken in CBOR and JSON, as `alarms` does; Service Quotas in JSON 1.1.
 """
@@ -15,13 +17,17 @@ import msgspec
 from bulk_esm.simulator.alarms import decoded
 from bulk_esm.simulator.errors import ApiError
 from bulk_esm.simulator.shard import Shard
+from bulk_esm.simulator.traffic import Series
 
 QUOTA_TARGET: Final = "ServiceQuotasV20190624.GetServiceQuota"
 RATE_QUOTA: Final = "L-B2AA0F47"  # F§0.1
+CONCURRENCY_QUOTA: Final = "L-B99A9384"
 
 _NAMESPACE: Final = "AWS/Usage"
 _METRIC: Final = "CallCount"
 _LAMBDAS: Final = 15.0  # F§1.1
+_MOST_QUERIES: Final = 500  # F§0.1
+_CONCURRENCY: Final = 1000.0  # an account's by default
 _MINUTE_S: Final = 60
 
 # Guess: AWS/Usage has these operations by these names; which Lambda publishes is not listed (F§0.1), and ListMetrics in
@@ -67,12 +73,13 @@ def list_metrics(shard: Shard, body: bytes) -> dict[str, Any]:
     return {"Metrics": [metric for metric in found if _has(metric, wanted)]}
 
 
-def get_metric_data(shard: Shard, body: bytes) -> dict[str, Any]:
-    """Answer GetMetricData for sums of those metrics, the newest minute first, as CloudWatch has it.
+def get_metric_data(shard: Shard, body: bytes, now: float) -> dict[str, Any]:
+    """Answer GetMetricData for those metrics, and for what functions do, the newest minute first, as CloudWatch has it.
 
     Args:
         shard: the caller's account and Region.
         body: the request's, in either protocol.
+        now: virtual seconds.
 
     Raises:
         ApiError: it asks for something else.
@@ -82,24 +89,44 @@ def get_metric_data(shard: Shard, body: bytes) -> dict[str, Any]:
     except ValueError as error:
         raise _invalid(str(error)) from error
     until, since = (_minute(at) for at in (request.EndTime, request.StartTime))
-    minutes = [float(at) for at in range(until - _MINUTE_S, since - 1, -_MINUTE_S)]
-    results = []
+    minutes = range(until - _MINUTE_S, since - 1, -_MINUTE_S)
+    if not 0 < len(request.MetricDataQueries) <= _MOST_QUERIES:
+        raise _invalid(f"MetricDataQueries must have 1 to {_MOST_QUERIES}")
+    series, results = shard.series(), []
     for query in request.MetricDataQueries:
         stat = query.MetricStat
-        if (stat.Period, stat.Stat) != (_MINUTE_S, "Sum"):
-            raise _invalid("the simulator has sums of 60 s alone")
-        operation = {each["Name"]: each["Value"] for each in stat.Metric["Dimensions"]}["Resource"]
-        per_second = (shard.quota_per_second or _LAMBDAS) * shard.faults.other_caller_share
-        calls = per_second * _MINUTE_S * _SHARES.get(operation, 0.0)
-        found = minutes if calls else []
+        is_usage = stat.Metric.get("Namespace") == _NAMESPACE
+        if stat.Period != _MINUTE_S or (is_usage and stat.Stat != "Sum"):
+            raise _invalid("the simulator has minutes alone, and sums of AWS/Usage")
+        values = _calls(shard, stat.Metric, minutes) if is_usage else _done(shard, series, stat, minutes, now)
+        at = [float(minute) for minute in values]
         results.append(
-            {"Id": query.Id, "StatusCode": "Complete", "Timestamps": found, "Values": [calls for _ in found]}
+            {"Id": query.Id, "StatusCode": "Complete", "Timestamps": at, "Values": [*map(float, values.values())]}
         )
     return {"MetricDataResults": results}
 
 
+def _calls(shard: Shard, metric: Mapping[str, Any], minutes: range) -> dict[int, float]:
+    operation = {each["Name"]: each["Value"] for each in metric["Dimensions"]}["Resource"]
+    per_second = (shard.quota_per_second or _LAMBDAS) * shard.faults.other_caller_share
+    calls = per_second * _MINUTE_S * _SHARES.get(operation, 0.0)
+    return dict.fromkeys(minutes, calls) if calls else {}
+
+
+def _done(shard: Shard, series: Series | None, stat: _Query.Stat, minutes: range, now: float) -> dict[int, float]:
+    """What functions do; nothing where no test has said so."""
+    found: dict[int, float] = {}
+    for at in minutes if series is not None else ():
+        minute = at // _MINUTE_S
+        value = series.value(stat.Metric, stat.Stat, minute) if series is not None else None
+        shown = None if value is None or series is None else series.shown(value, minute, shard.epoch + now)
+        if shown is not None:
+            found[at] = shown
+    return found
+
+
 def service_quota(shard: Shard, body: bytes) -> dict[str, Any]:
-    """Answer GetServiceQuota for the rate of the control plane.
+    """Answer GetServiceQuota for the rate of the control plane, and for concurrent executions.
 
     Args:
         shard: the caller's account and Region.
@@ -110,6 +137,9 @@ def service_quota(shard: Shard, body: bytes) -> dict[str, Any]:
     """
     request: dict[str, Any] = msgspec.json.decode(body)
     asked = request.get("ServiceCode"), request.get("QuotaCode")
+    if asked == ("lambda", CONCURRENCY_QUOTA):
+        told = {"ServiceCode": asked[0], "QuotaCode": asked[1], "QuotaName": "Concurrent executions"}
+        return {"Quota": {**told, "Value": _CONCURRENCY, "Adjustable": True, "Unit": "None"}}
     if asked != ("lambda", RATE_QUOTA) or shard.quota_per_second is None:
         code = "NoSuchResourceException"
         raise ApiError(400, code, {"__type": code, "Message": f"no such quota: {asked}"})

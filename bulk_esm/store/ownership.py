@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from bulk_esm.errors import ForeignRunError, RunFolderError
+from bulk_esm.store.asked import ASKED
 
 _OTHERS_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
 _OTHERS_ENTER: Final = stat.S_IXGRP | stat.S_IXOTH
@@ -41,6 +42,8 @@ def refuse_foreign(folder: Path, *, throughout: bool = True) -> None:
 def _refuse_within(run: Path, folder: Path, *, others_can_enter: bool) -> None:
     with os.scandir(folder) as entries:
         for entry in entries:
+            if folder == run and entry.name == ASKED:
+                continue  # each file there is looked at when it is read, and passed over if it is a stranger's
             try:
                 found = entry.stat(follow_symlinks=False)
             except FileNotFoundError:

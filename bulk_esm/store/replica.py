@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
+from bulk_esm.store.asked import AskedPlace
+
 
 class Replica(Protocol):
     """A run's files in a place that outlives this machine. On disk they are written first, and read.
@@ -17,6 +19,10 @@ class Replica(Protocol):
 
     def at_work(self) -> bool | None:
         """Whether some machine carries the run out at this moment; None where nobody can tell."""
+        ...
+
+    def asked(self) -> AskedPlace:
+        """Where others ask things of the run."""
         ...
 
     def fetch(self) -> None:

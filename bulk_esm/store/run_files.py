@@ -2,6 +2,7 @@
 
     RUN_ID/run.json         the run, with its counts over all shards
     RUN_ID/log.jsonl
+    RUN_ID/asked/           what others ask of it while it is at work; see `asked`
     RUN_ID/{plan.jsonl,results.jsonl}                                 of the home shard alone; or, with fleet flags:
     RUN_ID/fleet.json       the shards, how each is reached, and in which order they go
     RUN_ID/shards/ACCOUNT-REGION/{run.json,plan.jsonl,results.jsonl}
@@ -25,10 +26,11 @@ from bulk_esm.model.records import FileDigest, FleetRecord, RunRecord, RunStatus
 from bulk_esm.model.result import Result
 from bulk_esm.model.shard import Shard
 from bulk_esm.store import disk
+from bulk_esm.store.asked import AskedFolder, AskedPlace
 from bulk_esm.store.at_work import is_at_work
 from bulk_esm.store.jsonl import digest_of, read_whole, sync_folder, write_durably, writing
 from bulk_esm.store.replica import Replica
-from bulk_esm.store.shard_files import RECORD, ShardFiles
+from bulk_esm.store.shard_files import LOG, RECORD, ShardFiles
 
 A_NAME: Final = re.compile(r"\d{8}T\d{6}Z-[a-z]+-[0-9a-f]{6}")
 FLEET: Final = "fleet.json"
@@ -93,6 +95,10 @@ class RunFiles:
         """Whether somebody carries it out at this moment; None where nobody can tell."""
         here = is_at_work(self.path)
         return here if self.replica is None or here else self.replica.at_work()
+
+    def asked(self) -> AskedPlace:
+        """Where others ask things of it while it is at work."""
+        return AskedFolder(self.path) if self.replica is None else self.replica.asked()
 
     def fetched(self) -> Self:
         """The same, with all its files on this disk.
@@ -297,6 +303,22 @@ class RunFiles:
         """The results of all shards."""
         for shard in self.planned():
             yield from self.shard(shard).results()
+
+    def log_lines(self) -> Iterator[bytes]:
+        """The lines of its log, and of those that its shards have; none of a run without one.
+
+        Raises:
+            RunFolderError: one cannot be read.
+        """
+        self.fetched()
+        for path in (self.path / LOG, *sorted(self.path.glob(f"{SHARDS}/*/{LOG}"))):
+            try:
+                with path.open("rb") as file:
+                    yield from file
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise RunFolderError(f"{path} cannot be read: {error.strerror}") from error
 
     def touched_at(self) -> float:
         """When its record was last written, or something in its folder came or went, in seconds since the epoch.

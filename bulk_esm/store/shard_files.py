@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -32,6 +32,8 @@ from bulk_esm.store.jsonl import (
 from bulk_esm.store.result_writer import ResultWriter
 from bulk_esm.store.results import refuse_strange
 from bulk_esm.store.sealed import is_sealed, read_sealed, write_sealed
+
+T = TypeVar("T")
 
 RECORD: Final = "run.json"
 PLAN: Final = "plan.jsonl"
@@ -128,6 +130,19 @@ class ShardFiles:
             self._note(f"{path}: a line is not what was written, and which one cannot be told")
         return plan
 
+    def plan_as(self, line_type: type[T]) -> Iterator[T]:
+        """Read what is needed of the plan's lines, one at a time: whole plans are large.
+
+        Args:
+            line_type: what is needed of a line.
+
+        Raises:
+            RunFolderError: it is missing or damaged.
+        """
+        self.check_plan()
+        path = self.path / PLAN
+        yield from read_salvaged(path, line_type)[0] if self._salvage else read_lines(path, line_type)
+
     def _note(self, damage: str) -> None:
         if damage not in self.damages:
             self.damages.append(damage)
@@ -175,10 +190,8 @@ class ShardFiles:
 
     def _planned_uuids(self) -> frozenset[str]:
         if self._uuids is None:
-            self.check_plan()  # lest results be blamed for a line that the plan has lost
-            path = self.path / PLAN
-            lines = read_salvaged(path, _Named)[0] if self._salvage else read_lines(path, _Named)
-            self._uuids = frozenset(line.uuid for line in lines)
+            # Which is checked, lest results be blamed for a line that it has lost.
+            self._uuids = frozenset(line.uuid for line in self.plan_as(_Named))
         return self._uuids
 
     def keep_results(self, kept: Sequence[Result]) -> None:

@@ -165,6 +165,10 @@ CASES: list[tuple[tuple[str, ...], tuple[str, ...]]] = [
     (("show", "2025", "--runs-dir", "runs"), ("fits 2 runs", "20250101T000000Z-pause-aaaaaa", "more of the id")),
     (("resume", "--yes", "--run", "2025", "--runs-dir", "runs"), ("fits 2 runs", "more of the id")),
     (("show", "", "--runs-dir", "runs"), ("no run",)),
+    (("report", "last"), ("there are no runs", "--runs-dir")),
+    (("report", "2025", "--runs-dir", "runs"), ("fits 2 runs", "more of the id")),
+    (("report", "last", "--html", "nowhere/a.html"), ("nowhere", "make it first")),
+    (("pause", *ALL, "--report", "a.pdf"), ("a.pdf", ".html, .md or .json")),
     *(
         ((command, name, *where), says)
         for command in ("rollback", "continue", "verify")
@@ -196,6 +200,7 @@ CASES: list[tuple[tuple[str, ...], tuple[str, ...]]] = [
     (("list", "--output", "xml"), ("--output", "jsonl", "bulk-esm list --help")),
     (("list", "--region"), ("--region", "bulk-esm list --help")),
     (("show",), ("RUN", "bulk-esm show --help")),
+    (("report",), ("RUN", "bulk-esm report --help")),
     *(((command,), ("RUN", f"bulk-esm {command} --help")) for command in ("rollback", "continue", "verify")),
     (("continue", "last", "--waves", "1,100%"), ("--waves", "bulk-esm continue --help")),
 ]

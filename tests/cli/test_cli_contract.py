@@ -196,7 +196,7 @@ def test_the_log_on_stderr(shared: Simulated, inside: Inside) -> None:
 
 def test_version(tmp_path: Path) -> None:
     done = Cli(tmp_path)("--version")
-    assert (done.code, done.stdout, done.stderr) == (0, f"{bulk_esm.__version__}\n", "")
+    assert (done.code, done.stdout, done.stderr) == (0, f"bulk-esm {bulk_esm.__version__}\n", "")
 
 
 def test_a_run_of_another_region(simulated: Simulated, inside: Inside) -> None:

@@ -110,6 +110,19 @@ def test_a_role_that_lacks_list(inside: Inside) -> None:
     assert "it cannot be done here" in done.stderr
 
 
+def test_that_metrics_may_be_read_is_looked_at(inside: Inside) -> None:
+    with simulated() as world:
+        done = inside(world.environment, "doctor", "--watch", "errors")
+        assert found(done, "cloudwatch:GetMetricData")["verdict"] == "ok"
+    with simulated(faults=denying("cloudwatch:GetMetricData")) as world:
+        done = inside(world.environment, "doctor", "--watch", "errors")
+        assert done.code == 5
+        assert "the run is refused before anything is sent" in done.stdout
+        assert "cloudwatch:GetMetricData" in str(policy_of(done))
+        done = inside(world.environment, "doctor", "--watch", "error")
+        assert (done.code, "there is no 'error'" in done.stderr) == (2, True)
+
+
 def test_alarms_are_looked_at(inside: Inside) -> None:
     with simulated() as world:
         assert inside(world.environment, "doctor", "--alarm", "lag").code == 5

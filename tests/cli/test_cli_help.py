@@ -13,18 +13,8 @@ from bulk_esm.cli.app import make_app
 from bulk_esm.simulator import Kind
 
 COMMANDS = (
-    "list",
-    "plan",
-    "apply",
-    "pause",
-    "resume",
-    "doctor",
-    "runs",
-    "show",
-    "config",
-    "schema",
-    "simulate",
-    "demo",
+    *("list", "plan", "apply", "pause", "resume", "doctor", "runs", "show", "report", "config", "schema"),
+    *("simulate", "demo"),
 )
 
 
@@ -74,6 +64,8 @@ def test_the_examples_work(tmp_path: Path, simulated: Simulated, inside: Inside)
     assert inside(environment, *example_of(inside, "resume"), "--yes", *FAST).code == 0
     assert len(inside(environment, *example_of(inside, "runs")).records) == 2
     assert inside(environment, *example_of(inside, "show")).records
+    assert inside(environment, *example_of(inside, "report")).code == 0
+    assert (tmp_path / "report.html").exists()
 
 
 def test_the_start_of_help(inside: Inside) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_harness import FAST, Done, Inside, RunFiles, Simulated, records
+from cli_harness import FAST, Cli, Done, Inside, RunFiles, Simulated, finish, records, wait_until
 from jsonschema import Draft202012Validator
 
 from bulk_esm.cli.schemas import DESCRIBED
@@ -74,17 +74,32 @@ def test_what_commands_write_and_leave_is_as_the_schemas_say(
     results = done(inside(environment, "show", "last"))
     schemas.hold("results", results)
     schemas.hold("mapping", done(inside(environment, "show", "last", "--uuid", results[0]["uuid"])))
+    schemas.hold("report", [json.loads(inside(environment, "report", "last", "--json", "-").stdout)])
     simulated.change_behind(next(one["uuid"] for one in results if one["outcome"] == "updated"), State="Enabled")
     schemas.hold("verify", done(inside(environment, "verify", "last", *FAST), 1))
     schemas.hold("doctor", done(inside(environment, "doctor")))
     schemas.hold("config", done(inside(environment, "config", "pause")))
-    assert inside(environment, "resume", "--all", "--yes", *FLEET, *FAST).code == 0
+    assert inside(environment, "resume", "--source-type", "sqs", "--yes", *FLEET, *FAST).code == 0
     fleet = max((tmp_path / "bulk-esm-runs").iterdir(), key=lambda path: path.name)
     schemas.hold("fleet", [json.loads((fleet / "fleet.json").read_bytes())])
     schemas.hold("run", [json.loads(path.read_bytes()) for path in fleet.rglob("run.json")])
     (run / "run.json").write_text("damaged")
     schemas.hold("runs", done(inside(environment, "runs")))
+    steer(Cli(tmp_path / "steered", dict(environment)), schemas)
     assert schemas.used == set(DESCRIBED)
+
+
+def steer(cli: Cli, schemas: Schemas) -> None:
+    """Ask things of a run that is at work."""
+    cli.home.mkdir()
+    with cli.start("resume", "--all", "--yes", "--quiet", "--waves", "1,100%", "--approve-waves", *FAST) as process:
+        wait_until(
+            lambda: any(b'"awaits":2' in path.read_bytes() for path in cli.runs_dir.glob("2*/asked/status.json"))
+        )
+        schemas.hold("control", done(cli("hold", "last")))
+        schemas.hold("control", done(cli("stop", "last")))
+        assert finish(process).code == 3
+    schemas.hold("asked", [json.loads(path.read_bytes()) for path in cli.last_run().path.glob("asked/*.json")])
 
 
 def test_runs_of_older_versions_are_as_the_schemas_say(inside: Inside) -> None:

@@ -17,7 +17,8 @@ from bulk_esm.cli.configuration import Configuration, flags_of
 from bulk_esm.errors import UsageError
 
 APP = make_app()
-OPERANDS = {"rollback": "RUN", "continue": "RUN", "verify": "RUN", "show": "RUN", "unlock": "SHARD"}
+RUN_TAKERS = ("rollback", "continue", "hold", "go", "stop", "approve", "verify", "show", "report")
+OPERANDS = {**dict.fromkeys(RUN_TAKERS, "RUN"), "unlock": "SHARD"}
 FLAGS = {command: flags_of(APP, command) for command in COMMANDS}
 
 

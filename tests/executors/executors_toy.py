@@ -28,9 +28,13 @@ class ToyWorker(Worker):
     def __init__(self) -> None:
         super().__init__()
         self.stopped: Stop | None = None
+        self.stopped_shards: dict[str, Stop] = {}
 
     def stop(self, stop: Stop, *, hurry: bool = False) -> None:
         self.stopped = self.stopped or Stop(stop.status, f"{stop.reason}{' in a hurry' * hurry}")
+
+    def stop_shard(self, shard: str, stop: Stop) -> None:
+        self.stopped_shards[shard] = stop
 
     async def do(
         self,
@@ -49,13 +53,16 @@ class ToyWorker(Worker):
         if "alive" in tags:
             await anyio.Path(tags["alive"]).touch()
         try:
-            while not self.stopped and not await self._may_end(assignment):  # noqa: ASYNC110 - a file tells nobody
+            while not self._stop_in(shard) and not await self._may_end(assignment):  # noqa: ASYNC110 - a file
                 await anyio.sleep(0.01)
         finally:
             if "alive" in tags:
                 with anyio.CancelScope(shield=True):
                     await anyio.Path(tags["alive"]).unlink()
-        return ShardEnd(shard=shard.name, requests={"update": 1}, stop=self.stopped)
+        return ShardEnd(shard=shard.name, requests={"update": 1}, stop=self._stop_in(shard))
+
+    def _stop_in(self, shard: Shard) -> Stop | None:
+        return self.stopped or self.stopped_shards.get(shard.name)
 
     async def _may_end(self, assignment: Assignment) -> bool:
         tags = assignment.shard.tags

@@ -142,6 +142,25 @@ def test_who_comes_after_a_stop_is_told_before_it_begins() -> None:
     assert isinstance(seated.orders[1], Do)
 
 
+def test_the_halt_of_one_shard_reaches_whoever_has_it_or_gets_it() -> None:
+    source = ToySource(shards(2))
+    dispatcher = Dispatcher(source, places=2, room=1)
+    a = Recorded(dispatcher, "a")
+    (mine,) = a.shards
+    (other,) = {shard.name for shard in shards(2)} - {mine}
+    stop = Stop(RunStatus.HALTED, "it rings there")
+    for name in (mine, other, mine):
+        dispatcher.stop_shard(name, stop)
+    assert a.orders[1:] == [Halt(stop, shard=mine)] * 2
+    b = Recorded(dispatcher, "b")
+    assert b.shards == [other]
+    assert b.orders[-1] == Halt(stop, shard=other)
+    dispatcher.gone("a", "it died")  # and whoever gets it then looks, and sends nothing
+    end(dispatcher, "b", other)
+    assert b.shards == [other, mine]
+    assert b.orders[-1] == Halt(stop, shard=mine)
+
+
 def granted(worker: Recorded) -> list[int]:
     return [order.granted for order in worker.orders if isinstance(order, Share)]
 

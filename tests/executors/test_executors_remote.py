@@ -91,6 +91,22 @@ async def test_a_stop_reaches_every_worker(open_executor: OpenExecutor, tmp_path
     }
 
 
+async def test_one_shard_is_stopped_and_the_others_go_on(open_executor: OpenExecutor, tmp_path: Path) -> None:
+    halted, done = Stop(RunStatus.HALTED, "it rings there"), tmp_path / "done"
+    source = ToySource(shards(AT_ONCE, until=str(done), results="1"))
+    with anyio.fail_after(LONGEST_S):
+        async with open_executor() as executor, anyio.create_task_group() as tasks:
+            tasks.start_soon(executor.do, source)
+            while len(source.states) < AT_ONCE:  # noqa: ASYNC110 - it is polled
+                await anyio.sleep(0.01)
+            executor.stop_shard(min(source.states), halted)
+            while not source.ends:  # noqa: ASYNC110 - likewise
+                await anyio.sleep(0.01)
+            assert [(end.shard, end.stop) for end in source.ends] == [(min(source.states), halted)]
+            done.touch()
+    assert Counter(end.stop for end in source.ends) == {halted: 1, None: AT_ONCE - 1}
+
+
 async def test_what_a_killed_worker_had_is_done_by_another(open_executor: OpenExecutor, tmp_path: Path) -> None:
     killed: list[int] = []
 

@@ -22,6 +22,7 @@ _COMMANDS: Final = (
     "verify",
     "runs",
     "show",
+    "report",
     "config",
     "schema",
 )
@@ -71,6 +72,9 @@ _VALUES: Final[dict[str, tuple[str, ...]]] = {
     "--soak": ("1s", "1d", "", "1e400s"),
     "--max-failures": ("0", "1%", "-1", "x", "99999999999999999999999"),
     "--alarm": ("a",),
+    "--shard-alarm": ("a", ""),
+    "--shard-alarm-halts": ("shard", "fleet", "x"),
+    "--calendar": ("a", "", "arn:aws:ssm:us-east-1:123456789012:document/a"),
     "--gate": ("true", "false", "", "\udcff", "exit 3", "kill $$"),
     "--on-halt": ("stop", "rollback", "x"),
     "--max-targets": ("1", "1%", "0", "200%"),
@@ -108,12 +112,13 @@ _NEEDED_TO_ASK: Final = (
 def arguments_of(random: Random) -> list[str]:
     """A command line."""
     found = [random.choice(_COMMANDS)] if random.random() < 0.97 else [random.choice(TEXTS)]
-    if found[0] in {"rollback", "continue", "verify", "show"} and random.random() < 0.9:
+    if found[0] in {"rollback", "continue", "verify", "show", "report"} and random.random() < 0.9:
         found.append(random.choice(_POSITIONAL))
     for _ in range(random.randrange(7)):
         found += _a_flag(random)
     if random.random() < 0.7:
-        found += ["--yes"] if found[0] not in {"list", "plan", "verify", "runs", "show", "config", "schema"} else []
+        asks_nothing = {"list", "plan", "verify", "runs", "show", "report", "config", "schema"}
+        found += ["--yes"] if found[0] not in asks_nothing else []
         found += ["--all"] if found[0] in {"list", "plan", "apply", "pause", "resume"} else []
     return found
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from bulk_esm.model.gating import (
     CHECKS_IN_A_SOAK,
+    Closed,
     GateAnswer,
     Inconclusive,
     Judgement,
@@ -22,11 +23,12 @@ from bulk_esm.model.rollout import OnInconclusive
 UNSURE = Inconclusive("too early")
 seconds = st.floats(0, 1e6)
 policies = st.sampled_from(["halt", "go"])
-answers = st.sampled_from([None, "it is red", UNSURE])
+SHUT = Closed("it is closed")
+answers = st.sampled_from([None, "it is red", UNSURE, SHUT])
 
 
 def judge_in_turn(
-    asked: Sequence[tuple[float, float, GateAnswer]], *, most_s: float, then: OnInconclusive
+    asked: Sequence[tuple[float, float, GateAnswer]], *, most_s: float, then: OnInconclusive, may_wait: bool = False
 ) -> list[Judgement]:
     """Judge a gate's answers: how long after the last each was asked, and how long it took."""
     found: list[Judgement] = []
@@ -35,7 +37,9 @@ def judge_in_turn(
     for pause_s, took_s, answer in asked:
         asked_at = now + pause_s
         now = asked_at + took_s
-        found.append(judged(answer, asked_at=asked_at, now=now, since=since, most_s=most_s, then=then))
+        found.append(
+            judged(answer, asked_at=asked_at, now=now, since=since, most_s=most_s, then=then, may_wait=may_wait)
+        )
         since = found[-1].since
     return found
 
@@ -49,6 +53,34 @@ def test_a_gate_that_tells_is_heeded_at_once(
             assert judgement == Judgement(step=Step.GO)
         elif isinstance(answer, str):
             assert judgement == Judgement(step=Step.HALT, reason=answer)
+
+
+@pytest.mark.parametrize(("may_wait", "step"), [(True, Step.WAIT), (False, Step.HALT)])
+@given(asked=st.lists(st.tuples(seconds, seconds, answers)), most_s=seconds, then=policies)
+def test_what_is_closed_is_waited_for_however_long_or_halts(
+    asked: list[tuple[float, float, GateAnswer]], most_s: float, then: OnInconclusive, *, may_wait: bool, step: Step
+) -> None:
+    found = judge_in_turn(asked, most_s=most_s, then=then, may_wait=may_wait)
+    for (_, _, answer), judgement in zip(asked, found, strict=True):
+        if answer is SHUT:
+            assert judgement == Judgement(step=step, reason="it is closed")
+
+
+@given(st.lists(st.tuples(seconds, seconds, st.floats(0.001, 1e6)), min_size=1), seconds, policies)
+def test_one_that_needs_time_in_any_case_is_waited_for_and_only_then_inconclusive(
+    asked: list[tuple[float, float, float]], most_s: float, then: OnInconclusive
+) -> None:
+    answers = [(pause_s, took_s, Inconclusive("too early", needs_s)) for pause_s, took_s, needs_s in asked]
+    found = judge_in_turn(answers, most_s=most_s, then=then)
+    assert {judgement.step for judgement in found} == {Step.WAIT}
+    now, needs_s = sum(pause_s + took_s for pause_s, took_s, _ in asked), asked[-1][2]
+    for after_s in (0.0, needs_s + most_s / 2):
+        later = now + after_s
+        judgement = judged(UNSURE, asked_at=later, now=later, since=found[-1].since, most_s=most_s + 1, then=then)
+        assert judgement.step is Step.WAIT
+    later = now + needs_s + 2 * (most_s + 1)
+    judgement = judged(UNSURE, asked_at=later, now=later, since=found[-1].since, most_s=most_s + 1, then=then)
+    assert judgement.step is (Step.HALT if then == "halt" else Step.GO)
 
 
 @given(st.lists(st.tuples(seconds, seconds), min_size=1), seconds, policies)

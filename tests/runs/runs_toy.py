@@ -106,6 +106,7 @@ class ToyExecutor:
         known: what is found then, by shard.
         stops: what it was told to stop for.
         budget: the fleet's.
+        is_held: whether it was told to send nothing for now.
     """
 
     tells_before_updates = False
@@ -117,6 +118,7 @@ class ToyExecutor:
         self.known: dict[str, dict[str, Ending]] = {}
         self.stops: list[Stop] = []
         self.budget = Budget(None)
+        self.is_held = False
         self._plans = plans
         self._answers = answers or {}
         self._turns: Counter[str] = Counter()
@@ -152,6 +154,12 @@ class ToyExecutor:
 
     def stop(self, stop: Stop, *, hurry: bool = False) -> None:  # noqa: ARG002 - an Executor's
         self.stops.append(stop)
+
+    def stop_shard(self, shard: str, stop: Stop) -> None:
+        """No shard of this one is halted alone."""
+
+    def hold(self, *, is_held: bool) -> None:
+        self.is_held = is_held
 
     def behave(self) -> None:
         """From now on everything goes well."""

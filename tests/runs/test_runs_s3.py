@@ -105,6 +105,12 @@ class Sender:
     def stop(self, stop: Stop, *, hurry: bool = False) -> None:  # noqa: ARG002 - an Executor's
         self._stopped = stop
 
+    def stop_shard(self, shard: str, stop: Stop) -> None:
+        """No shard of this one is halted alone."""
+
+    def hold(self, *, is_held: bool) -> None:
+        pass
+
 
 @pytest.fixture
 def portal() -> Iterator[BlockingPortal]:

@@ -4,6 +4,7 @@
     RUN_ID/begun.jsonl  results.jsonl  log.jsonl                                as they were when they were last whole
     RUN_ID/results.jsonl.GENERATION.00000001 ...                                what was appended since
     RUN_ID/shards/ACCOUNT-REGION/...                                            likewise of each shard
+    RUN_ID/asked/...                            what others ask of the run; neither fetched nor written as its files are
 
 A generation is made whenever the whole file is written, which says in its metadata which segments follow it: to write
 it takes those of the generation before out of use, at once and for all readers.
@@ -16,6 +17,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from bulk_esm.errors import RunFolderError
+from bulk_esm.store.asked import ASKED
 from bulk_esm.store.begun import BEGUN
 from bulk_esm.store.run_files import FLEET, SHARDS, TASK
 from bulk_esm.store.shard_files import LOG, OLD_RESULTS, PLAN, RECORD, RESULTS
@@ -35,6 +37,16 @@ _A_SEGMENT: Final = re.compile(rf"({_A_FILE.pattern})\.([0-9a-z]+)\.(\d{{8}})")
 def is_file(name: str) -> bool:
     """Whether a name below a run's is that of one of its files; whatever else is there is not ours."""
     return _A_FILE.fullmatch(name) is not None
+
+
+def asked_key(run_id: str, name: str) -> str:
+    """Where a request to a run is, or its status.
+
+    Args:
+        run_id: the run.
+        name: the file's; of none, what all of them begin with.
+    """
+    return f"{run_id}/{ASKED}/{name}"
 
 
 def is_appended(name: str) -> bool:

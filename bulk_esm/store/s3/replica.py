@@ -27,6 +27,7 @@ from bulk_esm.logs import get_logger
 from bulk_esm.model.records import RunStatus
 from bulk_esm.store.begun import BEGUN
 from bulk_esm.store.run_files import FLEET, SHARDS
+from bulk_esm.store.s3.asked import AskedInS3
 from bulk_esm.store.s3.fetching import Kept, Segment, fetch_record, fetch_run, stamp_of
 from bulk_esm.store.s3.names import FIRST_GENERATION, GENERATION, WITH_HEAD, is_appended, is_file, rank, segment_name
 from bulk_esm.store.s3.parts import lines_after, tally_of, whole_size, with_head
@@ -102,6 +103,10 @@ class S3Replica:
     def at_work(self) -> bool | None:
         """Whether some machine carries the run out at this moment, as its lock tells; see `Replica`."""
         return None if (working := self._working()) is None else self._run_id in working
+
+    def asked(self) -> AskedInS3:
+        """Where others ask things of the run; see `Replica`."""
+        return AskedInS3(self._thread, self._run_id)
 
     def fetch(self) -> None:
         """Bring all files to disk that are not there yet; see `Replica`."""
