@@ -125,11 +125,11 @@ def page_of_files() -> str:
     for one in DESCRIBED.values():
         schema = schema_of(one)
         defs = schema["$defs"]
-        parts.append(f"\n## {one.name}\n\n`{one.name}`: {one.of}. [JSON Schema](schemas/{one.name}.schema.json)\n")
+        parts.append(f"\n## {one.name}\n\nThis is {one.of}. [JSON Schema](schemas/{one.name}.schema.json)\n")
         kinds = [ref["$ref"].rpartition("/")[2] for ref in schema.get("anyOf", [schema])]
         if len(kinds) > 1:
             parts.append(f"\nEach is one of these: {', '.join(f'`{kind}`' for kind in kinds)}.\n")
-        parts += [_table(name, defs) for name in kinds]
+        parts += [_table(name, defs, heads=len(kinds) > 1) for name in kinds]
         shared |= {
             name: _table(name, defs) for name, kind in defs.items() if name not in kinds and "properties" in kind
         }
@@ -137,7 +137,7 @@ def page_of_files() -> str:
     return "".join(parts)
 
 
-def _table(name: str, defs: dict[str, Any]) -> str:
+def _table(name: str, defs: dict[str, Any], *, heads: bool = False) -> str:
     kind = defs[name]
     required = kind.get("required", ())
     rows = [
@@ -145,7 +145,8 @@ def _table(name: str, defs: dict[str, Any]) -> str:
         f"| {what.get('description', '').replace('|', chr(92) + '|')} |\n"
         for member, what in kind["properties"].items()
     ]
-    return f"\n`{name}`: {kind['description']}\n\n| member | type | meaning |\n|---|---|---|\n{''.join(rows)}"
+    head = f"`{name}`: " if heads else ""
+    return f"\n{head}{kind['description']}\n\n| member | type | meaning |\n|---|---|---|\n{''.join(rows)}"
 
 
 def _type(what: dict[str, Any], defs: dict[str, Any]) -> str:
