@@ -28,7 +28,15 @@ if TYPE_CHECKING:
     from bulk_esm.model.control import ControlRequest, ControlStatus
     from bulk_esm.model.differences import Difference
     from bulk_esm.model.drift import Drift
-    from bulk_esm.model.events import ControlHeard, MappingEnded, RunBegan, RunEnded, RunEvent, WaveBegan
+    from bulk_esm.model.events import (
+        ControlHeard,
+        GateAnswered,
+        MappingEnded,
+        RunBegan,
+        RunEnded,
+        RunEvent,
+        WaveBegan,
+    )
     from bulk_esm.model.gating import Closed, Inconclusive
     from bulk_esm.model.mapping import EventSourceMapping, SourceType, State
     from bulk_esm.model.plan import Action, Plan, PlanItem
@@ -75,6 +83,7 @@ __all__ = [
     "FleetFile",
     "FleetSettings",
     "Gate",
+    "GateAnswered",
     "Inconclusive",
     "Intent",
     "Inventory",
@@ -143,6 +152,7 @@ _HOMES = {
     "FleetFile": "shards.file",
     "FleetSettings": "shards.settings",
     "Gate": "gates.gate",
+    "GateAnswered": "model.events",
     "Inconclusive": "model.gating",
     "Intent": "model.records",
     "Inventory": "runs.listing",

@@ -29,6 +29,7 @@ from bulk_esm.model.rollout import RolloutSettings
 from bulk_esm.model.selection import Selection
 from bulk_esm.model.shard import Problem, Shard
 from bulk_esm.observers.observer import Observer
+from bulk_esm.runs.beginnings import with_whole_uuids
 from bulk_esm.runs.continuing import RunRest, plan_rest
 from bulk_esm.runs.each_shard import Told, nobody, raise_if_only
 from bulk_esm.runs.fleet import Fleet
@@ -215,7 +216,7 @@ class BulkEsm:
             AccessError: the credentials are refused.
             ServiceError: an answer that retrying did not mend.
         """
-        selection = taken("selection", selection, Selection)
+        selection = await with_whole_uuids(self.fleet, taken("selection", selection, Selection))
         return await list_mappings(self.fleet, selection, told=told)
 
     async def plan(
@@ -247,6 +248,7 @@ class BulkEsm:
             change = taken("change", change, Change)
         if selection.is_empty and isinstance(change, Change):
             raise UsageError("nothing is selected: narrow it down, or say --all for every mapping")
+        selection = await with_whole_uuids(self.fleet, selection)
         skips_s = taken("skips_losses_within_s", skips_losses_within_s, Seconds)
         task = PlanChange.of(selection, change, allow_irreversible=allow_irreversible)
         task = msgspec.structs.replace(task, skips_losses_within_s=skips_s)

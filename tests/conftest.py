@@ -14,6 +14,12 @@ settings.load_profile("any-machine")
 
 
 @pytest.fixture(autouse=True)
+def no_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables are whole, however wide the terminal is in which the tests are started."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
+@pytest.fixture(autouse=True)
 def logging_as_it_was() -> Iterator[None]:
     """Take back what a command line does to logging, which a process of its own would forget."""
     loggers = (logging.getLogger("bulk_esm"), logging.getLogger())

@@ -16,7 +16,7 @@ def main() -> None:
     leave_on_signal()
     _open_what_is_closed()
     _silence_libraries()
-    if sys.argv[1:] == ["--version"]:
+    if sys.argv[1:] in (["--version"], ["version"]):
         print(f"bulk-esm {__version__}")  # noqa: T201 - before anything is imported, so that it is instant
         return
     gc.disable()  # what is imported stays: to look for garbage in it again and again takes a seventh of the start

@@ -39,8 +39,12 @@ COMMANDS: Final = {
     "unlock": "Take away a lock in S3 that nobody holds any more.",
     "simulate": "Run a Lambda control plane on loopback.",
     "demo": "Pause and resume a simulated fleet, start to end.",
+    "completion": "Print a script with which a shell completes commands, flags and values.",
 }
 
+_EPILOGUE: Final = """Start with: bulk-esm demo. Then: bulk-esm list, bulk-esm pause --function 'orders-*' --dry-run
+
+More of a command: bulk-esm help COMMAND. More of everything: README.md and docs/ of bulk_esm."""
 _TAKE_A_RUN: Final = frozenset("rollback continue hold go stop approve verify show report".split())  # noqa: SIM905
 
 
@@ -52,16 +56,13 @@ def make_app(used: str | None = None) -> App:
         version=f"bulk-esm {__version__}",
         default_parameter=Parameter(negative=(), show_default=_shown_default),
         help_format="plaintext",  # a glob's * and a JMESPath's ` are not markup
-        help_epilogue=None
-        if used
-        else "Start with: bulk-esm demo. Then: bulk-esm list, bulk-esm pause --function 'orders-*' --dry-run",
+        help_epilogue=None if used else _EPILOGUE,
     )
     for name, summary in COMMANDS.items():
         settings = {"usage": _usage(name)} if name == used else {"help": summary}
         module = "continue_" if name == "continue" else name  # a word of the language
         app.command(f"bulk_esm.cli.{module}:{name}_command", name=name, **settings)
     app.config = (Configuration(app, COMMANDS),)
-    app.register_install_completion_command(help="Install shell completion for bash, zsh or fish.")
     return app
 
 
@@ -72,6 +73,7 @@ def run(arguments: list[str]) -> int:
         The exit code; see docs/exit-codes.md.
     """
     configured({}, {})
+    arguments = _with_words_as_flags(arguments)
     manner(as_json=wants_json(arguments))
     used = next((word for word in arguments[:1] if word in COMMANDS), None)
     try:
@@ -99,6 +101,17 @@ def _run(used: str | None, arguments: list[str]) -> int:
         return 0
     code = make_app(used)(arguments, result_action="return_value", exit_on_error=False, print_error=False)
     return int(code or 0)
+
+
+def _with_words_as_flags(arguments: list[str]) -> list[str]:
+    """`help`, `help COMMAND` and `version` as words, as people type them too."""
+    match arguments:
+        case ["help", command] if not command.startswith("-"):
+            return [command, "--help"]
+        case ["help" | "version" as word]:
+            return [f"--{word}"]
+        case _:
+            return arguments
 
 
 def _cause(error: Exception) -> BulkEsmError:
@@ -130,6 +143,8 @@ def _named_as_known(error: BulkEsmError) -> str:
 
 def _usage(name: str) -> str:
     """As cyclopts writes it, who reads all flags for that: a tenth of the time that help takes."""
+    if name == "completion":
+        return "Usage: bulk-esm completion SHELL"
     operands = {"config": " [ARGS]", "schema": " [ARGS]", "unlock": " SHARD", **dict.fromkeys(_TAKE_A_RUN, " RUN")}
     return f"Usage: bulk-esm {name} [OPTIONS]{operands.get(name, '')}"
 

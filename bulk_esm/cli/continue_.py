@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from bulk_esm.cli.configured import as_recorded, is_configured, own_unless_typed, typed
-from bulk_esm.cli.fleet_options import FleetOptions
+from bulk_esm.cli.fleet_options import RunFleetOptions
 from bulk_esm.cli.options import (
     ROLLOUT,
     RUN,
@@ -40,7 +40,7 @@ def continue_command(
     name: RunName,
     /,
     *,
-    yes: Annotated[bool, Parameter(group=RUN, help="Do not ask.")] = False,
+    yes: Annotated[bool, Parameter(alias="-y", group=RUN, help="Do not ask.")] = False,
     dry_run: Annotated[bool, Parameter(group=RUN, help="Look at what is left, and change nothing.")] = False,
     max_failures: Annotated[
         str | None,
@@ -48,7 +48,7 @@ def continue_command(
     ] = None,
     report: Annotated[ReportFile, Parameter(group=RUN)] = None,
     guards: GuardOptions = GuardOptions(),
-    fleet: FleetOptions = FleetOptions(),
+    fleet: RunFleetOptions = RunFleetOptions(),
     aws: AwsOptions = AwsOptions(),
     runs: RunsOptions = RunsOptions(),
     output: OutputOptions = OutputOptions(),
@@ -162,7 +162,7 @@ async def _check_gates(bulk: BulkEsm, files: RunFiles, rest: RunRest, hours: Hou
         await check_watches(bulk.of_run(files), Watched(watches, ((item, 1) for item in items)))
 
 
-def _fleet_of(files: RunFiles, record: RunRecord, fleet: FleetOptions) -> FleetOptions:
+def _fleet_of(files: RunFiles, record: RunRecord, fleet: RunFleetOptions) -> RunFleetOptions:
     """Who does the work, as the run says where nothing else was given."""
     fleet = fleet.of_run(record.run_id, has_shards=files.has_shards).continued()
     return fleet.with_work_of(record) if files.has_shards else fleet

@@ -10,8 +10,17 @@ import anyio
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
+from bulk_esm.cli.durations import format_duration
 from bulk_esm.cli.live import Display, bar, one_line, shown, title_line
-from bulk_esm.cli.look import RunLook, home_pace_text, outcomes_text, pace_text, states_text, table_lines
+from bulk_esm.cli.look import (
+    RunLook,
+    home_pace_text,
+    outcomes_text,
+    pace_text,
+    states_text,
+    stopping_text,
+    table_lines,
+)
 from bulk_esm.cli.watch import Watch
 from bulk_esm.runs.run import Run
 
@@ -26,17 +35,25 @@ async def run_progress(
     clock: Callable[[], float],
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
     console: Console,
+    display: Display | None = None,
 ) -> AsyncIterator[Display]:
     """Show how a run stands, as long as it lasts."""
     watch = Watch(lambda: run.progress, clock=clock)
-    display = Display()
+    display = display or Display()
     by_shard = run.files.has_shards
 
+    def stage(look: RunLook) -> str:
+        if display.stops_at is not None:
+            return stopping_text(look, display.stops_at - clock())
+        return f"{run.stage}, {format_duration(run.stage_left_s)} left" if run.stage_left_s else run.stage
+
     def picture() -> RenderableType:
-        return run_picture(_title(run, display), watch.look(), run.stage, console, by_shard=by_shard)
+        look = watch.look()
+        return run_picture(_title(run, display), look, stage(look), console, by_shard=by_shard)
 
     def line() -> str:
-        return run_line(watch.look(), run.stage, by_shard=by_shard)
+        look = watch.look()
+        return run_line(look, stage(look), by_shard=by_shard)
 
     async with shown(picture, line, sleep=sleep, console=console, display=display):
         yield display
@@ -58,7 +75,7 @@ def run_picture(title: str, look: RunLook, stage: str, console: Console, *, by_s
     """What is on the screen; it fits there."""
     top = (
         title_line(title, look.done, look.total),
-        bar(look.done, look.total, console),
+        bar(look.done, look.total, console, sent=look.settling),
         Text(outcomes_text(look), "red" if look.is_in_trouble else ""),
     )
     style = "bold" if stage else "dim"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
+
+from cyclopts import Parameter
 
 from bulk_esm.cli.fleet_options import FleetOptions
 from bulk_esm.cli.options import (
@@ -25,14 +28,17 @@ if TYPE_CHECKING:
     from bulk_esm.doctor.examination import JobNeeds
     from bulk_esm.model.checks import Check
 
+T = TypeVar("T")
+_Unused = Annotated[T, Parameter(show=False)]  # taken, and of no use here
+
 _MOST_IN_FULL = 5  # shards of which a table shows what is well, too
 
 
 def doctor_command(
     *,
     select: SelectOptions = SelectOptions(),
-    change: ChangeOptions = ChangeOptions(),  # noqa: ARG001 - so that the line of a job can be pasted
-    run: RunOptions = RunOptions(),  # noqa: ARG001 - likewise
+    change: _Unused[ChangeOptions] = ChangeOptions(),  # noqa: ARG001 - so that the line of a job can be pasted
+    run: _Unused[RunOptions] = RunOptions(),  # noqa: ARG001 - likewise
     waves: WaveOptions = WaveOptions(),
     guards: GuardOptions = GuardOptions(),
     fleet: FleetOptions = FleetOptions(),
@@ -155,14 +161,22 @@ class _Shown:
             is_shown = [one for one in ordered if in_full or one.shard is None or one.verdict is not Verdict.OK]
             self._results.add_all(is_shown)
         self._results.finish()
+        if self._form == "table" and sys.stdout.isatty():  # where it may have been too narrow for what there is to do
+            for check in self.checks:
+                if check.verdict is not Verdict.OK:
+                    where = f" in {check.shard}" if check.shard else ""
+                    say(f"{check.verdict}: {check.what}{where}: {_in_full(check)}")
 
 
 def _row(check: Check, *, has_shards: bool, as_table: bool) -> Row:
     where = (check.shard or "-",) if has_shards else ()
     if as_table:  # in one column, which so has room on a terminal
-        detail = check.detail if check.advice is None else f"{check.detail}. To do: {check.advice}"
-        return (check.what, *where, check.verdict, detail)
+        return (check.what, *where, check.verdict, _in_full(check))
     return (check.what, *where, check.verdict, check.detail, check.advice or "-")
+
+
+def _in_full(check: Check) -> str:
+    return check.detail if check.advice is None else f"{check.detail}. To do: {check.advice}"
 
 
 def _sum_up(checks: Sequence[Check], code: int, requests: int, *, quiet: bool) -> None:

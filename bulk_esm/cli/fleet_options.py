@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
 from cyclopts import Group, Parameter
 
+from bulk_esm.cli import completing
 from bulk_esm.cli.configured import typed
 from bulk_esm.cli.options import AwsOptions
 from bulk_esm.errors import UsageError
@@ -35,7 +36,10 @@ class FleetOptions:
     """Which fleet, and who works in it."""
 
     regions: Annotated[
-        str | None, Parameter(help="Regions, such as eu-west-1,us-east-1; or all: those that are enabled.")
+        str | None,
+        Parameter(
+            completer=completing.regions, help="Regions, such as eu-west-1,us-east-1; or all: those that are enabled."
+        ),
     ] = None
     accounts: Annotated[str | None, Parameter(help="Account ids, such as 111111111111,222222222222.")] = None
     role_name: Annotated[str | None, Parameter(help="NAME of the role to assume in each account.")] = None
@@ -68,7 +72,7 @@ class FleetOptions:
     ] = None
     scheduler: Annotated[str | None, Parameter(help="Dask's scheduler: tls://HOST:PORT or tcp://HOST:PORT.")] = None
 
-    def with_work_of(self, record: RunRecord) -> FleetOptions:
+    def with_work_of(self, record: RunRecord) -> Self:
         """The same, with what a run has of its own where nothing else was given.
 
         Args:
@@ -150,7 +154,7 @@ class FleetOptions:
         self.settings(aws.profile)
         return self
 
-    def of_run(self, run_id: str, *, has_shards: bool) -> FleetOptions:
+    def of_run(self, run_id: str, *, has_shards: bool) -> Self:
         """Refuse what makes no sense beside an earlier run, which says which shards.
 
         Returns:
@@ -166,7 +170,7 @@ class FleetOptions:
         why = f" goes with a fleet, and {run_id} was in one account and Region"
         return self._without(self._which() | self._how(), why)
 
-    def continued(self) -> FleetOptions:
+    def continued(self) -> Self:
         """Refuse what a run that is continued has of its own.
 
         Returns:
@@ -181,7 +185,7 @@ class FleetOptions:
         }
         return self._without(own, ": a run that is continued keeps its own; leave it out")
 
-    def _without(self, given: Mapping[str, bool], why: str) -> FleetOptions:
+    def _without(self, given: Mapping[str, bool], why: str) -> Self:
         """Refuse flags that do not apply, if they were typed; leave out those that were configured."""
         _refuse_any(typed(given), why)
         default = FleetOptions()
@@ -233,6 +237,27 @@ class FleetOptions:
         if self.executor != "dask":
             raise UsageError("--scheduler is Dask's: add --executor dask")
         _check_scheduler(self.scheduler)
+
+
+_HIDDEN: Final = Parameter(show=False)  # refused with why, if they are typed all the same
+
+
+@Parameter(name="*", group=FLEET)
+@dataclass(frozen=True, kw_only=True)
+class RunFleetOptions(FleetOptions):
+    """Who works in the fleet of an earlier run, which says which shards, and how to get into them."""
+
+    regions: Annotated[str | None, _HIDDEN] = None
+    accounts: Annotated[str | None, _HIDDEN] = None
+    role_name: Annotated[str | None, _HIDDEN] = None
+    role_arn: Annotated[str | None, _HIDDEN] = None
+    external_id: Annotated[str | None, _HIDDEN] = None
+    organization: Annotated[bool, _HIDDEN] = False
+    ou: Annotated[tuple[str, ...], _HIDDEN] = ()
+    exclude_account: Annotated[tuple[str, ...], _HIDDEN] = ()
+    fleet: Annotated[Path | None, _HIDDEN] = None
+    shard_tag: Annotated[tuple[str, ...], _HIDDEN] = ()
+    shard: Annotated[tuple[str, ...], _HIDDEN] = ()
 
 
 _NAMES_A_FLEET: Final = frozenset({"--regions", "--accounts", "--organization", "--ou", "--fleet"})

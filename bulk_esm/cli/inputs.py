@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from bulk_esm.bulk import BulkEsm
 from bulk_esm.cli.input_files import records_of, uuid_in, without_uuid
@@ -14,9 +13,8 @@ from bulk_esm.model.change import Change
 from bulk_esm.model.mapping import State
 from bulk_esm.model.records import RunRecord
 from bulk_esm.model.selection import Selection
+from bulk_esm.model.uuids import is_beginning, is_whole, read_uuid, the_only_one
 from bulk_esm.shards.document import read_document
-
-_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 def require_region(bulk: BulkEsm, record: RunRecord) -> None:
@@ -35,13 +33,13 @@ def read_selection(options: SelectOptions, requests: dict[str, Change] | None = 
     Raises:
         UsageError: a flag or a file that makes no sense.
     """
-    uuids = [check_uuid(uuid, "--uuid") for uuid in options.uuid]
+    uuids = [read_uuid(uuid, "--uuid") for uuid in options.uuid]
     for name in options.from_file:
         uuids += _uuids_from(name)
     if options.from_file and not uuids:
         raise UsageError(f"--from-file {options.from_file[0]}: names no mapping, so nothing is selected")
     if requests is not None:
-        named = set(uuids)
+        named = {the_only_one(uuid, requests, "--uuid") if is_beginning(uuid) else uuid for uuid in uuids}
         uuids = [uuid for uuid in requests if not named or uuid in named]
         if not uuids:
             raise UsageError("--requests and the other flags have no mapping in common, so nothing is selected")
@@ -109,10 +107,10 @@ def check_uuid(text: Any, where: str) -> str:
     """
     if not isinstance(text, str):
         raise UsageError(f"{where}: a UUID is missing")
-    uuid = text.strip().rpartition(":event-source-mapping:")[2]
-    if not _UUID.fullmatch(uuid):
+    uuid = text.strip().rpartition(":event-source-mapping:")[2].lower()
+    if not is_whole(uuid):
         raise UsageError(f"{where}: {text!r} is not a mapping's UUID (36 characters) or ARN")
-    return uuid.lower()
+    return uuid
 
 
 def reads_stdin(select: SelectOptions, requests: str | None = None) -> bool:

@@ -101,6 +101,11 @@ class RunLook(msgspec.Struct, frozen=True, kw_only=True):
         return sum(shard.done for shard in self.shards)
 
     @property
+    def settling(self) -> int:
+        """How many were accepted, and have not settled yet."""
+        return sum(shard.settling for shard in self.shards)
+
+    @property
     def is_in_trouble(self) -> bool:
         """Whether a shard failed or a mapping did not end well."""
         return any(shard.is_failing for shard in self.shards)
@@ -125,8 +130,14 @@ def outcomes_text(look: RunLook) -> str:
         counts.update(shard.outcomes)
     shown = [f"{counts[outcome]:,} {outcome}" for outcome in Outcome if counts[outcome]]
     sending = sum(shard.sending for shard in look.shards)
-    settling = sum(shard.settling for shard in look.shards)
-    return ", ".join([*shown, f"{sending:,} sending", f"{settling:,} settling"])
+    return ", ".join([*shown, f"{sending:,} sending", f"{look.settling:,} settling"])
+
+
+def stopping_text(look: RunLook, left_s: float) -> str:
+    """What a run that was stopped still waits for, and how long at most."""
+    sending = sum(shard.sending for shard in look.shards)
+    on_its_way = f"{sending:,} sending, " if sending else ""
+    return f"stopping: {on_its_way}{look.settling:,} settling, at most {format_duration(max(0.0, left_s))}"
 
 
 def states_text(shards: Iterable[ShardLook]) -> str:

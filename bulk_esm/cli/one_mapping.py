@@ -9,18 +9,16 @@ import msgspec
 
 from bulk_esm.cli.output import Results, Row, form_for, tail_of
 from bulk_esm.cli.streams import say
-from bulk_esm.errors import UsageError
 from bulk_esm.model.differences import Difference
 from bulk_esm.model.plan import PlanItem
 from bulk_esm.model.result import Result
+from bulk_esm.model.uuids import read_uuid, the_only_one
 
 if TYPE_CHECKING:
     from bulk_esm.cli.options import OutputOptions
     from bulk_esm.store.run_files import RunFiles
 
 _COLUMNS: Final = ("member", "before", "after")
-_SHORTEST_PREFIX: Final = 4
-_MOST_NAMED: Final = 5
 _READ_AS: Final = {"Enabled": "State", "FunctionName": "FunctionArn"}  # what is set, as it is read
 
 
@@ -65,15 +63,8 @@ def show_one(items: Iterable[PlanItem], uuid: str, output: OutputOptions, *, fil
 
 
 def _the_one(items: Iterable[PlanItem], uuid: str) -> PlanItem:
-    if len(uuid) < _SHORTEST_PREFIX:
-        raise UsageError(f"--uuid {uuid}: give at least its first {_SHORTEST_PREFIX} characters")
-    found = [item for item in items if item.uuid.startswith(uuid.lower())]
-    if not found:
-        raise UsageError(f"--uuid {uuid}: no mapping of the plan begins so")
-    if len(found) > 1:
-        names = ", ".join(item.uuid for item in found[:_MOST_NAMED])
-        raise UsageError(f"--uuid {uuid} fits {len(found):,} mappings: {names}; give more of it")
-    return found[0]
+    found = {item.uuid: item for item in items}
+    return found[the_only_one(read_uuid(uuid, "--uuid"), found, "--uuid")]
 
 
 def _heading(item: PlanItem, result: Result | None, *, has_run: bool) -> Iterator[str]:

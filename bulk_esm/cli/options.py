@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Group, Parameter, Token
 
+from bulk_esm.cli import completing
 from bulk_esm.cli.configured import own_unless_typed
 from bulk_esm.cli.durations import parse_duration
 from bulk_esm.model.mapping import SourceType, SourceTypeName
@@ -33,7 +34,7 @@ def _duration(_: object, tokens: Sequence[Token]) -> float:
     return parse_duration(tokens[0].value, tokens[0].keyword or "")
 
 
-Duration = Annotated[float, Parameter(converter=_duration, n_tokens=1)]
+Duration = Annotated[float, Parameter(converter=_duration, n_tokens=1, metavar="DURATION")]
 
 
 @Parameter(name="*", group=SELECT)
@@ -44,7 +45,10 @@ class SelectOptions:
     all_: Annotated[bool, Parameter(name="--all", help="Every mapping that no other flag leaves out.")] = False
     function: Annotated[
         tuple[str, ...],
-        Parameter(help="GLOB of the function's name; of its ARN if it holds a colon. Quote it: 'orders-*'."),
+        Parameter(
+            alias="-f",
+            help="GLOB of the function's name; of its ARN if it holds a colon. Quote it: 'orders-*'.",
+        ),
     ] = ()
     exclude: Annotated[tuple[str, ...], Parameter(help="GLOB of functions to leave out.")] = ()
     source: Annotated[tuple[str, ...], Parameter(help="GLOB of the event source's ARN.")] = ()
@@ -55,7 +59,7 @@ class SelectOptions:
     where: Annotated[
         tuple[str, ...], Parameter(help="JMESPath over the mapping as Lambda returns it, such as 'BatchSize > `100`'.")
     ] = ()
-    uuid: Annotated[tuple[str, ...], Parameter(help="UUID of a mapping.")] = ()
+    uuid: Annotated[tuple[str, ...], Parameter(help="UUID of a mapping, or its first 4 characters or more.")] = ()
     from_file: Annotated[
         tuple[str, ...],
         Parameter(
@@ -71,9 +75,17 @@ class ChangeOptions:
     """Which change."""
 
     set_: Annotated[
-        tuple[str, ...], Parameter(name="--set", help="Name[.Sub...]=VALUE, the VALUE in JSON, else a string.")
+        tuple[str, ...],
+        Parameter(
+            name="--set",
+            completer=completing.parameters,
+            help="Name[.Sub...]=VALUE, the VALUE in JSON, else a string.",
+        ),
     ] = ()
-    unset: Annotated[tuple[str, ...], Parameter(help="Name to clear, in its documented clear form.")] = ()
+    unset: Annotated[
+        tuple[str, ...],
+        Parameter(completer=completing.parameters, help="Name to clear, in its documented clear form."),
+    ] = ()
     change: Annotated[Path | None, Parameter(help="FILE with a JSON, YAML or TOML object of parameters.")] = None
     requests: Annotated[
         str | None,
@@ -97,8 +109,13 @@ class ChangeOptions:
 class AwsOptions:
     """How to reach AWS, and how fast."""
 
-    region: Annotated[str | None, Parameter(help="Region; by default AWS_REGION or the profile's.")] = None
-    profile: Annotated[str | None, Parameter(help="Profile of the AWS configuration files.")] = None
+    region: Annotated[
+        str | None,
+        Parameter(alias="-r", completer=completing.regions, help="Region; by default AWS_REGION or the profile's."),
+    ] = None
+    profile: Annotated[
+        str | None, Parameter(completer=completing.profiles, help="Profile of the AWS configuration files.")
+    ] = None
     endpoint_url: Annotated[str | None, Parameter(help="Another endpoint than AWS's own.")] = None
     rate: Annotated[
         float | Literal["auto"] | None,
@@ -143,8 +160,17 @@ class OutputOptions:
 
     output: Annotated[
         Literal["table", "json", "jsonl", "csv"] | None,
-        Parameter(help="Form of the results: by default a table on a terminal, else jsonl. json is one array."),
+        Parameter(
+            alias="-o", help="Form of the results: by default a table on a terminal, else jsonl. json is one array."
+        ),
     ] = None
+    wide: Annotated[
+        bool,
+        Parameter(
+            help="Whole tables. Else the least important of their columns are left out, and names and UUIDs shortened, "
+            "as far as a terminal is too narrow."
+        ),
+    ] = False
     color: Annotated[
         Literal["auto", "always", "never"],
         Parameter(help="Color, in the log too: auto is on a terminal, unless NO_COLOR is set."),
@@ -168,7 +194,11 @@ class RunsOptions:
 
     runs_dir: Annotated[str, Parameter(help="Where runs are kept: PATH or s3://BUCKET/PREFIX.")] = "bulk-esm-runs"
     runs_profile: Annotated[
-        str | None, Parameter(help="Profile that reaches the bucket of --runs-dir; by default that of --profile.")
+        str | None,
+        Parameter(
+            completer=completing.profiles,
+            help="Profile that reaches the bucket of --runs-dir; by default that of --profile.",
+        ),
     ] = None
     runs_kms_key: Annotated[
         str | None, Parameter(help="KMS key that encrypts what is written there; by default as the bucket does.")
@@ -189,8 +219,8 @@ ReportFile = Annotated[
 class RunOptions:
     """How a change is carried out."""
 
-    yes: Annotated[bool, Parameter(help="Do not ask.")] = False
-    dry_run: Annotated[bool, Parameter(help="Show the plan only.")] = False
+    yes: Annotated[bool, Parameter(alias="-y", help="Do not ask.")] = False
+    dry_run: Annotated[bool, Parameter(alias="-n", help="Show the plan only.")] = False
     skip_blocked: Annotated[bool, Parameter(help="Carry out the rest of a plan in which some are blocked.")] = False
     report: ReportFile = None
 
@@ -309,6 +339,11 @@ class GuardOptions:
     ] = False
 
 
-RunName = Annotated[str, Parameter(name="RUN", help="A run folder's path, a run's id, a unique prefix of it, or last.")]
+RunName = Annotated[
+    str,
+    Parameter(
+        name="RUN", completer=completing.runs, help="A run folder's path, a run's id, a unique prefix of it, or last."
+    ),
+]
 
 SOURCE_TYPES = {str(source_type): source_type for source_type in SourceType}

@@ -8,17 +8,15 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, Literal, TextIO
 
 import msgspec
-from rich.table import Table
 
-from bulk_esm.cli.screen import Screen
-from bulk_esm.cli.streams import give_up
+from bulk_esm.cli.streams import give_up, in_color, is_wide, width_of
 from bulk_esm.errors import BulkEsmError
-from bulk_esm.escaping import escaped, escaped_line
+from bulk_esm.escaping import escaped
 
 Form = Literal["table", "json", "jsonl", "csv"]
 Row = tuple[str, ...]
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # and their wide forms
-_WIDE = 10_000  # a table that is not on a terminal is never folded
+_BOLD: Final = "\x1b[1m{}\x1b[0m"
 
 
 class Results:
@@ -95,17 +93,21 @@ def _cells(row: Row) -> list[str]:
     return [escaped(cell) for cell in cells] if sys.stdout.isatty() else cells
 
 
-def _table(columns: Sequence[str], rows: Iterable[Row]) -> str:
-    table = Table(box=None, pad_edge=False)
-    for number, column in enumerate(columns):
-        # What names a line is there to be copied, so it is never folded.
-        table.add_column(column, overflow="fold", no_wrap=number == 0)
-    for row in rows:
-        table.add_row(*map(escaped_line, row))  # before the widths are measured
-    console = Screen(width=None if sys.stdout.isatty() else _WIDE)
-    with console.capture() as captured:  # rich itself exits the process where a pipe is broken
-        console.print(table)
-    return captured.get()
+def _table(columns: Sequence[str], rows: Sequence[Row]) -> str:
+    from bulk_esm.cli.table import table
+
+    lines = table(columns, rows, width=None if is_wide() else width_of(sys.stdout), mark=_mark(sys.stdout))
+    heading = next(lines)
+    return "\n".join([_BOLD.format(heading) if in_color(sys.stdout) else heading, *lines, ""])
+
+
+def _mark(stream: TextIO) -> str:
+    """What stands for something left out, as far as a stream can take it."""
+    try:
+        "…".encode(stream.encoding or "ascii")
+    except UnicodeEncodeError:
+        return "~"
+    return "…"
 
 
 def with_place(columns: Sequence[str], row_of: Callable[[Any], Row]) -> tuple[tuple[str, ...], Callable[[Any], Row]]:
@@ -119,6 +121,24 @@ def with_place(columns: Sequence[str], row_of: Callable[[Any], Row]) -> tuple[tu
 
     name, *rest = columns
     return (name, "account", "region", *rest), row
+
+
+def written(text: str) -> None:
+    """Write a text as it is; a reader that has gone away is no mistake.
+
+    Args:
+        text: of ours, with nothing from outside.
+
+    Raises:
+        BulkEsmError: not all could be written.
+    """
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as error:
+        give_up(sys.stdout)
+        if not isinstance(error, BrokenPipeError):
+            raise BulkEsmError(f"not all could be written to stdout: {error.strerror}") from error
 
 
 def form_for(chosen: Form | None) -> Form:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from bulk_esm.cli import completing
 from bulk_esm.cli.fleet_options import FleetOptions
 from bulk_esm.cli.options import (
     AwsOptions,
@@ -39,7 +40,9 @@ def resume_command(
     run_: Annotated[
         tuple[str, ...],
         Parameter(
-            name="--run", help="RUN that paused them: its path, its id, a prefix of it, or last. May be repeated."
+            name="--run",
+            completer=completing.runs,
+            help="RUN that paused them: its path, its id, a prefix of it, or last. May be repeated.",
         ),
     ] = (),
     all_paused_: Annotated[

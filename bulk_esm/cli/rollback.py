@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from bulk_esm.cli.fleet_options import FleetOptions
+from bulk_esm.cli.fleet_options import RunFleetOptions
 from bulk_esm.cli.options import (
     RUN,
     AwsOptions,
@@ -36,7 +36,7 @@ def rollback_command(
     run: RunOptions = RunOptions(),
     waves: WaveOptions = WaveOptions(),
     guards: GuardOptions = GuardOptions(),
-    fleet: FleetOptions = FleetOptions(),
+    fleet: RunFleetOptions = RunFleetOptions(),
     aws: AwsOptions = AwsOptions(),
     runs: RunsOptions = RunsOptions(),
     output: OutputOptions = OutputOptions(),

@@ -26,15 +26,22 @@ _PERHAPS_CHANGED: Final = (Outcome.UPDATED, Outcome.TIMED_OUT, Outcome.CONFLICT)
 _EXPLAINED: Final = TROUBLE | {Outcome.BLOCKED}
 
 
-def run_summary(record: RunRecord, files: RunFiles) -> Iterator[str]:
-    """What a run came to, its trouble grouped by cause, and by shard where there are several, and how to go on."""
+def run_summary(record: RunRecord, files: RunFiles, *, has_just_ended: bool = False) -> Iterator[str]:
+    """What a run came to, its trouble grouped by cause, and by shard where there are several, and how to go on.
+
+    Args:
+        record: the run's.
+        files: its files.
+        has_just_ended: whether it will now be put back by itself, if it is one of those.
+    """
     # Of a run in S3 that is asked there, and one that has ended must not wait for the answer.
     yield from heading_lines(record, at_work=files.at_work() if record.status is RunStatus.RUNNING else None)
     if not files.path.is_dir():
         return  # it was removed meanwhile
     if not files.has_shards:
         yield from cause_lines(files.results())
-        yield from ending_lines(record, files, is_left=record.status is not RunStatus.FINISHED)
+        is_left = record.status is not RunStatus.FINISHED
+        yield from ending_lines(record, files, is_left=is_left, has_just_ended=has_just_ended)
         yield from _how_to_resume(record, files)
         return
     fleet = files.fleet()
@@ -49,7 +56,7 @@ def run_summary(record: RunRecord, files: RunFiles) -> Iterator[str]:
     yield from causes
     late = {shard.name for shard in files.unplanned()}
     is_left = record.status is not RunStatus.FINISHED or bool(lost or late)
-    yield from ending_lines(record, files, is_left=is_left)
+    yield from ending_lines(record, files, is_left=is_left, has_just_ended=has_just_ended)
     if others := [shard for shard, _ in not_planned if shard.name not in late]:
         yield f"  {afterwards(record, others)}"
     yield from _how_to_resume(record, files)
@@ -80,7 +87,7 @@ def heading_lines(record: RunRecord, *, at_work: bool | None = None) -> Iterator
         yield f"  because: {record.reason}"
 
 
-def ending_lines(record: RunRecord, files: RunFiles, *, is_left: bool) -> Iterator[str]:
+def ending_lines(record: RunRecord, files: RunFiles, *, is_left: bool, has_just_ended: bool = False) -> Iterator[str]:
     """A run's requests, where it is, and how to go on."""
     requests = record.requests
     if requests:
@@ -94,6 +101,8 @@ def ending_lines(record: RunRecord, files: RunFiles, *, is_left: bool) -> Iterat
         failures = sum(record.counts.get(outcome, 0) for outcome in TROUBLE)
         more = f" --max-failures {failures * 2}" if is_exceeded(record.rollout.most_failures, failures) else ""
         yield f"  to finish it: bulk-esm continue {run_argument(files)}{more}"
+    if has_just_ended and puts_itself_back(record):
+        return
     if record.command != "rollback" and (is_left or (_may_have_changed(record) and record.command != "pause")):
         yield f"  to put back what it changed: bulk-esm rollback {run_argument(files)}"
 

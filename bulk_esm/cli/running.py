@@ -155,7 +155,8 @@ async def run_to_the_end(
         failure = await _carried_out(bulk, run, observers, console, signals, grace_s)
         at_the_end()
     if not quiet and run.has_begun:
-        tell_summary(run.record, [*run_summary(run.record, run.files), *unplanned_lines(run.record, run.unplanned)])
+        summary = run_summary(run.record, run.files, has_just_ended=True)
+        tell_summary(run.record, [*summary, *unplanned_lines(run.record, run.unplanned)])
     if (on_disk := run.on_disk()) is not None:
         say(f"  {on_disk}")
     if failure is not None:
@@ -189,8 +190,9 @@ async def _carried_out(
         metric_gate=metric_gate,
     )
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_stop_on_signal, run, tasks.cancel_scope, signals, grace_s)
-        async with run_progress(run, clock=time.monotonic, console=console) as display:
+        display = Display()
+        tasks.start_soon(_stop_on_signal, run, tasks.cancel_scope, signals, grace_s, display)
+        async with run_progress(run, clock=time.monotonic, console=console, display=display):
             confirm = _confirming(display) if record.rollout.confirm_waves else None
             try:
                 await run.carry_out(
@@ -205,7 +207,7 @@ async def _carried_out(
 def _tell_of_requests(event: RunEvent, /) -> None:
     """Say what somebody asked of the run: an observer."""
     if isinstance(event, ControlHeard):
-        say(f"\n{_asked_text(event.request)}")
+        say(_asked_text(event.request))
 
 
 def _asked_text(request: ControlRequest) -> str:
@@ -228,15 +230,20 @@ def _confirming(display: Display) -> Callable[[WaveEnd], Awaitable[bool]]:
     return confirm
 
 
-async def _stop_on_signal(run: Run, scope: anyio.CancelScope, signals: asyncio.Queue[int], grace_s: float) -> None:
+async def _stop_on_signal(
+    run: Run, scope: anyio.CancelScope, signals: asyncio.Queue[int], grace_s: float, display: Display
+) -> None:
     """The first signal stops sending and waits for what is in flight; a second one, or a long wait, ends it."""
     log.info("signal", name=signal.Signals(await signals.get()).name, grace_s=grace_s)
     run.stop()
-    say(f"\nstopping: nothing more is sent; waiting up to {grace_s:g} s for what was. Again to leave at once")
+    display.stops_at = time.monotonic() + grace_s
+    with display.hidden():  # and the ^C that the terminal shows
+        say(f"\nstopping: nothing more is sent; waiting up to {grace_s:g} s for what was. Again to leave at once")
     for _ in range(_LAST_LOOKS):
         with anyio.move_on_after(grace_s / _LAST_LOOKS):
             log.info("signal", name=signal.Signals(await signals.get()).name)
-            say(f"left at once; to finish it: bulk-esm continue {run_argument(run.files)}")
+            with display.hidden():
+                say(f"left at once; to finish it: bulk-esm continue {run_argument(run.files)}")
             break
         run.stop()  # looks once more at all that was accepted
     scope.cancel()

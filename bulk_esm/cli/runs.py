@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 from cyclopts import Parameter
 
+from bulk_esm.cli import completing
 from bulk_esm.cli.options import OutputOptions, RunsOptions
 from bulk_esm.cli.streams import say
 from bulk_esm.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bulk_esm.cli.output import Row
+    from bulk_esm.errors import RunFolderError
     from bulk_esm.model.records import RunRecord
     from bulk_esm.store.run_files import RunFiles
+
+StatusName = Literal["running", "finished", "halted", "deadline", "interrupted", "killed", "unreadable"]
 
 _COLUMNS = ("run", "command", "region", "started", "by", "status", "counts")
 
@@ -40,26 +46,28 @@ def runs_command(
     since: Annotated[
         str | None, Parameter(help="Show only those that began since: 7d ago, or at 2026-01-31 or 2026-01-31T03:30Z.")
     ] = None,
+    status: Annotated[tuple[StatusName, ...], Parameter(help="Only those that stand so. Repeatable.")] = (),
     copy_to: Annotated[
         Path | None, Parameter(help="Copy the runs that are shown, as they are on disk, to this folder.")
     ] = None,
     run_: Annotated[
         tuple[str, ...],
-        Parameter(name="--run", help="Only this RUN: its id, a prefix of it, or last. Repeatable."),
+        Parameter(
+            name="--run", completer=completing.runs, help="Only this RUN: its id, a prefix of it, or last. Repeatable."
+        ),
     ] = (),
     runs: RunsOptions = RunsOptions(),
     output: OutputOptions = OutputOptions(),
 ) -> int:
     """List what was done before, the oldest first; a run that cannot be read or believed as `unreadable`, with why.
 
-    Example: bulk-esm runs --since 7d
+    Example: bulk-esm runs --since 7d --status finished
     """
     from bulk_esm.cli.copying import copy_runs
     from bulk_esm.cli.moments import parse_since
     from bulk_esm.cli.output import Results, form_for
-    from bulk_esm.cli.places import as_shown, place_for
+    from bulk_esm.cli.places import place_for
     from bulk_esm.cli.set_up import set_up_logs
-    from bulk_esm.model.records import RunRecord
     from bulk_esm.store.finding import find_run, records_of
 
     set_up_logs(output)
@@ -68,34 +76,44 @@ def runs_command(
     began = None if since is None else parse_since(since)
     results = Results(form_for(output.output), _COLUMNS, _row)
     place = place_for(runs)
-    # One more than are shown, to tell that there are more.
+    # One more than are shown, to tell that there are more; of those that stand so nobody knows how many are the newest.
+    newest = limit + 1 if limit and not status else None
     found_runs = [find_run(place, name, salvage=runs.salvage) for name in run_] or place.all(
-        salvage=runs.salvage, since=began, newest=limit + 1 if limit else None
+        salvage=runs.salvage, since=began, newest=newest
     )
-    folders = found_runs[-limit:] if limit and not run_ else found_runs
+    standing = _standing(found_runs, status) if status else found_runs
+    folders = standing[-limit:] if limit and not run_ else standing
     for run, found in records_of(folders):
-        if isinstance(found, RunRecord):
-            results.add(_as_it_stands(run, found))
-        else:
-            results.add(Unreadable(run_id=run.path.name, reason=as_shown(str(found))))
+        results.add(_as_it_stands(run, found))
     results.finish()
     if not folders:
         when = "" if since is None else f" that began since {since}"
-        say(f"there are no runs in {place.shown}{when}; see --runs-dir", quiet=output.quiet)
-    if len(found_runs) > len(folders):
+        how = f" that are {' or '.join(status)}" if status else ""
+        say(f"there are no runs in {place.shown}{when}{how}; see --runs-dir", quiet=output.quiet)
+    if len(standing) > len(folders):
         say(f"these are the newest {limit:,}; --limit 0 shows all, --since 7d those of a week", quiet=output.quiet)
     if copy_to is not None:
         copy_runs(folders, copy_to)
     return 0
 
 
-def _as_it_stands(run: RunFiles, record: RunRecord) -> RunRecord:
-    """The record, with what it cannot say itself: that its process is gone."""
-    from bulk_esm.model.records import RunStatus
+def _standing(runs: list[RunFiles], status: Sequence[str]) -> list[RunFiles]:
+    """Those that stand in one of some ways."""
+    from bulk_esm.store.finding import records_of
 
-    if record.status is RunStatus.RUNNING and run.at_work() is False:
-        return msgspec.structs.replace(record, status=RunStatus.KILLED)
-    return record
+    return [run for run, found in records_of(runs) if _as_it_stands(run, found).status in status]
+
+
+def _as_it_stands(run: RunFiles, found: RunRecord | RunFolderError) -> RunRecord | Unreadable:
+    """The record, with what it cannot say itself: that its process is gone, or why it cannot be read."""
+    from bulk_esm.cli.places import as_shown
+    from bulk_esm.model.records import RunRecord, RunStatus
+
+    if not isinstance(found, RunRecord):
+        return Unreadable(run_id=run.path.name, reason=as_shown(str(found)))
+    if found.status is RunStatus.RUNNING and run.at_work() is False:
+        return msgspec.structs.replace(found, status=RunStatus.KILLED)
+    return found
 
 
 def _status(record: RunRecord) -> str:

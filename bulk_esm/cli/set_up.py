@@ -12,7 +12,7 @@ from bulk_esm.logs import log_to_stderr
 
 def set_up_logs(options: OutputOptions) -> None:
     """Show the log on stderr as the flags say; and what there is to know of flags that were not typed."""
-    manner(as_json=options.log_format == "json", color=options.color)
+    manner(as_json=options.log_format == "json", color=options.color, wide=options.wide)
     log_to_stderr(options.log_level, as_json=speaks_json(), in_color=in_color(sys.stderr))
     notes, warnings = told_once()
     for note in notes:

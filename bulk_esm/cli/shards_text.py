@@ -76,7 +76,7 @@ def afterwards(record: RunRecord, shards: Sequence[Shard]) -> str:
     """How to do what was not planned, since it could not be reached."""
     what = f"nothing was planned in {shards_text(len(shards))}; when they can be reached"
     if record.undoes:
-        return f"{what}: bulk-esm rollback {record.undoes} (it leaves alone what is as it was)"
+        return f"{what} (it leaves alone what is as it was): bulk-esm rollback {record.undoes}"
     accounts = sorted({shard.account_id or "?" for shard in shards})
     regions = sorted({shard.region for shard in shards})
     of_file = any(word.split("=")[0] == "--fleet" for word in record.argv)

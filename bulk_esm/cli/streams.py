@@ -10,6 +10,7 @@ from typing import Any, Final, TextIO
 from bulk_esm.escaping import escaped
 
 _WARNINGS: Final = ("warning: ", "note: ")
+_USUAL_WIDTH: Final = 80  # of a terminal that does not tell
 
 
 class _Manner:
@@ -17,21 +18,41 @@ class _Manner:
 
     as_json = False
     color = "auto"
+    wide = False
 
 
-def manner(*, as_json: bool = False, color: str = "auto") -> None:
+def manner(*, as_json: bool = False, color: str = "auto", wide: bool = False) -> None:
     """Say how this process is to speak from now on.
 
     Args:
         as_json: whether all of stderr is JSON-lines.
         color: `always`, `never`, or `auto`: on a terminal, unless `NO_COLOR` is set (https://no-color.org).
+        wide: whether tables are whole, however wide that makes them.
     """
-    _Manner.as_json, _Manner.color = as_json, color
+    _Manner.as_json, _Manner.color, _Manner.wide = as_json, color, wide
 
 
 def speaks_json() -> bool:
     """Whether all of stderr is JSON-lines."""
     return _Manner.as_json
+
+
+def is_wide() -> bool:
+    """Whether tables are whole, however wide that makes them."""
+    return _Manner.wide
+
+
+def width_of(stream: TextIO) -> int | None:
+    """How wide a line may be: as `COLUMNS` says, or the terminal; None where there is none."""
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdecimal() and int(columns):
+        return int(columns)
+    if not stream.isatty():
+        return None
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or _USUAL_WIDTH
+    except (OSError, ValueError):  # a terminal by its word alone
+        return _USUAL_WIDTH
 
 
 def in_color(stream: TextIO) -> bool:
@@ -52,7 +73,12 @@ def say(text: str, *, quiet: bool = False, end: str = "\n") -> None:
         if text.strip():
             tell(text.strip(), level="warning" if text.startswith(_WARNINGS) else "info")
         return
-    _write(f"{escaped(text)}{end}")
+    shown = escaped(text)
+    if sys.stderr.isatty() and (width := width_of(sys.stderr)) is not None:
+        from bulk_esm.cli.wrapping import wrapped
+
+        shown = wrapped(shown, width)
+    _write(f"{shown}{end}")
 
 
 def pass_on(line: str) -> None:

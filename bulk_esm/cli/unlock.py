@@ -21,7 +21,7 @@ def unlock_command(
     shard: Annotated[str, Parameter(name="SHARD", help="ACCOUNT-REGION, such as 123456789012-eu-west-1.")],
     /,
     *,
-    yes: Annotated[bool, Parameter(group=GUARDS, help="Do not ask.")] = False,
+    yes: Annotated[bool, Parameter(alias="-y", group=GUARDS, help="Do not ask.")] = False,
     runs: RunsOptions = RunsOptions(),
     aws: AwsOptions = AwsOptions(),
     output: OutputOptions = OutputOptions(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from bulk_esm.cli.fleet_options import FleetOptions
+from bulk_esm.cli.fleet_options import RunFleetOptions
 from bulk_esm.cli.options import AwsOptions, OutputOptions, RunName, RunsOptions
 from bulk_esm.cli.streams import say
 
@@ -23,7 +23,7 @@ def verify_command(
     name: RunName,
     /,
     *,
-    fleet: FleetOptions = FleetOptions(),
+    fleet: RunFleetOptions = RunFleetOptions(),
     aws: AwsOptions = AwsOptions(),
     runs: RunsOptions = RunsOptions(),
     output: OutputOptions = OutputOptions(),

@@ -37,6 +37,7 @@ from bulk_esm.model.transitions import transition_of
 
 log: Final = get_logger("engine")
 
+_TOO_LATE: Final = Stop(RunStatus.DEADLINE, "what could not have settled before the deadline was not sent")
 _FOLLOWING: Final = 100  # updates that are recorded as begun at a time
 
 
@@ -131,7 +132,7 @@ class Engine:
         self._counts_updates = denials is None
         self._last_denial: DeniedError | None = None
         self._answered = anyio.Event()
-        self._is_held = False
+        self._is_held = self._is_late = False
         self._held_back = 0
         self._changed = anyio.Event()
 
@@ -209,6 +210,8 @@ class Engine:
                     async with task_group() as tasks:
                         with self._feeding:
                             await self._feed(updates, tasks)
+                    if self._is_late:
+                        self.stop(_TOO_LATE)
                     await self._waiter.until_nobody_waits()
                     looking.cancel_scope.cancel()
             self._raise_if_denied()
@@ -272,8 +275,7 @@ class Engine:
             self._updates_wait = False
             updates.extend(reversed(late))
         if late:
-            what = "what could not have settled before the deadline was not sent"
-            self.stop(Stop(RunStatus.DEADLINE, what))
+            self.stop(_TOO_LATE)
 
     async def _until_unheld(self) -> None:
         """Wait while the engine is held.
@@ -426,7 +428,7 @@ class Engine:
                 self._held_back -= 1
             granted_at = None
             if self._would_be_late(sending.item):
-                self.stop(Stop(RunStatus.DEADLINE, "what could not have settled before the deadline was not sent"))
+                self._is_late = True
                 raise _Stopped
             if (ending := await self._rereading.again(sending.item, in_doubt=sending.in_doubt)) is not None:
                 return ending

@@ -52,6 +52,11 @@ class AlarmGate:
         self._tell = tell
         self._told: set[str] = set()
 
+    @property
+    def name(self) -> str:
+        """What it is called where it is told of."""
+        return f"alarm {', '.join(self._names)}"
+
     async def check(self, end: WaveEnd | None) -> GateAnswer:  # noqa: ARG002 - a Gate's
         """Read the alarms; see `answer_to`."""
         try:

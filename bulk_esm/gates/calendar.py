@@ -36,6 +36,11 @@ class CalendarGate:
         self._tell = tell
         self._told: Closed | None = None
 
+    @property
+    def name(self) -> str:
+        """What it is called where it is told of."""
+        return f"calendar {', '.join(self._names)}"
+
     async def check(self, end: WaveEnd | None) -> GateAnswer:
         """Read them; that they may not be read, or one is gone, halts what comes next. In the bake nothing comes."""
         if end is not None and end.stage == "bake":

@@ -64,6 +64,11 @@ class CommandGate:
         self._timeout_s = timeout_s
         self._also_old_names = also_old_names
 
+    @property
+    def name(self) -> str:
+        """What it is called where it is told of."""
+        return f"gate {self._command!r}"
+
     async def check(self, end: WaveEnd | None) -> GateAnswer:
         """Run it to its end; before there is a run there is nothing that it could tell."""
         if end is None:

@@ -82,11 +82,16 @@ class MetricGate:
         self._began = int(settings.began_at.timestamp() // MINUTE_S)
         self._comparing = sum(watch.compares for watch in watches)
         self._looks: Counter[tuple[str, int, bool]] = Counter()
-        self._before: dict[MetricQuery, Mapping[int, float]] = {}
+        self._before: dict[str, Mapping[MetricQuery, Points]] = {}
         self._limits: dict[Place, float] = {}
         self._found: list[GateAnswer] = []
         self._looked_at = float("-inf")
         self._until = 0  # the first minute of which not all may be there yet
+
+    @property
+    def name(self) -> str:
+        """What it is called where it is told of."""
+        return f"watch {', '.join(watch.text for watch in self._watches)}"
 
     async def check(self, end: WaveEnd | None) -> GateAnswer:
         """Look, if the last look was a minute ago; see the class."""
@@ -140,11 +145,10 @@ class MetricGate:
     async def _look(self, watch: Watch, end: WaveEnd) -> GateAnswer:
         exposure = self._exposure_of(watch)
         sides = exposure.sides(end.wave)
-        if sides.newest is None:
-            # Nothing was changed yet: what must hold is held against all that will be, once.
-            is_first = not watch.compares and end.stage == "before"
-            answer = await self._against_value(watch, list(exposure.standings)) if is_first else None
-            return None if isinstance(answer, Inconclusive) else answer
+        is_before = end.stage == "before" and sides.newest is None
+        if watch.is_of_all or (is_before and not watch.compares):
+            answer = await self._against_value(watch, list(exposure.standings))
+            return None if is_before and isinstance(answer, Inconclusive) else answer
         cohort = sides.changed_by(self._until - watch.least_points)
         if not cohort:
             return None
@@ -153,7 +157,7 @@ class MetricGate:
         return await self._compared(watch, exposure, sides, cohort, end)
 
     async def _against_value(self, watch: Watch, keys: Sequence[str]) -> GateAnswer:
-        until = self._until
+        until, silent = self._until, 0
         since = until - VALUE_POINTS
         if watch.measure is None:
             queries = self._expressions[watch.file or ""]
@@ -164,15 +168,17 @@ class MetricGate:
             exposure = self._exposure_of(watch)
             asked = self._queries(exposure, drawn(keys, MOST_SIDE))
             told = await self._read(asked.values(), since=since, until=until)
+            silent = sum(not has_points(watch.measure, queries, told) for queries in asked.values())
             scales = {key: await self._scale(watch.measure, exposure.standings[key].place) for key in asked}
             found = overall(watch.measure, asked, told, scales)
-        log.info("watch_looked", watch=watch.text, found=found, of=len(keys))
+        log.info("watch_looked", watch=watch.text, found=found, of=len(keys), without_traffic=silent)
         if found is None:
             return Inconclusive(f"--watch {watch.text}: there are no points of the last {until - since} minutes")
         if watch.holds(found):
             return None
         of = "" if watch.measure is None else f" of {len(keys):,} {watch.measure.named(len(keys))}"
-        return f"--watch {watch.text}: it is {watch.shown(found)}{of}, over {until - since} minutes"
+        without = f"; {silent:,} without traffic" if silent else ""
+        return f"--watch {watch.text}: it is {watch.shown(found)}{of}, over {until - since} minutes{without}"
 
     async def _scale(self, measure: Measure, place: Place) -> float:
         return 1 / await self._limit(place) if measure.of == "account" else measure.scale
@@ -190,7 +196,7 @@ class MetricGate:
         control = self._queries(exposure, drawn(sides.control, MOST_SIDE))
         since = max(*(cohort[key] for key in changed), until - MOST_MINUTES)
         after = await self._read((*changed.values(), *control.values()), since=since, until=until)
-        before = await self._read_before((*changed.values(), *control.values()))
+        before = await self._read_before(watch, (*changed.values(), *control.values()))
         lively, unlively = (
             {key: asked for key, asked in side.items() if has_points(measure, asked, after, before)}
             for side in (changed, control)
@@ -211,7 +217,11 @@ class MetricGate:
         if found is None:
             minutes = f"{len(since_then)} since and {len(once)} before the run"
             return Inconclusive(f"--watch {watch.text}: too few minutes have points: {minutes}")
-        left_out = {**sides.left_out, "without traffic": len(changed) - len(lively)}
+        left_out = {
+            **sides.left_out,
+            "without traffic": len(changed) - len(lively),
+            "not changed yet and without traffic": len(control) - len(unlively),
+        }
         return self._judged(
             watch,
             found,
@@ -264,14 +274,14 @@ class MetricGate:
         queries = [query for of_one in asked for query in of_one]
         return await self._source.read(queries, since=since, until=until)
 
-    async def _read_before(self, asked: Sequence[Sequence[MetricQuery]]) -> Mapping[MetricQuery, Points]:
-        """What was before the run, which does not change: read once of each."""
-        wanted = [query for of_one in asked for query in of_one]
-        missing = [query for query in wanted if query not in self._before]
-        if missing:
-            since = self._began - MOST_MINUTES
-            self._before |= await self._source.read(missing, since=since, until=self._began)
-        return self._before
+    async def _read_before(self, watch: Watch, asked: Sequence[Sequence[MetricQuery]]) -> Mapping[MetricQuery, Points]:
+        """What was before the run, which does not change: read once of each, and kept as long as it is wanted."""
+        known = self._before.get(watch.text, {})
+        missing = [[query for query in of_one if query not in known] for of_one in asked]
+        if any(missing):
+            known = {**known, **await self._read(missing, since=self._began - MOST_MINUTES, until=self._began)}
+        self._before[watch.text] = {query: known[query] for of_one in asked for query in of_one}
+        return self._before[watch.text]
 
 
 def _worst(answers: Sequence[GateAnswer]) -> GateAnswer:

@@ -39,6 +39,11 @@ class ShardAlarmGate:
         self._halt_shard = halt_shard
         self._told: set[tuple[str, str]] = set()
 
+    @property
+    def name(self) -> str:
+        """What it is called where it is told of."""
+        return f"shard alarm {', '.join(self._names)}"
+
     async def check(self, end: WaveEnd | None) -> GateAnswer:
         """Read the alarms of all shards. Where a service fails in one, that holds them all: nobody can tell."""
         found = await self._read(self._names)

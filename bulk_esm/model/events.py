@@ -33,6 +33,24 @@ class WaveBegan(msgspec.Struct, frozen=True, kw_only=True, tag="wave"):
     updates: int
 
 
+class GateAnswered(msgspec.Struct, frozen=True, kw_only=True, tag="gate"):
+    """A gate has answered.
+
+    Attributes:
+        gate: its name.
+        wave: the wave that has ended, or that is under way, from 1; 0 before the first.
+        stage: when it was asked: `before`, `during`, `between` or `bake`.
+        step: what the run does now: `go`, `wait` or `halt`.
+        reason: why it waits or halts, or goes on without an answer; None if all is well.
+    """
+
+    gate: str
+    wave: int
+    stage: str
+    step: str
+    reason: str | None = None
+
+
 class MappingEnded(msgspec.Struct, frozen=True, tag="mapping"):
     """A mapping has its result, which is on disk.
 
@@ -63,4 +81,4 @@ class RunEnded(msgspec.Struct, frozen=True, tag="ended"):
     record: RunRecord
 
 
-RunEvent = RunBegan | WaveBegan | MappingEnded | ControlHeard | RunEnded
+RunEvent = RunBegan | WaveBegan | GateAnswered | MappingEnded | ControlHeard | RunEnded

@@ -34,7 +34,7 @@ class Selection(Checked, frozen=True, kw_only=True):
         tags: `KEY` or `KEY=VALUE` of the mapping's own tags.
         function_tags: the same of its function's tags, which a mapping does not inherit.
         where: JMESPath expressions over the mapping as Lambda returns it; kept where truthy.
-        uuids: identifiers of mappings.
+        uuids: identifiers of mappings, or their beginnings, of 4 characters or more, if no other mapping begins so.
     """
 
     all: bool = False

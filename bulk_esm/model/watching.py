@@ -98,6 +98,11 @@ class Watch(msgspec.Struct, frozen=True, kw_only=True):
         return self.op is None
 
     @property
+    def is_of_all(self) -> bool:
+        """Whether it tells of a whole account, or of whatever a file says, and not of what was changed alone."""
+        return self.measure is None or self.measure.of == "account"
+
+    @property
     def least_points(self) -> int:
         """How many minutes after a change there must be before it can tell."""
         return LEAST_POINTS if self.compares else VALUE_POINTS

@@ -5,7 +5,7 @@ docs/planned-pauses.md has the events, and what can be built on them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -47,6 +47,16 @@ class PlannedPauses:
             self._add(place, FunctionReference.parse(event.result.function_arn or "").name)
         if self._waiting and self._clock.monotonic() - self._since >= _LATEST_S:
             self.flush()
+
+    def tell_again(self, results: Iterable[Result]) -> None:
+        """Write events for what a run has done that is continued now: if it was killed, it may not have got to that.
+
+        Args:
+            results: of the run.
+        """
+        for result in results:
+            self(MappingEnded(result))
+        self.flush()
 
     def flush(self) -> None:
         """Write what waits for others: at the end of a wave, and of the run."""

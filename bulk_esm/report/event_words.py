@@ -17,7 +17,7 @@ _STAMPS: Final = frozenset({"event", "level", "logger", "at", "exception"})
 _TONES: Final[dict[str, Tone]] = {"go": "good", "wait": "wait", "halt": "bad"}
 _OF_LEVEL: Final[dict[str, Tone]] = {"warning": "wait", "error": "bad"}
 _LANES: Final[dict[Lane, tuple[str, ...]]] = {
-    "gate": ("gate", "alarm", "calendar", "metric", "verdict"),
+    "gate": ("gate", "alarm", "calendar", "metric", "verdict", "watch"),
     "control": ("hold", "held", "go_on", "approve", "signal", "asked", "stop"),
 }
 _STAGES: Final = {
@@ -108,6 +108,12 @@ def _throttled(told: Told) -> tuple[Lane, Tone, str]:
     return "trouble", "wait", f"Lambda throttled, and the rate went down to {told.get('per_second')} requests/s"
 
 
+def _watch_looked(told: Told) -> tuple[Lane, Tone, str]:
+    members = ("found", "of", "p", "allowed", "changed", "control")
+    told_of = ", ".join(f"{name} {_short(told[name])}" for name in members if told.get(name) is not None)
+    return "gate", "plain", f"--watch {told.get('watch')}: {told_of or 'nothing to go by'}"
+
+
 def _asked_to_go_on(told: Told) -> tuple[Lane, Tone, str]:
     tone: Tone = "good" if told.get("answer") == "yes" else "bad"
     return "control", tone, f"asked whether to go on after wave {told.get('wave')}: {told.get('answer')}"
@@ -153,6 +159,7 @@ _KNOWN: Final[dict[str, Callable[[Told], tuple[Lane, Tone, str]]]] = {
     "gate_cannot_tell": _gate_cannot_tell,
     "not_accepted_for_sure": _not_accepted_for_sure,
     "throttled": _throttled,
+    "watch_looked": _watch_looked,
     "asked_to_go_on": _asked_to_go_on,
     "asked": _asked,
     "shard_stopped": _shard_stopped,

@@ -6,7 +6,7 @@ are a span, whatever X is.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -15,11 +15,38 @@ import msgspec
 from bulk_esm.report.event_words import Told, gate_of, in_words
 from bulk_esm.report.records import Gate, Happening, Span
 
-MOST: Final = 1_000
+MOST: Final = 500  # of what matters, and of the rest: the first half of these and the last
+_ROUTINE: Final = frozenset({"watch_looked", "not_accepted_for_sure", "throttled"})
 # What other events tell better.
 _SILENT: Final = frozenset(
     "inventory wave_ended soak_ended bake_ended source_failed alarms_read shard_alarms_read calendars_read".split()  # noqa: SIM905
 )
+
+
+class _Kept:
+    """The first and the last of many.
+
+    Attributes:
+        left_out: how many there were in between.
+    """
+
+    def __init__(self) -> None:
+        self.left_out = 0
+        self._first: list[Happening] = []
+        self._last: deque[Happening] = deque(maxlen=MOST // 2)
+
+    def add(self, one: Happening) -> None:
+        """Take note of another one."""
+        if len(self._first) < MOST // 2:
+            self._first.append(one)
+            return
+        self.left_out += len(self._last) == self._last.maxlen
+        self._last.append(one)
+
+    @property
+    def all(self) -> list[Happening]:
+        """Those that are kept."""
+        return [*self._first, *self._last]
 
 
 class Log:
@@ -27,17 +54,14 @@ class Log:
 
     Attributes:
         spans: what took its time, by when it began.
-        left_out: how many happenings there were beside those that are kept.
         unreadable: how many lines are no events.
     """
 
     def __init__(self) -> None:
         """Begin with nothing."""
         self.spans: list[Span] = []
-        self.left_out = 0
         self.unreadable = 0
-        self._weighty: list[Happening] = []
-        self._routine: list[Happening] = []
+        self._weighty, self._routine = _Kept(), _Kept()
         self._open: dict[str, Span] = {}
         self._answers: dict[str, Counter[str]] = {}
         self._reasons: dict[str, str] = {}
@@ -62,10 +86,13 @@ class Log:
     @property
     def happenings(self) -> tuple[Happening, ...]:
         """What happened, the first one first; of too many those that matter."""
-        room = max(0, MOST - len(self._weighty))
-        kept = [*self._weighty, *self._routine[: room // 2], *self._routine[len(self._routine) - (room - room // 2) :]]
-        kept = kept if len(self._routine) > room else [*self._weighty, *self._routine]
+        kept = [*self._weighty.all, *self._routine.all]
         return tuple(sorted(kept, key=lambda one: one.at))
+
+    @property
+    def left_out(self) -> int:
+        """How many there were beside those that are kept."""
+        return self._weighty.left_out + self._routine.left_out
 
     @property
     def gates(self) -> tuple[Gate, ...]:
@@ -97,11 +124,8 @@ class Log:
             wave=wave if isinstance(wave, int) else None,
             lines=lines if tone != "good" else (),
         )
-        kept = self._routine if tone == "good" else self._weighty
-        if len(kept) < MOST:
-            kept.append(found)
-        else:
-            self.left_out += 1
+        is_routine = tone == "good" or event in _ROUTINE
+        (self._routine if is_routine else self._weighty).add(found)
 
     def _count(self, told: Told) -> None:
         gate = gate_of(told)
@@ -120,7 +144,9 @@ class Log:
             self._cut_off()
         elif end == "began":
             wave = told.get("wave") if isinstance(told.get("wave"), int) else None
-            label = f"{kind.replace('_', ' ')}{f' {wave}' if kind == 'wave' else ''}"
+            label = kind.replace("_", " ")
+            if wave is not None:
+                label += f" {wave}" if kind == "wave" else f" after wave {wave}"
             self._open[kind] = Span(kind=kind, label=label, began_at=at, ended_at=at, wave=wave)
         elif end == "ended" and kind in self._open:
             self.spans.append(msgspec.structs.replace(self._open.pop(kind), ended_at=at))

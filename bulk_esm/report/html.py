@@ -22,7 +22,6 @@ from bulk_esm.report.records import Report
 from bulk_esm.report.told import facts_of, line_of, settings_of, status_text, took_of, where_text, who_text
 from bulk_esm.report.words import counts_text, duration_text, hour_text, mappings_text, moment_text
 
-MOST_HAPPENINGS: Final = 300
 _FOLDER: Final = Path(__file__).parent / "templates"
 _SCRIPTS: Final = ("elements.js", "timeline.js", "table.js")
 _OUTCOMES: Final = (
@@ -74,7 +73,6 @@ def as_html(report: Report) -> str:
         who_text=who_text,
         line_of=line_of,
         took_of=took_of,
-        most_happenings=MOST_HAPPENINGS,
         style=Markup(style),  # noqa: S704 - our own files
         script=Markup(script),  # noqa: S704 - likewise
         data=Markup(_embedded(data_of(report))),  # noqa: S704 - escaped there

@@ -173,11 +173,15 @@ def _settling(report: Report) -> Iterator[str]:
 
 def _happenings(report: Report) -> Iterator[str]:
     happenings = report.timeline.happenings if report.timeline else ()
-    for one in happenings[:_MOST_HAPPENINGS]:
+    half = _MOST_HAPPENINGS // 2
+    left = len(happenings) - _MOST_HAPPENINGS
+    for number, one in enumerate(happenings):
+        if left > 0 and number == half:
+            yield f"- {left:,} more, which --json has"
+        if left > 0 and half <= number < half + left:
+            continue
         yield f"- {moment_text(one.at)} {code(one.text)}"
         yield from (f"    - {code(line)}" for line in one.lines if line.strip())
-    if len(happenings) > _MOST_HAPPENINGS:
-        yield f"- and {len(happenings) - _MOST_HAPPENINGS:,} more; --json has them"
 
 
 def _followed_by(report: Report) -> Iterator[str]:

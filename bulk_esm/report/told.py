@@ -81,6 +81,7 @@ def settings_of(report: Report) -> Iterator[tuple[str, str]]:
         "alarms of each shard": "; ".join([*rollout.shard_alarms, f"halting {halts}"]) if rollout.shard_alarms else "",
         "gates": "; ".join(rollout.gates),
         "calendars": "; ".join(rollout.calendars),
+        "watched": "; ".join(rollout.watch),
         "window": rollout.window,
         "may fail": "any number" if rollout.most_failures is None else f"{rollout.most_failures:,} mappings",
         "when it halts": "put back what it changed" if rollout.on_halt == "rollback" else "stop",

@@ -55,7 +55,7 @@ def duration_text(seconds: float | None) -> str:
     if seconds is None:
         return "-"
     if seconds < _MANY_DIGITS_S:
-        return f"{seconds:.2f} s" if seconds else "0 s"
+        return f"{seconds:g} s" if seconds == int(seconds) else f"{seconds:.2f} s"
     minutes, whole = divmod(round(seconds), 60)
     if not minutes:
         return f"{whole} s"

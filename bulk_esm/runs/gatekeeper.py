@@ -10,8 +10,10 @@ from bulk_esm.clock import Clock
 from bulk_esm.engine.task_groups import task_group
 from bulk_esm.gates.gate import Gate, WaveEnd
 from bulk_esm.logs import get_logger
+from bulk_esm.model.events import GateAnswered
 from bulk_esm.model.gating import Inconclusive, Judgement, Step, combined, judged
 from bulk_esm.model.rollout import RolloutSettings
+from bulk_esm.observers.observer import Observer
 
 log: Final = get_logger("run")
 
@@ -24,7 +26,13 @@ class Gatekeeper:
     """
 
     def __init__(
-        self, gates: Sequence[Gate], settings: RolloutSettings, clock: Clock, *, has_deadline: bool = False
+        self,
+        gates: Sequence[Gate],
+        settings: RolloutSettings,
+        clock: Clock,
+        *,
+        tell: Observer = lambda _: None,
+        has_deadline: bool = False,
     ) -> None:
         """Ask some gates.
 
@@ -32,8 +40,10 @@ class Gatekeeper:
             gates: in the order in which they are asked.
             settings: how often they are asked, and how long they may be inconclusive.
             clock: by which that is waited for.
+            tell: told of each answer.
             has_deadline: whether a deadline ends the wait for what is closed; else the run halts.
         """
+        self._tell = tell
         self.gates = gates
         self._settings = settings
         self._clock = clock
@@ -107,4 +117,7 @@ class Gatekeeper:
             step=judgement.step.name.lower(),
             reason=judgement.reason,
         )
+        name = str(getattr(gate, "name", type(gate).__name__))
+        step = judgement.step.name.lower()
+        self._tell(GateAnswered(gate=name, wave=end.wave, stage=end.stage, step=step, reason=judgement.reason))
         return judgement

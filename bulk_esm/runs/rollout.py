@@ -30,6 +30,7 @@ class Rollout:
 
     Attributes:
         stage: what is being done between two waves, for the display; empty during a wave.
+        until: when that is over at the earliest, on the clock; None where nobody can tell.
         awaits: the wave that waits until somebody approves it, or None.
     """
 
@@ -50,6 +51,7 @@ class Rollout:
     ) -> None:
         """Prepare."""
         self.stage = ""
+        self.until: float | None = None
         self.awaits: int | None = None
         self._has_baked = False
         self._tasks = tasks
@@ -61,7 +63,8 @@ class Rollout:
         self._deadline = deadline
         self._at_wave_end = at_wave_end
         self._clock = clock or Clock()
-        self._keeper = Gatekeeper(gates, self._settings, self._clock, has_deadline=deadline < float("inf"))
+        has_deadline = deadline < float("inf")
+        self._keeper = Gatekeeper(gates, self._settings, self._clock, tell=tell, has_deadline=has_deadline)
         self._between = anyio.CancelScope()
         self._control = control
         self._heeded = NOTHING_ASKED
@@ -144,10 +147,10 @@ class Rollout:
         left_s = self._opens_at - self._clock.monotonic()
         if left_s > 0:
             with anyio.CancelScope() as self._between:
-                self.stage = "waiting for its window to open"
+                self.stage, self.until = "waiting for its window to open", self._opens_at
                 log.info("window_awaited", seconds=round(left_s))
                 await self._clock.sleep(left_s)
-            self.stage = ""
+            self.stage, self.until = "", None
 
     async def _pause(self, wave: int, *, soaks: bool) -> None:
         """Soak, and ask; a run that begins or is continued has soaked, but what halts it may be so already."""
@@ -155,14 +158,14 @@ class Rollout:
         with anyio.CancelScope() as self._between:
             await self._soak(end, soak_s=self._settings.soak_s if soaks else 0.0)
             if self._tasks.stopped_by is None and self._confirm is not None and soaks:
-                self.stage = f"wave {wave} of {end.waves} is done; asking whether to go on"
+                self.stage, self.until = f"wave {wave} of {end.waves} is done; asking whether to go on", None
                 consents = await self._confirm(end)
                 log.info("asked_to_go_on", wave=wave, answer="yes" if consents else "no")
                 if not consents:
                     self._halt(f"after wave {wave} the answer was not to go on")
                 elif self._control().held is not None:
                     await self._soak(end, soak_s=0.0)
-        self.stage, self.awaits = "", None
+        self.stage, self.until, self.awaits = "", None, None
 
     async def _soak(self, end: WaveEnd, *, soak_s: float) -> None:
         """Wait, and ask the gates at the beginning, at the end, and in between."""
@@ -199,7 +202,7 @@ class Rollout:
             if await self._ask_until(self._clock.monotonic() + bake_s, bake_s, end, too_late):
                 self._has_baked = True
                 log.info("bake_ended")
-        self.stage = ""
+        self.stage, self.until = "", None
 
     async def _ask_until(self, until: float, soak_s: float, end: WaveEnd, too_late: Stop) -> bool:
         """Ask the gates again and again, until a moment and then until all of them are well.
@@ -207,7 +210,7 @@ class Rollout:
         Returns:
             Whether they are; else the run has been stopped.
         """
-        stage = self.stage
+        stage, self.until = self.stage, until
         while True:
             judgement = await self._keeper.ask(end)
             if judgement.step is Step.HALT:
@@ -223,7 +226,8 @@ class Rollout:
                 return True
             again = f"{judgement.reason}; asked again" if waits else ""
             awaits = f"awaiting approval of wave {self.awaits}" if self.awaits else ""
-            self.stage = "; ".join(filter(None, (stage, again, awaits)))
+            until_now = stage.removesuffix("; soaking") if is_through else stage
+            self.stage = "; ".join(filter(None, (until_now, again, awaits)))
             if now >= self._deadline:
                 why = f": {judgement.reason}" if waits else ""
                 self._tasks.stop(self._too_late(Stop(too_late.status, f"{too_late.reason}{why}")))

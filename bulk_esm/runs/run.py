@@ -130,6 +130,12 @@ class Run:
         return "; ".join(filter(None, (stage, f"held by {held.who} since {held.at}: bulk-esm go {self.files.named}")))
 
     @property
+    def stage_left_s(self) -> float:
+        """How long that takes yet, in seconds; 0 where nobody can tell: it is held, or waits for a gate's answer."""
+        until = self._rollout.until if self._rollout and self._remote.control.held is None else None
+        return 0.0 if until is None else max(0.0, until - self._clock.monotonic())
+
+    @property
     def progress(self) -> Sequence[ShardProgress]:
         """How each shard stands at this moment."""
         self._tasks.refresh()
@@ -236,6 +242,8 @@ class Run:
 
             try:
                 self._rollout = self._make_rollout(tell, gates, confirm)
+                if self.record.continued_at is not None:
+                    self._pauses.tell_again(self.files.results())
                 self._tasks.end_unsent(on_result)
                 async with self._remote.heeded(self._rollout.heed, self._standing, tell):
                     await self._rollout.run(on_result)
@@ -327,10 +335,10 @@ class Run:
 
     def _standing(self, status: ControlStatus) -> ControlStatus:
         """Add to what is told whoever asks something how the run stands."""
-        progress = self.progress
+        progress, awaits = self.progress, self._rollout.awaits if self._rollout else None
         return msgspec.structs.replace(
             status,
-            awaits=self._rollout.awaits if self._rollout else None,
+            awaits=None if awaits in self._remote.control.approved else awaits,
             done=sum(one.done - one.outcomes[Outcome.NOT_STARTED] for one in progress),
             under_way=sum(one.sending + one.settling for one in progress),
             total=sum(one.updates for one in progress),

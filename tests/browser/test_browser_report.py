@@ -180,6 +180,7 @@ def test_it_is_printed_in_light_and_with_all_of_each_table(browser: Browser, pag
     browser.open(page, scheme="dark")
     browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
     assert browser.run("return getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert browser.run("return getComputedStyle(document.body).color") == "rgb(27, 31, 36)"
     assert browser.run("return getComputedStyle(document.querySelector('.scroll')).overflowX") == "visible"
     assert not browser.find("nav").is_displayed()
 

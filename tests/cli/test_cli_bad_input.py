@@ -58,7 +58,7 @@ CASES: list[tuple[tuple[str, ...], tuple[str, ...]]] = [
     (("list", "--tag", "=prod"), ("KEY=VALUE",)),
     (("list", "--function-tag", ""), ("KEY=VALUE",)),
     (("list", "--source-type", "sns"), ("--source-type", "sqs-fifo", "bulk-esm list --help")),
-    (("list", "--uuid", "1234"), ("--uuid", "1234")),
+    (("list", "--uuid", "123"), ("--uuid", "123", "the first 4 characters")),
     (("list", "--from-file", "missing"), ("--from-file missing", "No such file")),
     (("list", "--from-file", "uuids"), ("uuids, line 2", "1234")),
     (("list", "--from-file", "no-uuid.jsonl"), ("no-uuid.jsonl, line 1", "UUID is missing")),

@@ -12,9 +12,10 @@ from cli_harness import FAST, Cli, Inside, Simulated, finish
 from bulk_esm.cli.app import make_app
 from bulk_esm.simulator import Kind
 
+STEER = ("hold", "go", "stop", "approve")
 COMMANDS = (
-    *("list", "plan", "apply", "pause", "resume", "doctor", "runs", "show", "report", "config", "schema"),
-    *("simulate", "demo"),
+    *("list", "plan", "apply", "pause", "resume", *STEER),
+    *("doctor", "runs", "show", "report", "config", "schema", "simulate", "demo", "completion"),
 )
 
 
@@ -63,7 +64,8 @@ def test_the_examples_work(tmp_path: Path, simulated: Simulated, inside: Inside)
     assert inside(environment, "pause", "--source-type", "mq", "--yes", *FAST).code == 0
     assert inside(environment, *example_of(inside, "resume"), "--yes", *FAST).code == 0
     assert len(inside(environment, *example_of(inside, "runs")).records) == 2
-    assert inside(environment, *example_of(inside, "show")).records
+    shown = inside(environment, *example_of(inside, "show"))
+    assert (shown.code, "no mapping of this run is failed" in shown.stderr) == (0, True)
     assert inside(environment, *example_of(inside, "report")).code == 0
     assert (tmp_path / "report.html").exists()
 
@@ -128,3 +130,50 @@ def test_the_demo(tmp_path: Path) -> None:
     assert "Paused: 40 Disabled" in done.stderr
     assert "are enabled again" in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_words_for_help_and_version(inside: Inside) -> None:
+    assert inside({}, "help", "pause") == inside({}, "pause", "--help")
+    assert inside({}, "help") == inside({}, "--help")
+    assert inside({}, "version").stdout == inside({}, "--version").stdout
+    assert inside({}, "help", "puase").code == 2
+
+
+def test_durations_are_shown_as_durations(inside: Inside) -> None:
+    shown = inside({}, "pause", "--help").stdout
+    for flag in (
+        "for",
+        "soak",
+        "ramp",
+        "bake",
+        "gate-interval",
+        "gate-timeout",
+        "inconclusive-for",
+        "grace",
+        "timeout",
+    ):
+        assert f"--{flag} DURATION" in shown
+    for default in ("15m", "25s", "30s", "5m", "10m"):
+        assert f"[default: {default}]" in shown
+    assert "[default: 25.0]" not in shown
+
+
+def test_flags_that_a_command_cannot_use_are_not_in_its_help(inside: Inside) -> None:
+    for command in ("verify", "rollback", "continue"):
+        shown = inside({}, command, "--help").stdout
+        assert "--regions" not in shown
+        assert "--executor" in shown
+    shown = inside({}, "doctor", "--help").stdout
+    assert "--set " not in shown
+    assert "--dry-run" not in shown
+
+
+@pytest.mark.parametrize(
+    ("short", "whole"),
+    [("-f", "--function"), ("-r", "--region"), ("-n", "--dry-run"), ("-y", "--yes"), ("-o", "--output")],
+)
+def test_short_flags(short: str, whole: str) -> None:
+    value = {"-f": "orders-*", "-r": "eu-west-1", "-o": "csv"}.get(short)
+    typed = [[word for word in ("pause", flag, value) if word] for flag in (short, whole)]
+    bound = [make_app().parse_args(words, exit_on_error=False, print_error=False)[1] for words in typed]
+    assert bound[0].arguments == bound[1].arguments

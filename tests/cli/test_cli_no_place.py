@@ -63,14 +63,4 @@ def test_no_home(monkeypatch: pytest.MonkeyPatch, inside: Inside, simulated: Sim
         raise RuntimeError("Could not determine home directory.")
 
     monkeypatch.setattr(Path, "home", no_home)
-    there = {**simulated.environment, "SHELL": "/bin/bash"}
-    assert inside(there, "list", *FAST).code == 0
-    done = inside(there, "--install-completion")
-    assert (done.code, done.stderr) == (2, "bulk-esm: this user has no home folder: set HOME\n")
-
-
-def test_a_home_that_cannot_be_written(inside: Inside, tmp_path: Path) -> None:
-    (tmp_path / "home").touch()
-    done = inside({"SHELL": "/bin/bash", "HOME": str(tmp_path / "home")}, "--install-completion")
-    assert done.code == 2
-    assert f"{tmp_path / 'home'}" in done.stderr
+    assert inside(simulated.environment, "list", *FAST).code == 0

@@ -87,9 +87,9 @@ def test_one_mapping_before_and_after(fleet: Fleet, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("uuid", "says"),
     [
-        ("aaa", "give at least its first 4 characters"),
+        ("aaa", "nor the first 4 characters or more of a UUID"),
         ("aaaa", "fits 2 mappings: aaaa0001-0000-4000-8000-000000000000, aaaa0002-0000-4000-8000-000000000000"),
-        ("dddd", "no mapping of the plan begins so"),
+        ("dddd", "no mapping has a UUID that begins so"),
     ],
 )
 def test_a_uuid_that_is_none_of_the_plans(fleet: Fleet, tmp_path: Path, uuid: str, says: str) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import math
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,13 @@ from bulk_esm import (
 from bulk_esm.cli import opening
 from bulk_esm.cli.display import run_progress
 from bulk_esm.cli.fleet_options import FleetOptions
-from bulk_esm.cli.look import RunLook, ShardLook, ShardState, home_pace_text, outcomes_text
+from bulk_esm.cli.live import answer_text, bar
+from bulk_esm.cli.look import RunLook, ShardLook, ShardState, home_pace_text, outcomes_text, stopping_text
 from bulk_esm.cli.options import AwsOptions
 from bulk_esm.cli.streams import say
 from bulk_esm.cli.watch import Watch
 from bulk_esm.executors.tasks import ShardStatus
+from bulk_esm.model.events import GateAnswered
 from bulk_esm.model.records import ShardEntry
 from bulk_esm.model.shard import Shard
 from bulk_esm.runs.shard_progress import ShardProgress
@@ -57,6 +60,54 @@ def test_progress_in_words() -> None:
     assert "12.0 of 3.0 (slowed down) requests/s" in home_pace_text(look_of(rate=3.0))
     over = look_of(total=100, done=60, settling=40)
     assert home_pace_text(over).endswith("waiting for the last to settle")
+
+
+def test_a_bar_has_two_tones() -> None:
+    console = Console(width=80, force_terminal=True, file=io.StringIO(), color_system=None)
+    assert bar(0, 100, console).plain == "░" * 60
+    assert bar(50, 100, console, sent=25).plain == "█" * 30 + "▒" * 15 + "░" * 15
+    assert bar(1, 10_000, console, sent=1).plain == "█" + "░" * 59
+    assert bar(9_999, 10_000, console, sent=1).plain == "█" * 59 + "▒"
+    assert bar(7, 7, console).plain == bar(0, 0, console, sent=0).plain.replace("░", "█") == "█" * 60
+    assert len(bar(5, 10, Console(width=33))) == 33
+
+
+def test_a_stop_in_words() -> None:
+    assert stopping_text(look_of(settling=9), 18.2) == "stopping: 9 settling, at most 0:18"
+    assert stopping_text(look_of(settling=9, sending=2), -1) == "stopping: 2 sending, 9 settling, at most 0:00"
+
+
+def answered(stage: str = "between", step: str = "go", reason: str | None = None) -> GateAnswered:
+    return GateAnswered(gate="gate './ok.sh'", wave=2, stage=stage, step=step, reason=reason)
+
+
+def test_answers_of_gates_in_words() -> None:
+    assert answer_text(answered("before")) == "before the first update: gate './ok.sh': well"
+    assert answer_text(answered()) == "after wave 2: gate './ok.sh': well"
+    assert answer_text(answered("during", "wait", "no data")) == ("in wave 2: gate './ok.sh': no data; is asked again")
+    assert answer_text(answered("bake", "halt", "it is red")) == "in the bake: gate './ok.sh': it is red; halts"
+
+
+async def test_only_news_of_gates_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    screen = io.StringIO()
+    run = a_run([progress_of()], has_shards=False)
+    async with run_progress(run, clock=lambda: 0.0, console=Console(file=screen, force_terminal=True)) as display:
+        for event in (*[answered("during")] * 3, *[answered()] * 3, answered("during", "wait", "no data"), answered()):
+            display(event)
+    assert re.findall("wave 2: [^\r\n]*", screen.getvalue() + capsys.readouterr().err) == [
+        "wave 2: gate './ok.sh': well",
+        "wave 2: gate './ok.sh': no data; is asked again",
+        "wave 2: gate './ok.sh': well",
+    ]
+
+
+async def test_a_soak_counts_down() -> None:
+    screen = io.StringIO()
+    run = a_run([progress_of()], has_shards=False, stage="soaking", stage_left_s=125.0)
+    async with run_progress(run, clock=lambda: 0.0, console=Console(file=screen, force_terminal=True)) as display:
+        await anyio.wait_all_tasks_blocked()
+        display.stops_at = 18.0
+    assert "soaking, 2:05 left" in screen.getvalue()
 
 
 def progress_of(**counts: Any) -> ShardProgress:

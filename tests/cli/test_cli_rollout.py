@@ -162,15 +162,18 @@ def test_a_halt_is_put_back_as_a_run_of_its_own(tmp_path: Path, inside: Inside) 
         assert {uuid: count for uuid, count in simulated.accepted().items() if count} == {changed: 2}
         assert (back.record["command"], back.record["undoes"]) == ("rollback", halted.path.name)
         assert (halted.record["status"], back.record["status"]) == ("halted", "finished")
-        assert "putting back what it changed (--on-halt rollback)" in done.stderr
+        before_that, putting_back, _ = done.stderr.partition("putting back what it changed (--on-halt rollback)")
+        assert putting_back
+        assert "to put back" not in before_that  # which it does by itself
+        assert "to put back what it changed: " in inside({}, "show", halted.path.name).stderr
         assert f"puts back: {halted.path.name}" in done.stderr
         assert inside(simulated.environment, "verify", back.path.name).code == 0
 
         # To finish it would leave out what was put back, and call it updated all the same.
         assert "to finish it" not in done.stderr
-        before_that = simulated.requests()
+        requests = simulated.requests()
         again = inside(simulated.environment, "continue", halted.path.name, *YES)
-        assert (again.code, again.stdout, simulated.requests()) == (2, "", before_that)
+        assert (again.code, again.stdout, simulated.requests()) == (2, "", requests)
         assert f"was put back by {back.path.name}" in again.stderr
         assert "plan the change anew" in again.stderr
 

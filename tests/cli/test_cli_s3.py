@@ -32,6 +32,11 @@ def test_what_one_machine_paused_another_one_resumes_and_a_third_puts_back(world
     assert set(world.simulated.states().values()) == {"Disabled"}
     shown = world.machine("second")("show", "last")
     assert shown.records == paused.records
+    told = world.machine("reporting")("report", "last")
+    assert told.code == 0, told.stderr
+    assert told.stdout.startswith("# pause finished\n")
+    assert f"`{world.url}/{run_id}`" in told.stdout
+    assert f"bulk-esm resume --run {run_id}`" in told.stdout
     assert world.machine("third")("resume", "--run", "last", "--yes", *FAST).code == 0
     assert world.simulated.states() == before
     assert world.machine("fourth")("rollback", run_id[:-3], "--yes", "--dry-run", *FAST).code == 0

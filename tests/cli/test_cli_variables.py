@@ -18,7 +18,7 @@ from bulk_esm.errors import UsageError
 
 APP = make_app()
 RUN_TAKERS = ("rollback", "continue", "hold", "go", "stop", "approve", "verify", "show", "report")
-OPERANDS = {**dict.fromkeys(RUN_TAKERS, "RUN"), "unlock": "SHARD"}
+OPERANDS = {**dict.fromkeys(RUN_TAKERS, "RUN"), "unlock": "SHARD", "completion": "bash"}
 FLAGS = {command: flags_of(APP, command) for command in COMMANDS}
 
 

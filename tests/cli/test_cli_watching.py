@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from cli_harness import FAST, Cli, Inside, RunFiles, Simulated, finish, records, wait_until
+from engine_world import queues
 from test_cli_terminal import at_terminal
 
 YES = ("--yes", *FAST)
@@ -101,6 +102,25 @@ def test_an_alarm_that_rings_meanwhile_has_all_put_back(tmp_path: Path) -> None:
         assert done.code == 3
         assert "in ALARM: lag (messages grow old)" in halted.record["reason"]
         assert (halted.record["status"], back.record["status"]) == ("halted", "finished")
+        assert without_dates(simulated) == before
+
+
+def test_an_alarm_in_the_middle_of_a_wave_of_2000(tmp_path: Path) -> None:
+    """At 60 requests/s, so that it would take 33 s; when it stops is held against a clock in `tests/api`."""
+    with Simulated(fleet=queues(2000)) as simulated:  # all Enabled: few results come before the alarm
+        before = without_dates(simulated)
+        simulated.ask(lambda: simulated.simulator.set_alarm("lag", "OK"))
+        cli = Cli(tmp_path, simulated.environment)
+        watched = ("--alarm", "lag", "--gate-interval", "0.1s", "--on-halt", "rollback", "--rate", "60")
+        with cli.start("pause", "--all", "--yes", *watched) as process:
+            simulated.wait_until(lambda report: sum(one.accepted_count > 0 for one in report.mappings) >= 20)
+            simulated.ask(lambda: simulated.simulator.set_alarm("lag", "ALARM", reason="messages grow old"))
+            done = finish(process)
+        halted, back = (RunFiles(folder) for folder in cli.run_folders())
+        assert done.code == 3
+        assert halted.record["reason"] == "in wave 1, in ALARM: lag (messages grow old)"
+        assert halted.record["counts"]["updated"] == back.record["counts"]["updated"]
+        assert halted.record["counts"]["not_started"] > 0
         assert without_dates(simulated) == before
 
 

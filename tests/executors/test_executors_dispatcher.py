@@ -7,7 +7,7 @@ from executors_toy import ToySource, result, shards
 from bulk_esm.engine.budget import Budget
 from bulk_esm.errors import NoCredentialsError, RecordingError
 from bulk_esm.executors.dispatcher import Dispatcher
-from bulk_esm.executors.messages import Do, Ended, Halt, Held, Here, Leave, Order, Share, Told, read_order, write
+from bulk_esm.executors.messages import Do, Ended, Halt, Held, Here, Hold, Leave, Order, Share, Told, read_order, write
 from bulk_esm.executors.tasks import Assignment, Event, ListMappings, Reach, Resulted, ShardEnd
 from bulk_esm.model.records import RunStatus
 from bulk_esm.model.result import Outcome
@@ -68,6 +68,18 @@ def test_those_who_do_not_come_are_not_awaited_for_ever() -> None:
     assert len(a.shards) == 1
     dispatcher.await_no_more()
     assert len(a.shards) == 4
+
+
+def test_those_that_are_here_and_those_that_come_are_held() -> None:
+    dispatcher = Dispatcher(ToySource(shards(3)), places=3, room=1)
+    here = Recorded(dispatcher, "here")
+    dispatcher.hold(is_held=True)
+    assert here.orders[-1] == Hold(is_held=True)
+    comes = Recorded(dispatcher, "comes")
+    assert comes.orders[0] == Hold(is_held=True), "before it has anything that it could send"
+    dispatcher.hold(is_held=False)
+    assert here.orders[-1] == comes.orders[-1] == Hold(is_held=False)
+    assert Hold(is_held=True) not in Recorded(dispatcher, "late").orders
 
 
 def test_no_more_workers_are_wanted_than_there_are_shards() -> None:

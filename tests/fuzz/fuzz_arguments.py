@@ -20,6 +20,10 @@ _COMMANDS: Final = (
     "rollback",
     "continue",
     "verify",
+    "hold",
+    "go",
+    "stop",
+    "approve",
     "runs",
     "show",
     "report",
@@ -28,6 +32,7 @@ _COMMANDS: Final = (
 )
 _SWITCHES: Final = (
     "--all", "--yes", "--dry-run", "--skip-blocked", "--allow-irreversible", "--quiet", "--salvage", "--force",
+    "--approve-waves", "--rollback", "--wide", "-y", "-n",
     "--confirm-waves", "--accept-data-loss", "--no-lock", "--organization", "--help", "--version", "--", "-", "-x",
 )  # fmt: skip
 _VALUES: Final[dict[str, tuple[str, ...]]] = {
@@ -43,7 +48,7 @@ _VALUES: Final[dict[str, tuple[str, ...]]] = {
         "sort_by(@, &a)", "to_number(FunctionArn) > `1`", "length(Queues)", "@", "`", "map(&a, b)", "max(a)", "a[::0]",
         '`"\\ud800"`', "UUID < State", "join(', ', @)", "sum(Topics)", "starts_with(BatchSize, 'x')",
     ),
-    "--uuid": (A_MAPPING["UUID"], "x", A_MAPPING["EventSourceMappingArn"]),
+    "--uuid": (A_MAPPING["UUID"], "x", A_MAPPING["EventSourceMappingArn"], A_MAPPING["UUID"][:4], "0000", "0000-"),
     "--from-file": ("-", "file", "missing", "."),
     "--set": (
         "BatchSize=5", "Enabled=false", "FunctionName=g", "A.b=1", "BatchSize=1e999", "=", ".=1", "FilterCriteria={}",
@@ -79,7 +84,9 @@ _VALUES: Final[dict[str, tuple[str, ...]]] = {
     "--on-halt": ("stop", "rollback", "x"),
     "--max-targets": ("1", "1%", "0", "200%"),
     "--expect-account": ("123456789012", "12", "²²²²²²²²²²²²"),
-    "--deadline": ("30m", "03:30Z", "2026-01-31T03:30+01:00", "2099-01-01T00:00Z", "25:00Z", "9999-12-31T23:59-23:59"),
+    "--deadline": (
+        "30m", "03:30Z", "2026-01-31T03:30+01:00", "2099-01-01T00:00Z", "25:00Z", "9999-12-31T23:59-23:59", "calendar",
+    ),
     "--ramp": ("1m", "x"),
     "--for": ("4h", "-4h", "9999999999d"),
     "--order": ("given", "representative", "x"),
@@ -96,6 +103,9 @@ _VALUES: Final[dict[str, tuple[str, ...]]] = {
     "--shard-order": ("accounts", "regions", "x,,y", "us-east-1"),
     "--shards-at-once": ("1", "0"),
     "--max-failed-shards": ("0", "-1"),
+    "--limit": ("0", "5", "-1", "x"),
+    "--outcome": ("failed", "fialed"),
+    "--status": ("halted", "x"),
     "--scheduler": ("tcp://127.0.0.1:1", "x", "http://["),
 }  # fmt: skip
 _POSITIONAL: Final = ("last", "20", "", "runs", ".", "\x00", "../..", "file")
@@ -105,7 +115,7 @@ _NEEDED_TO_ASK: Final = (
     "nothing is selected", "credentials are of", "DescribeAlarms", "organizations:", "EndpointConnection", "Unknown",
     "is no Region", "no shard", "cannot be written", "cannot be paused", "would lose", "data", "the plan is empty",
     "--shard-order", "accounts", "--max-failures", "--ou", "is not a folder", "cannot be made", "--save", "stream",
-    "File name too long",
+    "File name too long", "calendar", "begins so", "give more of the UUID",
 )  # fmt: skip
 
 

@@ -253,6 +253,20 @@ async def test_an_expression() -> None:
     assert await world.gate.check(None) is None
 
 
+@pytest.mark.parametrize("watch", ["concurrency<5%", "gate.json<5"])
+async def test_what_tells_of_all_is_looked_at_while_nothing_has_settled_yet(watch: str) -> None:
+    world = World(watch)
+    world.levels = {"ConcurrentExecutions": 1.0}
+    world.expression_says = [1.0]
+    assert await world.ask("before", 0) is None
+    world.pass_minutes(2)
+    assert await world.ask("during") is None
+    world.levels = {"ConcurrentExecutions": 9.0}
+    world.expression_says = [9.0]
+    world.pass_minutes(2)
+    assert isinstance(await world.ask("during"), str)
+
+
 async def test_without_points_before_a_run_it_is_only_told() -> None:
     """As of what is paused, and is to be resumed."""
     world = World("errors<1%")
@@ -273,6 +287,15 @@ async def test_functions_without_traffic_are_said() -> None:
     world.change(0, 1)
     _, answer = await waited_for(world, "between", 2)
     assert str(answer).endswith("left out: 3 being changed, 1 without traffic")
+    world = World("errors")
+    world.silent = {"f1", "f2"}
+    world.shares["f0"] = 0.04
+    world.change(0)
+    _, answer = await waited_for(world)
+    assert str(answer).endswith("left out: 2 not changed yet and without traffic")
+    world = World("errors<1%")
+    world.silent = {"f1"}
+    assert str(await world.gate.check(None)).endswith("of 5 functions, over 5 minutes; 1 without traffic")
     world = World("errors")
     world.silent = {"f0"}
     world.change(0)

@@ -15,6 +15,7 @@ from bulk_esm.report.facts import report_of
 from bulk_esm.report.plan_facts import report_of_plan
 from bulk_esm.report.records import Report
 from bulk_esm.report.timeline import cumulative, floor_of
+from bulk_esm.report.writing import rendered
 from bulk_esm.store.run_files import RunFiles
 
 OLD_RUNS = sorted((Path(__file__).parents[1] / "fixtures/runs").glob("*/runs/[0-9]*"))
@@ -160,6 +161,27 @@ def test_a_log_that_was_torn_or_has_other_lines_is_read_as_far_as_it_goes(tmp_pa
     log.write_bytes(log.read_bytes() + b'[1]\n{"event": 3, "at": null}\n\xff\xfe\n{"event": "stop')
     assert made(world.files).timeline == report_without_damage(tmp_path / "other").timeline
     assert any("lines of its log" in note for note in made(world.files).notes)
+
+
+def test_of_too_many_happenings_the_first_and_the_last_are_kept_and_what_matters_is_not_pushed_out(
+    tmp_path: Path,
+) -> None:
+    world = World(tmp_path)
+    log = world.files.path / "log.jsonl"
+    lines = log.read_text(encoding="utf-8").splitlines(keepends=True)
+    answer = '{"event": "gate_answered", "gate": "AlarmGate", "step": "go", "stage": "during", "wave": 1, "at": "%s"}\n'
+    many = [answer % at(1.0 + number / 10_000) for number in range(2_000)]
+    log.write_text("".join([*lines[:3], *many, *lines[3:]]), encoding="utf-8")
+    timeline, whole = made(world.files).timeline, made(World(tmp_path / "other").files).timeline
+    assert timeline is not None
+    assert whole is not None
+    kinds = Counter(one.kind for one in timeline.happenings)
+    assert kinds["run_ended"] == kinds["stopped"] == 1
+    assert timeline.left_out > 0
+    text = rendered(made(world.files), "markdown")
+    assert "more, which --json has" in text
+    assert text.count("nothing more is sent") == 1
+    assert sum(kinds.values()) + timeline.left_out == 2_000 + len(whole.happenings)
 
 
 def report_without_damage(folder: Path) -> Report:

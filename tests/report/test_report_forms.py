@@ -21,6 +21,7 @@ from bulk_esm.report.facts import report_of
 from bulk_esm.report.page_data import COLUMNS
 from bulk_esm.report.plan_facts import report_of_plan
 from bulk_esm.report.records import Report
+from bulk_esm.report.words import duration_text
 from bulk_esm.report.writing import check_folder, form_of, rendered, write_report
 
 UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029]")
@@ -160,3 +161,19 @@ def test_a_report_replaces_an_older_one(tmp_path: Path, report: Report) -> None:
     path.write_text("old", encoding="utf-8")
     write_report(report, path, "markdown")
     assert path.read_text(encoding="utf-8") == rendered(report, "markdown")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (None, "-"),
+        (0.0, "0 s"),
+        (3.0, "3 s"),
+        (0.418, "0.42 s"),
+        (59.6, "1 min 00 s"),
+        (185.0, "3 min 05 s"),
+        (7_440.0, "2 h 04 min"),
+    ],
+)
+def test_durations_are_said_as_people_say_them(seconds: float | None, text: str) -> None:
+    assert duration_text(seconds) == text

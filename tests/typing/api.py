@@ -16,6 +16,10 @@ from bulk_esm import (
     BulkEsmError,
     Change,
     CommandGate,
+    ControlAnswer,
+    ControlHeard,
+    ControlRequest,
+    ControlStatus,
     Difference,
     Drift,
     ErrorRecord,
@@ -24,6 +28,7 @@ from bulk_esm import (
     FleetFile,
     FleetSettings,
     Gate,
+    GateAnswered,
     Intent,
     Inventory,
     MappingEnded,
@@ -194,6 +199,13 @@ def waiting(shard: str, count: int) -> None:
     """Mappings in transition are waited for."""
 
 
+async def steer(files: RunFiles) -> None:
+    answer = await bulk_esm.control(files, "stop", rollback=True)
+    assert_type(answer, ControlAnswer)
+    assert_type(answer.status, ControlStatus | None)
+    await bulk_esm.control("last", "hold", runs_dir="s3://bucket/prefix")
+
+
 def look_at_files(files: RunFiles) -> None:
     assert_type(files.record(), RunRecord)
     assert_type(files.items(), Iterator[PlanItem])
@@ -231,8 +243,12 @@ def observe(event: RunEvent) -> None:
             assert_type(record, RunRecord)
         case WaveBegan():
             assert_type((event.wave, event.waves, event.updates), tuple[int, int, int])
+        case GateAnswered():
+            assert_type((event.gate, event.step, event.reason), tuple[str, str, str | None])
         case MappingEnded(result):
             print_result(result)
+        case ControlHeard(request):
+            assert_type(request, ControlRequest)
 
 
 an_observer: Observer = observe

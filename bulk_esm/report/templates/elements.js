@@ -27,7 +27,7 @@ const words = (name) => name.replaceAll("_", " ");
 
 function duration(seconds) {
   if (seconds === null || seconds === undefined) return "-";
-  if (seconds < 10) return seconds ? `${seconds.toFixed(2)} s` : "0 s";
+  if (seconds < 10) return `${Number.isInteger(seconds) ? seconds : seconds.toFixed(2)} s`;
   const whole = Math.round(seconds), minutes = Math.floor(whole / 60), hours = Math.floor(minutes / 60);
   const two = (number) => String(number).padStart(2, "0");
   if (!minutes) return `${whole} s`;

@@ -101,9 +101,10 @@
       if (ended < from || began > to) continue;
       const left = Math.max(LEFT, x(began)), right = Math.min(width - RIGHT, x(ended));
       bands.append(draw("rect", { class: `band ${["wave", "soak", "bake"].includes(kind) ? kind : "held"}`, x: left, y: TOP - 18, width: Math.max(1, right - left), height: PLOT + 18 }));
-      if (right - left > label.length * 6.6 + 8 && left > labelled) {
-        bands.append(draw("text", { x: left + 4, y: TOP - 5 }, label));
-        labelled = left + label.length * 6.6 + 8;
+      const short = kind === "wave" ? label : words(kind), room = short.length * 6.6 + 8;
+      if (right - left > room && left > labelled) {
+        bands.append(draw("text", { x: left + 4, y: TOP - 5 }, short));
+        labelled = left + room;
       }
     }
     const step = steps(top, 4);

@@ -1,0 +1,37 @@
+"""`bulk-esm completion SHELL`: a script with which a shell completes what is typed."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+# What ends in = is not done: the value follows. cyclopts has bash end each word.
+_BASH_GOES_ON = """
+_bulk_esm_goes_on() {
+  _bulk_esm "$@"
+  [[ ${#COMPREPLY[@]} -eq 1 && ${COMPREPLY[0]} == *= ]] && compopt -o nospace 2>/dev/null
+  return 0
+}
+
+complete -F _bulk_esm_goes_on bulk-esm
+"""
+
+
+def completion_command(
+    shell: Annotated[Literal["bash", "zsh", "fish"], Parameter(name="SHELL", help="For which shell.")], /
+) -> int:
+    """Print a script with which a shell completes commands, flags, and values: runs, profiles, Regions, parameters.
+
+    Nothing is asked of AWS for that. Put it where the shell looks: with bash say eval "$(bulk-esm completion bash)" in
+    ~/.bashrc; with zsh write it to a file _bulk-esm in a folder of $fpath; with fish to
+    ~/.config/fish/completions/bulk-esm.fish.
+
+    Example: bulk-esm completion bash
+    """
+    from bulk_esm.cli.app import make_app
+    from bulk_esm.cli.output import written
+
+    script = make_app().generate_completion(shell=shell)
+    written(script + (_BASH_GOES_ON if shell == "bash" else ""))
+    return 0
