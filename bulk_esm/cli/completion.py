@@ -17,6 +17,16 @@ _bulk_esm_goes_on() {
 complete -F _bulk_esm_goes_on bulk-esm
 """
 
+# cyclopts names its function after its own installer's file. This one serves a file in $fpath and `source` alike.
+_ZSH_OWN_NAME = "_cyclopts_bulk-esm"
+_ZSH_END = """
+if [[ $funcstack[1] == _bulk-esm ]]; then
+  _bulk-esm "$@"
+else
+  compdef _bulk-esm bulk-esm
+fi
+"""
+
 
 def completion_command(
     shell: Annotated[Literal["bash", "zsh", "fish"], Parameter(name="SHELL", help="For which shell.")], /
@@ -24,8 +34,8 @@ def completion_command(
     """Print a script with which a shell completes commands, flags, and values: runs, profiles, Regions, parameters.
 
     Nothing is asked of AWS for that. Put it where the shell looks: with bash say eval "$(bulk-esm completion bash)" in
-    ~/.bashrc; with zsh write it to a file _bulk-esm in a folder of $fpath; with fish to
-    ~/.config/fish/completions/bulk-esm.fish.
+    ~/.bashrc; with zsh source <(bulk-esm completion zsh) in ~/.zshrc, after compinit, or write it to a file _bulk-esm
+    in a folder of $fpath; with fish write it to ~/.config/fish/completions/bulk-esm.fish.
 
     Example: bulk-esm completion bash
     """
@@ -33,5 +43,7 @@ def completion_command(
     from bulk_esm.cli.output import written
 
     script = make_app().generate_completion(shell=shell)
-    written(script + (_BASH_GOES_ON if shell == "bash" else ""))
+    if shell == "zsh":
+        script = script.replace(_ZSH_OWN_NAME, "_bulk-esm")
+    written(script + {"bash": _BASH_GOES_ON, "zsh": _ZSH_END}.get(shell, ""))
     return 0

@@ -148,7 +148,7 @@ class AskedFolder:
         Args:
             run: its folder.
         """
-        self.every_s = 1.0
+        self.every_s = 2.0
         self._folder = run / ASKED
         self._requests = ReadRequests()
 

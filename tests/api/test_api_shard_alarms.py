@@ -134,6 +134,23 @@ async def test_where_it_rings_in_all_of_them_nobody_is_soaked_or_baked_for(tmp_p
 
 
 @in_virtual_time
+async def test_where_it_rings_in_all_of_them_the_bake_is_over(tmp_path: Path) -> None:
+    async with fleet(tmp_path) as (simulator, bulk):
+        run = await prepare(bulk, bake_s=3600.0)
+
+        async def ring_everywhere() -> None:
+            await anyio.sleep(100.0)
+            for account in ACCOUNTS:
+                simulator.set_alarm("lag", "ALARM", reason="too old", account_id=account, region=REGION)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(ring_everywhere)
+            record = await run.carry_out(gates=[gate(bulk, run)])
+        assert (record.status, record.shards) == (RunStatus.HALTED, {"halted": 3})
+        assert 100 <= anyio.current_time() <= 131
+
+
+@in_virtual_time
 async def test_one_that_rings_in_the_bake_halts_its_shard(tmp_path: Path) -> None:
     async with fleet(tmp_path) as (simulator, bulk):
         run = await prepare(bulk, bake_s=600.0)
