@@ -129,7 +129,7 @@ def test_a_page_does_what_it_says_when_it_is_pasted(
 def test_python_code_runs(tmp_path: Path) -> None:
     """All of it at once, each with a simulator of its own, as its pace is that of the real Lambda."""
     code = python_code()
-    assert len(code) >= 4
+    assert len(code) == 4
     with ExitStack() as stack:
         started = []
         for number, text in enumerate(code):
@@ -162,6 +162,13 @@ def test_a_block_says_what_it_is_and_why_it_is_not_run(document: Path) -> None:
             assert len(block.what.split()) > 2, f"{document.name}:{block.line} does not say why"
     for command in indented_commands(document):
         parse(command)
+
+
+def test_the_readme_is_one_page_that_leads_to_all_others() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 150
+    pages = {path.name for path in (ROOT / "docs").glob("*.md")} - {"index.md", "contributing.md", "changelog.md"}
+    assert pages - set(re.findall(r"\]\(docs/([a-z-]+\.md)[)#]", text)) == set()
 
 
 def test_most_blocks_are_run() -> None:
@@ -214,13 +221,15 @@ def test_commands_and_flags_that_are_named_are_there() -> None:
             text = text.replace(block.text, "") if block.how == "not run" else text  # it may be of other programs
         for flag in set(re.findall(r"(?<![\w-])--[a-z][a-z-]*[a-z]", text)) - known:
             assert re.search(rf'["\s]{flag}\b', theirs) or flag in INVENTED, f"{document.name}: {flag}"
+        for variable in set(re.findall(r"\bBULK_ESM_(?!GATE_)[A-Z_]*[A-Z]", text)):
+            assert f"--{variable.removeprefix('BULK_ESM_').lower().replace('_', '-')}" in known, variable
         for command in set(re.findall(r"`bulk-esm ([a-z]+)", text)):
             assert command in {*COMMANDS, "help", "version"}, f"{document.name}: bulk-esm {command}"
 
 
 def test_scripts_that_are_named_are_there_and_parse() -> None:
     named = {name for path in DOCUMENTS for name in re.findall(r"\bscripts/(\w+)", path.read_text(encoding="utf-8"))}
-    assert {"demo", "docs", "probe", "test"} <= named | {"docs"}
+    assert {"demo", "docs", "probe", "test"} <= named
     for name in sorted(named):
         script = ROOT / "scripts" / name
         assert os.access(script, os.X_OK) or script.is_dir(), name
@@ -228,7 +237,9 @@ def test_scripts_that_are_named_are_there_and_parse() -> None:
             assert subprocess.run(["sh", "-n", script], check=False).returncode == 0
 
 
-@pytest.mark.parametrize("document", [ROOT / "README.md", ROOT / "CONTRIBUTING.md"], ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "document", [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md"], ids=lambda path: path.name
+)
 def test_links_between_files_lead_somewhere(document: Path) -> None:
     """Sphinx looks at those of the site; these are read where the repository is."""
     targets = re.findall(r"\]\(([^)#\s]+)[^)]*\)", document.read_text(encoding="utf-8"))
