@@ -233,7 +233,6 @@ TRIALS: Final[Mapping[str, Trial]] = {
     "none, functions that differ": Trial(spread=0.5),
     "none, functions that differ, a rise of a fifth in an hour": Trial(spread=0.5, trend=0.2),
     "none, functions that differ, a rise of a half in an hour": Trial(spread=0.5, trend=0.5),
-    "none, long": Trial(soak_minutes=60, bake_minutes=60),
 }
 
 

@@ -3,8 +3,10 @@
 **The test.** For each minute there is one number of all that was changed, and one of all that was not yet: the control.
 Their gap after the change is held against their gap before the run by the test of Mann and Whitney (`rank_test`),
 towards harm alone. That is one test of both comparisons, a difference of differences: what differs between the groups
-at all times is in both gaps, and what comes over both at once, such as the time of day, is in neither. Where no control
-is left, as in the last wave, the changed are held against themselves before, and a rise must be larger to count.
+at all times is in both gaps, and what comes over both at once, such as the time of day, is in neither. That may add as
+much to both, or multiply both alike: so the gap is looked at in either way, as a difference from the control and from
+the control times what they differed by before the run, and both must tell of harm. Where no control is left, as in the
+last wave, the changed are held against themselves before, and a rise must be larger to count.
 
 **Its limits.** It takes minutes for independent of each other: an incident of ten minutes in the changed functions
 alone looks like harm that the change did. What comes over both groups must come by about as much. And where there is no
@@ -94,13 +96,15 @@ def compare(
     Returns:
         What was found; None if there are fewer than 10 points on a side.
     """
-    gap_after, gap_before = list(_gaps(after, control_after)), list(_gaps(before, control_before))
+    ratios = (1.0,) if control_before is None else _ratios(before, control_before)
+    gaps = [(list(_gaps(after, control_after, ratio)), list(_gaps(before, control_before, ratio))) for ratio in ratios]
+    gap_after, gap_before = gaps[0]
     if min(len(gap_after), len(gap_before)) < LEAST_POINTS:
         return None
-    rise = fmean(gap_after) - fmean(gap_before)
+    rise = min(fmean(now) - fmean(once) for now, once in gaps)
     least = _LEAST_RISE_ALONE if control_after is None else _LEAST_RISE
     return Comparison(
-        p=p_above(gap_after, gap_before),
+        p=max(p_above(now, once) for now, once in gaps),
         is_large=rise > 0 and rise >= least * fmean(before.values()),
         after=median(after.values()),
         before=median(before.values()),
@@ -111,10 +115,17 @@ def compare(
     )
 
 
-def _gaps(points: Points, control: Points | None) -> Iterable[float]:
+def _ratios(before: Points, control: Points) -> tuple[float, ...]:
+    """What the control is multiplied by: nothing, and what the groups differed by before."""
+    if not before or not any(control.values()):
+        return (1.0,)
+    return 1.0, fmean(before.values()) / fmean(control.values())
+
+
+def _gaps(points: Points, control: Points | None, ratio: float) -> Iterable[float]:
     if control is None:
         return points.values()
-    return (value - control[minute] for minute, value in points.items() if minute in control)
+    return (value - ratio * control[minute] for minute, value in points.items() if minute in control)
 
 
 def _summed(series: Iterable[Points], wanted: frozenset[int]) -> dict[int, float]:

@@ -18,7 +18,6 @@ ASSUME: Final = "sts:AssumeRole"
 REGIONS: Final = "ec2:DescribeRegions"
 ACCOUNTS: Final = "organizations:ListAccounts"
 METRIC_DATA: Final = "cloudwatch:GetMetricData"
-METRICS: Final = ("cloudwatch:ListMetrics", METRIC_DATA)
 QUOTA: Final = "servicequotas:GetServiceQuota"
 
 
@@ -44,8 +43,6 @@ NEEDS: Final = (
     Need(actions=(TAGS,), flags=("--tag", "--function-tag"), without="nothing can be selected by tags"),
     Need(actions=(ALARMS,), flags=("--alarm", "--shard-alarm"), without="the run is refused before anything is sent"),
     Need(actions=(CALENDARS,), flags=("--calendar",), without="the run is refused before anything is sent"),
-    Need(actions=(METRIC_DATA,), flags=("--watch",), without="the run is refused before anything is sent"),
-    Need(actions=(QUOTA,), flags=("--watch 'concurrency<80%'",), without="the run is refused before anything is sent"),
     Need(actions=(ASSUME,), flags=("--role-name", "--role-arn"), without="the accounts cannot be reached"),
     Need(actions=(REGIONS,), flags=("--regions all",), without="nobody can tell which Regions are meant"),
     Need(
@@ -63,7 +60,16 @@ NEEDS: Final = (
         flags=("--runs-dir s3://BUCKET/PREFIX",),
         without="segments of results stay there beside the whole",
     ),
-    Need(actions=(*METRICS, QUOTA), flags=("--rate auto",), without="nobody can tell what others use: 12 requests/s"),
+    Need(
+        actions=(METRIC_DATA, QUOTA),
+        flags=("--watch", "--rate auto"),
+        without="what is watched is refused before anything is sent; nobody can tell what others use: 12 requests/s",
+    ),
+    Need(
+        actions=("cloudwatch:ListMetrics",),
+        flags=("--rate auto",),
+        without="nobody can tell what others use: 12 requests/s",
+    ),
 )
 
 

@@ -117,7 +117,7 @@ def test_that_metrics_may_be_read_is_looked_at(inside: Inside) -> None:
     with simulated(faults=denying("cloudwatch:GetMetricData")) as world:
         done = inside(world.environment, "doctor", "--watch", "errors")
         assert done.code == 5
-        assert "the run is refused before anything is sent" in done.stdout
+        assert "what is watched is refused before anything is sent" in done.stdout
         assert "cloudwatch:GetMetricData" in str(policy_of(done))
         done = inside(world.environment, "doctor", "--watch", "error")
         assert (done.code, "there is no 'error'" in done.stderr) == (2, True)

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,9 +12,9 @@ from bulk_esm.model.comparing import Comparison, compare, level_of, share_of
 AFTER, BEFORE = range(100, 110), range(60)
 
 
-def noisy(minutes: range, level: Callable[[int], float], seed: object = 0) -> dict[int, float]:
+def noisy(minutes: range, level: Callable[[int], float], seed: object = 0, *, by: float = 0.002) -> dict[int, float]:
     dice = random.Random(str(seed))  # noqa: S311 - noise is no secret
-    return {minute: level(minute) + dice.gauss(0, 0.002) for minute in minutes}
+    return {minute: level(minute) + dice.gauss(0, by) for minute in minutes}
 
 
 def found(after: float, control: float | None = 0.01, *, trend: float = 0.0, before: float = 0.01) -> Comparison:
@@ -56,6 +57,24 @@ def test_what_comes_over_both_is_no_harm() -> None:
     """As the time of day does; without control it would be."""
     assert found(0.01, trend=0.0005).p > 0.01
     assert found(0.01, None, trend=0.0005).p < 1e-5
+
+
+@pytest.mark.parametrize("level", [0.002, 0.01, 0.05])
+def test_what_multiplies_both_alike_or_adds_as_much_to_both_is_no_harm(level: float) -> None:
+    """Whatever the groups differ by."""
+
+    def compared(factor: float, more: float) -> Comparison:
+        comparison = compare(
+            noisy(AFTER, lambda _: factor * level + more, "a", by=0.0005),
+            noisy(BEFORE, lambda _: level, "b", by=0.0005),
+            noisy(AFTER, lambda _: factor * 0.01 + more, "c", by=0.0005),
+            noisy(BEFORE, lambda _: 0.01, "d", by=0.0005),
+        )
+        assert comparison is not None
+        return comparison
+
+    assert compared(2.0, 0.0).p > 0.01
+    assert compared(1.0, 0.02).p > 0.01
 
 
 def test_what_differs_at_all_times_is_no_harm() -> None:
