@@ -28,7 +28,7 @@ from chart import TIMELINE
 from contending import AT_THE_SMALLEST_SIZE_ONLY, CONTENDERS, QUOTA_PER_S, Contender
 from figures import Quota, cumulative, first_accepted, floor_s, oracle_s
 from processes import run, simulator
-from records import RESULTS, append, into_readme, table
+from records import RESULTS, append, into_page, table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +139,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--contenders", default=",".join(CONTENDERS), help=f"of {', '.join(CONTENDERS)}")
     parser.add_argument("--limit-s", type=float, default=3600.0, help="kill a contender after so many real seconds")
-    parser.add_argument("--readme", metavar="MARKER", help="put the table between <!-- MARKER --> and <!-- /MARKER -->")
+    parser.add_argument("--page", metavar="MARKER", help="put the table between <!-- MARKER --> and <!-- /MARKER -->")
     parser.add_argument("--no-chart", action="store_true", help="keep the chart's data of an earlier run")
     options = parser.parse_args()
     sizes = sorted(int(size) for size in options.sizes.split(","))
@@ -165,8 +165,8 @@ def main() -> None:
             (RESULTS / TIMELINE).write_text(json.dumps(data) + "\n")
     text = markdown(rows)
     print(text)
-    if options.readme:
-        into_readme(options.readme, text)
+    if options.page:
+        into_page(options.page, text)
 
 
 if __name__ == "__main__":

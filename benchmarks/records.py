@@ -1,4 +1,4 @@
-"""What the benchmarks write down: JSON-lines with their circumstances, Markdown tables, and a part of the README."""
+"""What the benchmarks write down: JSON-lines with their circumstances, Markdown tables, and a part of a page."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(os.environ.get("BENCH_RESULTS") or Path(__file__).parent / "results")
-README = Path(__file__).parent.parent / "README.md"
+PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 _PACKAGES = ("bulk_esm", "aiobotocore", "aiohttp", "anyio", "boto3", "botocore", "awscli")
 
 
@@ -43,16 +43,16 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     return "\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in lines)
 
 
-def into_readme(marker: str, text: str) -> None:
-    """Replace what stands in the README between `<!-- MARKER -->` and `<!-- /MARKER -->`."""
+def into_page(marker: str, text: str) -> None:
+    """Replace what stands in docs/benchmarks.md between `<!-- MARKER -->` and `<!-- /MARKER -->`."""
     opening, closing = f"<!-- {marker} -->", f"<!-- /{marker} -->"
-    readme = README.read_text()
-    if readme.count(opening) != 1 or readme.count(closing) != 1:
-        print(f"README.md has no {opening} and {closing}, once each: the table stays out of it")
+    page = PAGE.read_text()
+    if page.count(opening) != 1 or page.count(closing) != 1:
+        print(f"docs/benchmarks.md has no {opening} and {closing}, once each: the table stays out of it")
         return
-    before, _, rest = readme.partition(opening)
+    before, _, rest = page.partition(opening)
     _, _, after = rest.partition(closing)
-    README.write_text(f"{before}{opening}\n\n{text}\n\n{closing}{after}")
+    PAGE.write_text(f"{before}{opening}\n\n{text}\n\n{closing}{after}")
 
 
 def _cell(value: object) -> str:

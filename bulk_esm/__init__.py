@@ -1,7 +1,7 @@
 """Change thousands of AWS Lambda event source mappings safely, at the speed of Lambda's quota.
 
-See the README for the command line and for the Python API, of which this module is the whole surface. The names are
-imported when they are first used, so that `bulk-esm --help` need not wait for an AWS client.
+See docs/ for the command line and for the Python API, of which this module is the whole surface. The names are imported
+when they are first used, so that `bulk-esm --help` need not wait for an AWS client.
 """
 
 from __future__ import annotations

@@ -35,6 +35,7 @@ COMMANDS: Final = {
     "show": "Show what became of each mapping of a run.",
     "report": "Make a page of a run, or of a saved plan.",
     "config": "Show what is configured, and where.",
+    "schema": "Print the JSON Schema of a run's files, and of what commands write.",
     "unlock": "Take away a lock in S3 that nobody holds any more.",
     "simulate": "Run a Lambda control plane on loopback.",
     "demo": "Pause and resume a simulated fleet, start to end.",
@@ -70,7 +71,7 @@ def run(arguments: list[str]) -> int:
     """Run one command line.
 
     Returns:
-        The exit code; see the README.
+        The exit code; see docs/exit-codes.md.
     """
     configured({}, {})
     arguments = _with_words_as_flags(arguments)
@@ -145,7 +146,7 @@ def _usage(name: str) -> str:
     """As cyclopts writes it, who reads all flags for that: a tenth of the time that help takes."""
     if name == "completion":
         return "Usage: bulk-esm completion SHELL"
-    operands = {"config": " [ARGS]", "unlock": " SHARD", **dict.fromkeys(_TAKE_A_RUN, " RUN")}
+    operands = {"config": " [ARGS]", "schema": " [ARGS]", "unlock": " SHARD", **dict.fromkeys(_TAKE_A_RUN, " RUN")}
     return f"Usage: bulk-esm {name} [OPTIONS]{operands.get(name, '')}"
 
 

@@ -15,7 +15,7 @@ _BY_STATUS: Final = {RunStatus.HALTED: 3, RunStatus.DEADLINE: 4, RunStatus.INTER
 
 
 def exit_code(record: RunRecord | None, problems: Sequence[Problem | None] = ()) -> int:
-    """The exit code of a command; see the README."""
+    """The exit code of a command; see docs/exit-codes.md."""
     failed = [problem for problem in problems if problem is not None]
     if any(problem.kind == RecordingError.__name__ for problem in failed):
         return RecordingError.exit_code  # it ended the others' work too

@@ -21,7 +21,16 @@ _COLUMNS = ("uuid", "function", "source", "type", "state")
 
 
 class Listed(msgspec.Struct, frozen=True):
-    """A line of `bulk-esm list`: what tells a mapping apart, and its whole configuration as Lambda returned it."""
+    """A line of `bulk-esm list`: what tells a mapping apart, and its whole configuration as Lambda returned it.
+
+    Attributes:
+        uuid: the mapping.
+        function_arn: its function.
+        event_source_arn: its source, or None where it has no ARN.
+        source_type: the kind of source.
+        state: as read.
+        configuration: all that Lambda returned.
+    """
 
     uuid: str
     function_arn: str | None

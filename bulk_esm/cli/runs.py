@@ -26,8 +26,14 @@ StatusName = Literal["running", "finished", "halted", "deadline", "interrupted",
 _COLUMNS = ("run", "command", "region", "started", "by", "status", "counts")
 
 
-class _Unreadable(msgspec.Struct, frozen=True, kw_only=True):
-    """A run of which nothing is known but its name."""
+class Unreadable(msgspec.Struct, frozen=True, kw_only=True):
+    """A run of which nothing is known but its name.
+
+    Attributes:
+        run_id: the name of its folder.
+        reason: why it cannot be read or believed.
+        status: `unreadable`.
+    """
 
     run_id: str
     reason: str
@@ -98,13 +104,13 @@ def _standing(runs: list[RunFiles], status: Sequence[str]) -> list[RunFiles]:
     return [run for run, found in records_of(runs) if _as_it_stands(run, found).status in status]
 
 
-def _as_it_stands(run: RunFiles, found: RunRecord | RunFolderError) -> RunRecord | _Unreadable:
+def _as_it_stands(run: RunFiles, found: RunRecord | RunFolderError) -> RunRecord | Unreadable:
     """The record, with what it cannot say itself: that its process is gone, or why it cannot be read."""
     from bulk_esm.cli.places import as_shown
     from bulk_esm.model.records import RunRecord, RunStatus
 
     if not isinstance(found, RunRecord):
-        return _Unreadable(run_id=run.path.name, reason=as_shown(str(found)))
+        return Unreadable(run_id=run.path.name, reason=as_shown(str(found)))
     if found.status is RunStatus.RUNNING and run.at_work() is False:
         return msgspec.structs.replace(found, status=RunStatus.KILLED)
     return found
@@ -117,11 +123,11 @@ def _status(record: RunRecord) -> str:
     return "; ".join([record.status, *others])
 
 
-def _row(record: RunRecord | _Unreadable) -> Row:
+def _row(record: RunRecord | Unreadable) -> Row:
     from bulk_esm.cli.run_text import who_text
     from bulk_esm.model.result import TROUBLE, Outcome
 
-    if isinstance(record, _Unreadable):
+    if isinstance(record, Unreadable):
         return (record.run_id, "-", "-", "-", "-", record.status, record.reason)
     first = [
         *sorted(TROUBLE),

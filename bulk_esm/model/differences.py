@@ -44,8 +44,8 @@ def differences_of(
         irreversible: whether the value before can never be restored.
 
     Returns:
-        One for each member that changes, in the order in which the mapping has them. The parameter as a whole where no
-        member is seen to, as of filters that this reading does not show.
+        One for each member that changes, in the order of their names, as no spelling of a mapping is to matter. The
+        parameter as a whole where no member is seen to, as of filters that this reading does not show.
     """
     found = tuple(
         Difference(path, was, becomes, irreversible)
@@ -62,7 +62,7 @@ def _members(path: str, before: Any, after: Any) -> Iterator[tuple[str, Any, Any
         return
     was = before if isinstance(before, dict) else {}
     becomes = after if isinstance(after, dict) else {}
-    for name in dict.fromkeys((*was, *becomes)):
+    for name in sorted({*was, *becomes}):
         inner = f"{path}.{name}"
         # What is left out stays where Lambda keeps it, and of what the API's model does not have nobody knows.
         if name in becomes or not (row(path).merges or shape_at(inner) is None):

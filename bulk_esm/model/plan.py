@@ -66,7 +66,8 @@ class PlanItem(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     request: dict[str, Any] = {}
     diff: tuple[Difference, ...] = ()
     problems: tuple[str, ...] = ()
-    before_json: msgspec.Raw = msgspec.field(default=_NOTHING, name="before")
+    # By a factory, as msgspec can put no default of raw JSON into a schema.
+    before_json: msgspec.Raw = msgspec.field(default_factory=lambda: _NOTHING, name="before")
 
     @property
     def is_unknown(self) -> bool:

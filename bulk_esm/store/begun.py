@@ -35,7 +35,7 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True):
     uuids: tuple[str, ...]
 
 
-class _Head(Begun, frozen=True, kw_only=True):
+class BegunHead(Begun, frozen=True, kw_only=True):
     """The first line, which names no mapping.
 
     Attributes:
@@ -68,7 +68,7 @@ def write_begun(path: Path, run_id: str, uuids: Iterable[str] = ()) -> None:
 
 def _head_line(run_id: str, lines: int, sha256: str) -> bytes:
     """The first line, whose length does not depend on the count."""
-    head = msgspec.json.encode(_Head(wave=0, uuids=(), run_id=run_id, lines=lines, sha256=sha256))
+    head = msgspec.json.encode(BegunHead(wave=0, uuids=(), run_id=run_id, lines=lines, sha256=sha256))
     return head + b" " * (10 - len(str(lines)))
 
 
@@ -167,7 +167,7 @@ class BegunWriter:
         self._file.close()
 
 
-def _head_of(path: Path) -> tuple[_Head | None, hashlib._Hash]:
+def _head_of(path: Path) -> tuple[BegunHead | None, hashlib._Hash]:
     """The first line, and the digest of all that follow; None where an older version began the file."""
     with path.open("rb") as file:
         head = _decoded_head(file.readline())
@@ -177,9 +177,9 @@ def _head_of(path: Path) -> tuple[_Head | None, hashlib._Hash]:
     return msgspec.structs.replace(head, lines=len(lines)), hashlib.sha256(b"".join(lines))
 
 
-def _decoded_head(line: bytes) -> _Head | None:
+def _decoded_head(line: bytes) -> BegunHead | None:
     try:
-        return msgspec.json.decode(line, type=_Head)
+        return msgspec.json.decode(line, type=BegunHead)
     except (ValueError, RecursionError):
         return None
 
@@ -201,7 +201,7 @@ def read_begun(path: Path, *, run_id: str | None = None) -> frozenset[str] | Non
         return found
     first, *lines = path.read_bytes().splitlines(keepends=True) or [b""]
     try:
-        head = msgspec.json.decode(first, type=_Head)
+        head = msgspec.json.decode(first, type=BegunHead)
     except (ValueError, RecursionError) as error:
         raise RunFolderError(f"{path} is damaged: its first line is missing") from error
     what = None

@@ -12,7 +12,7 @@ import msgspec
 
 Configuration = Mapping[str, Any]
 
-DOCUMENTED: Final = frozenset({0, 1, 2, 3, 4, 5, 130})  # exit codes; see the README
+DOCUMENTED: Final = frozenset({0, 1, 2, 3, 4, 5, 130})  # exit codes; see docs/exit-codes.md
 _NOT_FOR_USERS: Final = ("Traceback (most recent call last)", "please report", "Task exception was never retrieved")
 _MOVES: Final = frozenset({"LastModified", "StateTransitionReason", "LastProcessingResult"})  # whatever is asked for
 

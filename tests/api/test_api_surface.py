@@ -1,4 +1,4 @@
-"""The public Python API, as the README shows it."""
+"""The public Python API, as docs/python.md shows it."""
 
 import asyncio
 import os

@@ -15,7 +15,7 @@ from bulk_esm.simulator import Kind
 STEER = ("hold", "go", "stop", "approve")
 COMMANDS = (
     *("list", "plan", "apply", "pause", "resume", *STEER),
-    *("doctor", "runs", "show", "report", "config", "simulate", "demo", "completion"),
+    *("doctor", "runs", "show", "report", "config", "schema", "simulate", "demo", "completion"),
 )
 
 

@@ -28,6 +28,7 @@ _COMMANDS: Final = (
     "show",
     "report",
     "config",
+    "schema",
 )
 _SWITCHES: Final = (
     "--all", "--yes", "--dry-run", "--skip-blocked", "--allow-irreversible", "--quiet", "--salvage", "--force",
@@ -126,7 +127,8 @@ def arguments_of(random: Random) -> list[str]:
     for _ in range(random.randrange(7)):
         found += _a_flag(random)
     if random.random() < 0.7:
-        found += ["--yes"] if found[0] not in {"list", "plan", "verify", "runs", "show", "report", "config"} else []
+        asks_nothing = {"list", "plan", "verify", "runs", "show", "report", "config", "schema"}
+        found += ["--yes"] if found[0] not in asks_nothing else []
         found += ["--all"] if found[0] in {"list", "plan", "apply", "pause", "resume"} else []
     return found
 

@@ -11,10 +11,11 @@ from model_samples import SQS, applied, make_mapping
 from test_model_compare import changes, mappings
 
 from bulk_esm.model.api_shape import members_at
+from bulk_esm.model.differences import differences_of
 from bulk_esm.model.drift import drift_of, needs_get
 from bulk_esm.model.filters import is_unreadable
 from bulk_esm.model.losses import loss_of
-from bulk_esm.model.mapping import EventSourceMapping
+from bulk_esm.model.mapping import EventSourceMapping, SourceType
 from bulk_esm.model.plan import Action, PlanItem, PlanMatch, changed_members, match_plan, plan_item
 from bulk_esm.model.rollback import inverse_of, rollback_item
 from bulk_esm.model.selection import Selection
@@ -57,6 +58,12 @@ def test_the_wire_of_the_simulator_is_such() -> None:
     queue = EventSourceMapping(POLLED)
     assert on_the_wire(queue.configuration).keys() >= with_nulls(queue).configuration.keys()
     assert on_the_wire(queue.configuration)["ProvisionedPollerConfig"]["PollerGroupName"] is None
+
+
+def test_members_that_change_come_in_one_order_however_a_mapping_is_spelled() -> None:
+    one, other = {"MinimumPollers": 2, "MaximumPollers": 200}, {"MaximumPollers": 200, "MinimumPollers": 2}
+    name = "ProvisionedPollerConfig"
+    assert differences_of(name, one, {}, SourceType.MSK) == differences_of(name, other, {}, SourceType.MSK)
 
 
 @settings(max_examples=50)

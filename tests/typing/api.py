@@ -129,7 +129,7 @@ def selections(mapping: EventSourceMapping) -> bool:
         where=("BatchSize > `100`",),
         uuids=frozenset({"00000000-0000-4000-8000-000000000000"}),
     )
-    Selection(source_types=("kinesis", SourceType.SQS))  # as the README has it
+    Selection(source_types=("kinesis", SourceType.SQS))  # as docs/python.md has it
     assert_type(selection.is_empty, bool)
     return selection.matches(mapping)
 
