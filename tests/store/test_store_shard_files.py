@@ -78,7 +78,7 @@ def test_the_files_have_the_members_of_the_contract(files: ShardFiles) -> None:
     assert record.keys() == {
         "run_id", "command", "argv", "version", "account_id", "region", "started_at", "ended_at", "status", "counts",
         "requests", "reason", "rollout", "undoes", "executor", "scheduler", "continued_at", "shards", "plan", "user",
-        "host", "principal_arn", "invocations",
+        "host", "principal_arn", "invocations", "puts_back",
         "results", "sha256",
     }  # fmt: skip
     first, second = map(msgspec.json.decode, lines["plan.jsonl"])
