@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
+from math import inf, isfinite
 from typing import Any, Final
 
 from bulk_esm.aws.errors import translated
@@ -41,12 +42,11 @@ async def read_metrics(
     for begin in range(0, len(queries), at_once):
         some = queries[begin : begin + at_once]
         asked = [_query(place, query) for place, query in enumerate(some)]
-        async for result in _results(client, asked, since=since, until=until):
-            values = found[some[int(result["Id"].removeprefix("m"))]]
-            for at, value in zip(result["Timestamps"], result["Values"], strict=True):
-                minute = int(at.timestamp() // _MINUTE_S)
-                if since <= minute < until:
-                    values[minute] = float(value)
+        by_id = {query["Id"]: found[of] for query, of in zip(asked, some, strict=True)}
+        async for name, at, value in metric_points(client, asked, start=_moment(since), end=_moment(until)):
+            minute = int(at.timestamp() // _MINUTE_S)
+            if since <= minute < until:
+                by_id[name][minute] = value
     return found
 
 
@@ -63,10 +63,8 @@ async def read_expression(client: Any, queries: Sequence[Mapping[str, Any]], *, 
         AccessError: the credentials are refused.
         ServiceError: an answer that botocore's retries did not mend; an expression that CloudWatch refuses too.
     """
-    values: list[float] = []
-    async for result in _results(client, queries, since=since, until=until):
-        values += map(float, result["Values"])
-    return values
+    points = metric_points(client, queries, start=_moment(since), end=_moment(until))
+    return [value async for _, _, value in points]
 
 
 async def read_concurrency_limit(client: Any) -> float:
@@ -82,24 +80,52 @@ async def read_concurrency_limit(client: Any) -> float:
     with translated("servicequotas:GetServiceQuota"):
         answer = await client.get_service_quota(ServiceCode="lambda", QuotaCode=CONCURRENCY_QUOTA)
     value = float(answer["Quota"]["Value"])
-    if value <= 0:
+    if not 0 < value < inf:
         raise ServiceError(code="NoQuota", message=f"Service Quotas says {value:g} concurrent invocations")
     return value
 
 
-async def _results(client: Any, queries: Sequence[Mapping[str, Any]], *, since: int, until: int) -> Any:
-    start, end = (datetime.fromtimestamp(minute * _MINUTE_S, UTC) for minute in (since, until))
+async def metric_points(
+    client: Any, queries: Sequence[Mapping[str, Any]], *, start: datetime, end: datetime
+) -> AsyncIterator[tuple[str, datetime, float]]:
+    """Ask GetMetricData, and believe only an answer that is whole: a part would be taken for no traffic, or no errors.
+
+    Args:
+        client: an aiobotocore client of CloudWatch.
+        queries: MetricDataQueries.
+        start: the beginning of what is asked for.
+        end: its end.
+
+    Yields:
+        The Id, the time and the value of each point.
+
+    Raises:
+        AccessError: the credentials are refused.
+        ServiceError: an answer that botocore's retries did not mend, or one that is not whole.
+    """
+    ids, status = {query["Id"] for query in queries}, {}
     with translated("cloudwatch:GetMetricData"):
         pages = client.get_paginator("get_metric_data").paginate(
             MetricDataQueries=list(queries), StartTime=start, EndTime=end
         )
         async for page in pages:
             for result in page["MetricDataResults"]:
-                if result.get("StatusCode") in ("InternalError", "Forbidden"):
+                name, times, values = result["Id"], result["Timestamps"], result["Values"]
+                status[name] = result.get("StatusCode")
+                if status[name] in ("InternalError", "Forbidden"):
                     why = "; ".join(message.get("Value", "") for message in result.get("Messages") or ())
-                    code = str(result["StatusCode"])
-                    raise ServiceError(code=code, message=f"of {result['Id']}: {why or 'no reason given'}")
-                yield result
+                    raise ServiceError(code=str(status[name]), message=f"of {name}: {why or 'no reason given'}")
+                if name not in ids or len(times) != len(values) or not all(map(isfinite, values)):
+                    raise ServiceError(code="DamagedAnswer", message=f"GetMetricData answered nonsense of {name}")
+                for at, value in zip(times, values, strict=True):
+                    yield name, at, float(value)
+    # The rest of a part is on another page, but of an expression (CloudWatch's API reference).
+    if parts := sorted(name for name, found in status.items() if found == "PartialData"):
+        raise ServiceError(code="PartialData", message=f"GetMetricData told a part of {', '.join(parts)} alone")
+
+
+def _moment(minute: int) -> datetime:
+    return datetime.fromtimestamp(minute * _MINUTE_S, UTC)
 
 
 def _query(place: int, query: MetricQuery) -> dict[str, Any]:

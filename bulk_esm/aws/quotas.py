@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any
 
 from bulk_esm.aws.errors import translated
@@ -22,6 +23,6 @@ async def read_quota(client: Any) -> float:
     with translated("servicequotas:GetServiceQuota"):
         answer = await client.get_service_quota(ServiceCode="lambda", QuotaCode=QUOTA_CODE)
     value = float(answer["Quota"]["Value"])
-    if value <= 0:
+    if not 0 < value < inf:
         raise ServiceError(code="NoQuota", message=f"Service Quotas says {value:g} requests/s")
     return value

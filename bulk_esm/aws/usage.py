@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from bulk_esm.aws.errors import translated
+from bulk_esm.aws.metrics import metric_points
 from bulk_esm.model.usage import LOOKED_BACK_MINUTES, is_of_the_quota
 
 _NAMESPACE: Final = "AWS/Usage"
@@ -37,19 +38,12 @@ async def read_usage(client: Any, *, until: datetime, minutes: int = LOOKED_BACK
     found: dict[str, list[float]] = {operation: [0.0] * minutes for operation in operations}
     for begin in range(0, len(operations), _MOST_AT_ONCE):
         some = operations[begin : begin + _MOST_AT_ONCE]
-        with translated("cloudwatch:GetMetricData"):
-            pages = client.get_paginator("get_metric_data").paginate(
-                MetricDataQueries=[_query(place, operation) for place, operation in enumerate(some)],
-                StartTime=since,
-                EndTime=until,
-            )
-            async for page in pages:
-                for result in page["MetricDataResults"]:
-                    values = found[some[int(result["Id"].removeprefix("m"))]]
-                    for at, value in zip(result["Timestamps"], result["Values"], strict=True):
-                        place = (at - since) // _MINUTE
-                        if 0 <= place < minutes:
-                            values[place] = float(value)
+        asked = [_query(place, operation) for place, operation in enumerate(some)]
+        by_id = {query["Id"]: found[operation] for query, operation in zip(asked, some, strict=True)}
+        async for name, at, value in metric_points(client, asked, start=since, end=until):
+            place = (at - since) // _MINUTE
+            if 0 <= place < minutes:
+                by_id[name][place] = value
     return found
 
 

@@ -35,14 +35,15 @@ def run_summary(record: RunRecord, files: RunFiles, *, has_just_ended: bool = Fa
         has_just_ended: whether it will now be put back by itself, if it is one of those.
     """
     # Of a run in S3 that is asked there, and one that has ended must not wait for the answer.
-    yield from heading_lines(record, at_work=files.at_work() if record.status is RunStatus.RUNNING else None)
+    at_work = files.at_work() if record.status is RunStatus.RUNNING else None
+    yield from heading_lines(record, at_work=at_work)
     if not files.path.is_dir():
         return  # it was removed meanwhile
     if not files.has_shards:
         yield from cause_lines(files.results())
         is_left = record.status is not RunStatus.FINISHED
-        yield from ending_lines(record, files, is_left=is_left, has_just_ended=has_just_ended)
-        yield from _how_to_resume(record, files)
+        yield from ending_lines(record, files, is_left=is_left, at_work=bool(at_work), has_just_ended=has_just_ended)
+        yield from _how_to_resume(record, files, at_work=bool(at_work))
         return
     fleet = files.fleet()
     not_planned = unplanned(fleet.shards)
@@ -56,10 +57,10 @@ def run_summary(record: RunRecord, files: RunFiles, *, has_just_ended: bool = Fa
     yield from causes
     late = {shard.name for shard in files.unplanned()}
     is_left = record.status is not RunStatus.FINISHED or bool(lost or late)
-    yield from ending_lines(record, files, is_left=is_left, has_just_ended=has_just_ended)
+    yield from ending_lines(record, files, is_left=is_left, at_work=bool(at_work), has_just_ended=has_just_ended)
     if others := [shard for shard, _ in not_planned if shard.name not in late]:
         yield f"  {afterwards(record, others)}"
-    yield from _how_to_resume(record, files)
+    yield from _how_to_resume(record, files, at_work=bool(at_work))
 
 
 def unplanned_lines(record: RunRecord, unplanned: Mapping[str, str | None]) -> Iterator[str]:
@@ -87,8 +88,10 @@ def heading_lines(record: RunRecord, *, at_work: bool | None = None) -> Iterator
         yield f"  because: {record.reason}"
 
 
-def ending_lines(record: RunRecord, files: RunFiles, *, is_left: bool, has_just_ended: bool = False) -> Iterator[str]:
-    """A run's requests, where it is, and how to go on."""
+def ending_lines(
+    record: RunRecord, files: RunFiles, *, is_left: bool, at_work: bool = False, has_just_ended: bool = False
+) -> Iterator[str]:
+    """A run's requests, where it is, and how to go on; of one that is at work how it is steered."""
     requests = record.requests
     if requests:
         kinds = ", ".join(f"{requests.get(kind, 0):,} {kind}" for kind in ("list", "get", "update"))
@@ -97,6 +100,9 @@ def ending_lines(record: RunRecord, files: RunFiles, *, is_left: bool, has_just_
         yield f"  {'resumes' if record.command == 'resume' else 'puts back'}: {record.undoes}"
     yield from _by_lines(record)
     yield f"  folder: {files.shown}"
+    if at_work:
+        yield f"  to steer it: bulk-esm hold, go or stop {run_argument(files)}"
+        return
     if is_left and not puts_itself_back(record):
         failures = sum(record.counts.get(outcome, 0) for outcome in TROUBLE)
         more = f" --max-failures {failures * 2}" if is_exceeded(record.rollout.most_failures, failures) else ""
@@ -130,9 +136,9 @@ def _may_have_changed(record: RunRecord) -> bool:
     return record.status is RunStatus.RUNNING or any(record.counts.get(outcome) for outcome in _PERHAPS_CHANGED)
 
 
-def _how_to_resume(record: RunRecord, files: RunFiles) -> Iterator[str]:
+def _how_to_resume(record: RunRecord, files: RunFiles, *, at_work: bool) -> Iterator[str]:
     """With what a pause ends, however it ended."""
-    if record.command == "pause" and _may_have_changed(record) and not puts_itself_back(record):
+    if not at_work and record.command == "pause" and _may_have_changed(record) and not puts_itself_back(record):
         yield f"  to resume: {resume_command_of(files)}"
 
 

@@ -86,8 +86,9 @@ def show_command(
         for line in _asked_lines(record, files):
             say(line)
         total = sum(entry.items for entry in files.fleet().shards)
-        without = total - sum(record.counts.values())
-        say(f"{without:,} of {total:,} mappings have no result, so what became of them is not known")
+        if without := total - sum(record.counts.values()):
+            so = " yet" if files.at_work() else ", so what became of them is not known"
+            say(f"{without:,} of {total:,} mappings have no result{so}")
     tell_of_damages([files])
     return 0
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 
@@ -110,6 +110,26 @@ def control_of(requests: Mapping[str, ControlRequest], *, invocation: int) -> Co
             stopped = stopped or request
             puts_back = puts_back or request.rollback
     return Control(held=held, stopped=stopped, puts_back=puts_back, approved=frozenset(approved))
+
+
+def counting(
+    requests: Mapping[str, ControlRequest], *, heard: Collection[str], invocation: int
+) -> dict[str, ControlRequest]:
+    """The requests that count for a run.
+
+    What came too late for the command that was at work is no word to the next one: whoever asked was told that it was
+    refused. But a hold is heeded however it came.
+
+    Args:
+        requests: all, by name.
+        heard: the names of those that were heeded so far, as the run's status has them.
+        invocation: the number of the command that carries the run out now, from 1.
+    """
+    return {
+        name: request
+        for name, request in requests.items()
+        if request.invocation == invocation or request.action == "hold" or name in heard
+    }
 
 
 def stopped_reason(stop: ControlRequest) -> str:

@@ -9,7 +9,7 @@ import msgspec
 
 from bulk_esm.clock import Clock, iso
 from bulk_esm.errors import RefusedError
-from bulk_esm.model.control import ControlAction, ControlRequest, ControlStatus, control_of, name_after
+from bulk_esm.model.control import ControlAction, ControlRequest, ControlStatus, control_of, counting, name_after
 from bulk_esm.model.records import RunRecord, RunStatus
 from bulk_esm.runs.invoking import caller
 from bulk_esm.store.asked import AskedPlace, new_nonce
@@ -57,9 +57,10 @@ async def ask_run(
     clock, place, record = clock or Clock(), files.asked(), files.record()
     _refuse_unless_at_work(files, record)
     requests, status, invocation = await place.read(), await place.status(), len(record.invocations)
+    heard = frozenset[str]() if status is None else status.heard
     if status is not None and status.invocation != invocation:
         status = None  # of an earlier one
-    held = control_of(requests, invocation=invocation).held
+    held = control_of(counting(requests, heard=heard, invocation=invocation), invocation=invocation).held
     if action == "go" and held is None:
         raise RefusedError(f"{record.run_id} is not held, so there is nothing to let go on")
     request = ControlRequest(

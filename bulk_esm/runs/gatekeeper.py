@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
+import anyio
+
 from bulk_esm.clock import Clock
 from bulk_esm.engine.task_groups import task_group
 from bulk_esm.gates.gate import Gate, WaveEnd
@@ -52,17 +54,25 @@ class Gatekeeper:
         self._told: set[int] = set()
 
     async def ask(self, end: WaveEnd) -> Judgement:
-        """Ask all gates, or as many as let it pass.
+        """Ask all gates, or as many as let it pass; while one takes its time, those before it are asked again.
 
         Args:
             end: how the run stands.
         """
-        found: list[Judgement] = []
+        found: dict[int, Judgement] = {}
         for number in range(len(self.gates)):
-            found.append(await self._ask(number, end))
-            if found[-1].step is Step.HALT:
+            with anyio.CancelScope() as scope:
+
+                def heed(earlier: int, judgement: Judgement, scope: anyio.CancelScope = scope) -> None:
+                    found[earlier] = judgement
+                    if judgement.step is Step.HALT:
+                        scope.cancel()
+
+                async with self._asking(range(number), lambda: end, heed):
+                    found[number] = await self._ask(number, end)
+            if any(judgement.step is Step.HALT for judgement in found.values()):
                 break
-        return combined(found)
+        return combined(found.values())
 
     @asynccontextmanager
     async def watching(self, standing: Callable[[], WaveEnd], halt: Callable[[str], None]) -> AsyncIterator[None]:
@@ -72,21 +82,33 @@ class Gatekeeper:
             standing: how the run stands.
             halt: called with the reason of the first that halts.
         """
-        if not self.gates:
+
+        def heed(_: int, judgement: Judgement) -> None:
+            if judgement.step is Step.HALT:
+                halt(standing().halted(judgement.reason or ""))
+
+        async with self._asking(range(len(self.gates)), standing, heed):
+            yield
+
+    @asynccontextmanager
+    async def _asking(
+        self, numbers: Sequence[int], standing: Callable[[], WaveEnd], heed: Callable[[int, Judgement], None]
+    ) -> AsyncIterator[None]:
+        """Ask some gates at intervals, each by itself and until it halts, as long as the context lasts."""
+        if not numbers:
             yield
             return
 
         async def watch(number: int) -> None:
             while True:
                 await self._clock.sleep(self._settings.gate_interval_s)
-                end = standing()
-                judgement = await self._ask(number, end)
+                judgement = await self._ask(number, standing())
+                heed(number, judgement)
                 if judgement.step is Step.HALT:
-                    halt(end.halted(judgement.reason or ""))
                     return
 
         async with task_group() as tasks:
-            for number in range(len(self.gates)):
+            for number in numbers:
                 tasks.start_soon(watch, number)
             yield
             tasks.cancel_scope.cancel()

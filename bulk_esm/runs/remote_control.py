@@ -12,7 +12,7 @@ import msgspec
 from bulk_esm.engine.task_groups import task_group
 from bulk_esm.errors import BulkEsmError
 from bulk_esm.logs import get_logger
-from bulk_esm.model.control import NOTHING_ASKED, Control, ControlStatus, control_of
+from bulk_esm.model.control import NOTHING_ASKED, Control, ControlStatus, control_of, counting
 from bulk_esm.model.events import ControlHeard
 from bulk_esm.observers.observer import Observer
 from bulk_esm.store.asked import AskedPlace
@@ -40,6 +40,7 @@ class RemoteControl:
         self._place = place
         self._invocation = invocation
         self._heard: frozenset[str] = frozenset()
+        self._earlier: frozenset[str] | None = None  # what the commands before have heeded; not known before a look
         self._told = ControlStatus(invocation=invocation)  # of which nothing need be written
         self._is_deaf = self._is_mute = False
 
@@ -78,13 +79,17 @@ class RemoteControl:
 
     async def _look(self, tell: Observer) -> None:
         try:
-            requests = await self._place.read()
+            if self._earlier is None:
+                status = await self._place.status()
+                self._earlier = frozenset() if status is None else status.heard
+            found = await self._place.read()
         except BulkEsmError as error:
             if not self._is_deaf:  # told once, and not at each look
                 log.warning("requests_not_read", error=str(error))
             self._is_deaf = True
             return
         self._is_deaf = False
+        requests = counting(found, heard=self._earlier, invocation=self._invocation)
         new = sorted(requests.keys() - self._heard)
         self._heard = frozenset(requests)
         self.control = control_of(requests, invocation=self._invocation)

@@ -16,7 +16,7 @@ import secrets
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import datetime
+from datetime import MAXYEAR, datetime
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -121,8 +121,8 @@ def is_request(name: str) -> bool:
     if not _A_REQUEST.fullmatch(name):
         return False
     with suppress(ValueError):  # as of a thirteenth month
-        datetime.strptime(name.partition("-")[0], _STAMP)  # noqa: DTZ007 - only whether it is one
-        return True
+        at = datetime.strptime(name.partition("-")[0], _STAMP)  # noqa: DTZ007 - only whether it is one
+        return at.year < MAXYEAR  # else none could be named after it
     return False
 
 

@@ -1,6 +1,6 @@
 """Metrics that moto does not have, as botocore's stubber takes the requests: percentiles and expressions."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -10,6 +10,7 @@ from aiobotocore.session import get_session
 from aiobotocore.stub import AioStubber
 
 from bulk_esm.aws.metrics import read_concurrency_limit, read_expression, read_metrics
+from bulk_esm.aws.quotas import read_quota
 from bulk_esm.errors import AccessError, ServiceError
 from bulk_esm.model.measures import MEASURES
 
@@ -81,3 +82,51 @@ async def test_the_limit_of_an_account() -> None:
         stubber.add_response("get_service_quota", {"Quota": {"Value": 0.0}}, asked)
         with pytest.raises(ServiceError, match="says 0 concurrent"):
             await read_concurrency_limit(client)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"MetricDataResults": [{"Id": "m7", "Timestamps": [], "Values": []}]},
+        {"MetricDataResults": [{"Id": "other", "Timestamps": [], "Values": []}]},
+        {"MetricDataResults": [{"Id": "m0", "Timestamps": [at(SINCE)], "Values": []}]},
+        {"MetricDataResults": [{"Id": "m0", "Timestamps": [at(SINCE)], "Values": [float("nan")]}]},
+        {"MetricDataResults": [{"Id": "m0", "Timestamps": [at(SINCE)], "Values": [float("inf")]}]},
+        {"MetricDataResults": [{"Id": "m0", "Timestamps": [], "Values": [], "StatusCode": "PartialData"}]},
+    ],
+    ids=str,
+)
+async def test_an_answer_that_makes_no_sense_or_is_not_whole(answer: dict[str, Any]) -> None:
+    async with stubbed() as (client, stubber):
+        stubber.add_response("get_metric_data", answer)
+        with pytest.raises(ServiceError, match=r"GetMetricData"):
+            await read_metrics(client, MEASURES["errors"].queries(FUNCTION, PLACE), since=SINCE, until=UNTIL)
+
+
+async def test_a_part_that_is_followed_by_the_rest() -> None:
+    (query,) = MEASURES["duration-p95"].queries(FUNCTION, PLACE)
+    async with stubbed() as (client, stubber):
+        part = {"Id": "m0", "Timestamps": [at(SINCE)], "Values": [1.0], "StatusCode": "PartialData"}
+        rest = {"Id": "m0", "Timestamps": [at(SINCE + 1)], "Values": [2.0], "StatusCode": "Complete"}
+        stubber.add_response("get_metric_data", {"MetricDataResults": [part], "NextToken": "more"})
+        stubber.add_response("get_metric_data", {"MetricDataResults": [rest]})
+        found = await read_metrics(client, [query], since=SINCE, until=UNTIL)
+    assert found == {query: {SINCE: 1.0, SINCE + 1: 2.0}}
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+async def test_an_expression_without_a_number(value: float) -> None:
+    async with stubbed() as (client, stubber):
+        result = {"Id": "e1", "Timestamps": [at(SINCE)], "Values": [value]}
+        stubber.add_response("get_metric_data", {"MetricDataResults": [result]})
+        with pytest.raises(ServiceError, match=r"GetMetricData"):
+            await read_expression(client, [{"Id": "e1", "Expression": "1"}], since=SINCE, until=UNTIL)
+
+
+@pytest.mark.parametrize("value", [0.0, float("nan"), float("inf")])
+@pytest.mark.parametrize("read", [read_concurrency_limit, read_quota])
+async def test_a_limit_that_is_none(value: float, read: Callable[[Any], Awaitable[float]]) -> None:
+    async with stubbed("service-quotas") as (client, stubber):
+        stubber.add_response("get_service_quota", {"Quota": {"Value": value}})
+        with pytest.raises(ServiceError, match="NoQuota"):
+            await read(client)

@@ -1,5 +1,6 @@
 """`runs` and `show` tell a run that is at work from one whose process is gone, and say which shards failed."""
 
+import re
 import signal
 from pathlib import Path
 
@@ -26,12 +27,18 @@ def test_a_run_is_running_until_its_process_is_gone(tmp_path: Path, inside: Insi
             try:
                 wait_until((tmp_path / "began").exists)
                 assert [run["status"] for run in inside({}, "runs", "--output", "jsonl").records] == ["running"]
-                assert "pause is still running; so far: " in inside({}, "show", "last").stderr
+                shown = inside({}, "show", "last").stderr
+                assert "pause is still running; so far: " in shown
+                assert "to steer it: bulk-esm hold, go or stop " in shown
+                assert re.search(r"\d+ of 20 mappings have no result yet\n", shown)
+                assert not re.search("continue|rollback|resume|not known", shown), "none of that makes sense as yet"
             finally:
                 process.send_signal(signal.SIGKILL)
                 process.communicate()
         assert [run["status"] for run in inside({}, "runs", "--output", "jsonl").records] == ["killed"]
-        assert "pause did not end: it was killed; so far: " in inside({}, "show", "last").stderr
+        shown = inside({}, "show", "last").stderr
+        assert "pause did not end: it was killed; so far: " in shown
+        assert re.search("to finish it: bulk-esm continue .* mappings have no result, so ", shown, re.DOTALL)
         assert cli.last_run().record["status"] == "running"  # nobody has written since
         (tmp_path / "go").touch()
         assert inside(simulated.environment, "continue", "last", *YES).code == 0

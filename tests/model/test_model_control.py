@@ -15,6 +15,7 @@ from bulk_esm.model.control import (
     ControlRequest,
     ControlStatus,
     control_of,
+    counting,
     name_after,
     stopped_reason,
 )
@@ -99,3 +100,15 @@ def test_who_is_named_however_long_or_unknown() -> None:
 def test_a_status_travels(heard: list[tuple[str, ControlRequest]], held: ControlRequest | None) -> None:
     status = ControlStatus(invocation=1, heard=frozenset(name for name, _ in heard), held=held, awaits=2, done=3)
     assert msgspec.json.decode(msgspec.json.encode(status), type=ControlStatus) == status
+
+
+@given(st.lists(st.tuples(CLOCKS, REQUESTS), max_size=12), st.sets(st.integers(0, 11)), st.integers(1, 3))
+def test_what_came_too_late_counts_no_more_but_a_hold(
+    requests: list[tuple[datetime, ControlRequest]], heeded: set[int], invocation: int
+) -> None:
+    found = named(requests)
+    heard = {name for number, name in enumerate(sorted(found)) if number in heeded}
+    left = counting(found, heard=heard, invocation=invocation)
+    for name, request in found.items():
+        assert (name in left) == (name in heard or request.action == "hold" or request.invocation == invocation)
+    assert list(left.values()) == [found[name] for name in left]

@@ -6,6 +6,7 @@ import asyncio
 import os
 import stat
 from collections.abc import Awaitable, Callable, Iterator
+from datetime import MAXYEAR, UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from s3_toy import ToyBucket, ToyThread
 
 from bulk_esm.aws.bucket import Found
 from bulk_esm.errors import BulkEsmError, NotAsExpectedError, RunFolderError, ServiceError
-from bulk_esm.model.control import ControlRequest, ControlStatus
+from bulk_esm.model.control import ControlRequest, ControlStatus, name_after
 from bulk_esm.model.records import Caller
 from bulk_esm.store.asked import ASKED, MOST_BYTES, STATUS, AskedFolder, AskedPlace, is_request
 from bulk_esm.store.ownership import refuse_foreign
@@ -34,6 +35,7 @@ GARBAGE = {
     NAMES[3]: b"[" * 50_000,
     NAMES[4]: b"x" * (MOST_BYTES + 1),
     "20261399T030405.000000Z-0a1b2c3d.json": BODY,  # no such month
+    "99991231T235959.999999Z-0a1b2c3d.json": BODY,  # nothing comes after it
     "notes.txt": BODY,
 }
 
@@ -212,3 +214,13 @@ async def test_in_s3_no_request_replaces_another_and_what_fails_is_told(portal: 
 def test_names(name: str) -> None:
     assert not is_request(name)
     assert is_request(NAMES[0])
+
+
+@given(st.datetimes(timezones=st.just(UTC)), st.integers(0, 10**10))
+def test_whatever_has_a_name_there_another_may_come_after_it(there: datetime, now_s: int) -> None:
+    now = datetime.fromtimestamp(now_s, UTC)
+    name = f"{there.year:04}{there:%m%dT%H%M%S.%f}Z-0a1b2c3d.json"
+    if is_request(name):
+        assert name_after({name: HOLD}, now, "0a1b2c3d") > name
+    else:
+        assert there.year == MAXYEAR
