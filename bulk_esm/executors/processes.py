@@ -93,7 +93,8 @@ class Processes:
         """
         async with task_group() as listening:
 
-            def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            # A coroutine, which asyncio gives a task: where trio is installed too, anyio starts nothing outside of one.
+            async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
                 if not _is_of_this_user(writer):
                     writer.close()
                     return
