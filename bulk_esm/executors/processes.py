@@ -92,7 +92,6 @@ class Processes:
             BulkEsmError: one after another ends before it says a word.
         """
         async with task_group() as listening:
-
             # A coroutine, which asyncio gives a task: where trio is installed too, anyio starts nothing outside of one.
             async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
                 if not _is_of_this_user(writer):
