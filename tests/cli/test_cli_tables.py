@@ -121,7 +121,13 @@ def test_what_matters_is_there_at_80_columns() -> None:
     heading, line = table(RUNS, [run], width=80)
     assert line.startswith("20260131T033000Z-rollback-1a2b3c")
     assert heading.split()[-2:] == ["status", "counts"]
-    run = row(RUNS, run="20260131T033000Z-pause-1a2b3c", status="finished", by="root on vm", counts="103 updated")
+    run = row(
+        RUNS,
+        run="20260131T033000Z-pause-1a2b3c",
+        status="finished",
+        by="root on vm",
+        counts="103 updated, 22 unchanged",
+    )
     heading, _ = table(RUNS, [run], width=80)
     assert "by" in heading.split()  # what an audit asks first, and more than where
 
