@@ -74,7 +74,10 @@ def run(arguments: list[str]) -> int:
         The exit code; see docs/exit-codes.md.
     """
     configured({}, {})
-    arguments = _with_words_as_flags(arguments)
+    try:
+        arguments = _with_words_as_flags(arguments)
+    except UsageError as error:
+        return _complain(error, arguments=arguments)
     manner(as_json=wants_json(arguments))
     used = next((word for word in arguments[:1] if word in COMMANDS), None)
     try:
@@ -105,12 +108,24 @@ def _run(used: str | None, arguments: list[str]) -> int:
 
 
 def _with_words_as_flags(arguments: list[str]) -> list[str]:
-    """`help`, `help COMMAND` and `version` as words, as people type them too."""
+    """`help`, `help COMMAND` and `version` as words, as people type them too.
+
+    Raises:
+        UsageError: there is more behind them than they take.
+    """
     match arguments:
-        case ["help", command] if not command.startswith("-"):
+        case ["help", command] if command in COMMANDS:
             return [command, "--help"]
-        case ["help" | "version" as word]:
-            return [f"--{word}"]
+        case ["help"] | ["help", "help" | "--help" | "-h"]:
+            return ["--help"]
+        case ["version"] | ["help", "version"]:
+            return ["--version"]
+        case ["version", *more]:
+            raise UsageError(f"version takes no argument: {' '.join(more)}")
+        case ["help", _, *more] if more:
+            raise UsageError(f"help takes one COMMAND: {' '.join(arguments[1:])}")
+        case ["help", *unknown]:  # named as if it were typed, with what it may have been meant to be
+            return unknown
         case _:
             return arguments
 

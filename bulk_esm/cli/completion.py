@@ -6,10 +6,12 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-# What ends in = is not done: the value follows. cyclopts has bash end each word.
-_BASH_GOES_ON = """
+# What ends in = is not done: the value follows. cyclopts has bash end each word. And it has commas behind backslashes,
+# where they need none: what follows the next comma would be looked for behind them.
+_BASH_GOES_ON = r"""
 _bulk_esm_goes_on() {
   _bulk_esm "$@"
+  [[ ${#COMPREPLY[@]} -gt 0 ]] && COMPREPLY=("${COMPREPLY[@]//\\,/,}")
   [[ ${#COMPREPLY[@]} -eq 1 && ${COMPREPLY[0]} == *= ]] && compopt -o nospace 2>/dev/null
   return 0
 }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from bulk_esm.cli import completing
 from bulk_esm.cli.damages import tell_of_damage, tell_of_damages
 from bulk_esm.cli.options import OutputOptions, RunsOptions
 from bulk_esm.cli.output import written
@@ -22,7 +23,9 @@ _STDOUT = Path("-")
 Reported = Annotated[
     str,
     Parameter(
-        name="RUN", help="A run folder's path, a run's id, a unique prefix of it, or last; or FILE of a saved plan."
+        name="RUN",
+        completer=completing.runs,
+        help="A run folder's path, a run's id, a unique prefix of it, or last; or FILE of a saved plan.",
     ),
 ]
 
@@ -51,13 +54,11 @@ def report_command(
     Example: bulk-esm report last --html report.html
     """
     from bulk_esm.cli.set_up import set_up_logs
-    from bulk_esm.report.writing import check_folder, rendered, write_report
+    from bulk_esm.report.writing import rendered, write_report
 
     set_up_logs(output)
     wanted: dict[Form, Path | None] = {"html": html, "markdown": markdown, "json": json}
-    for path in wanted.values():
-        if path is not None and path != _STDOUT:
-            check_folder(path)
+    _check(wanted)
     if open_ and html == _STDOUT:
         raise UsageError("--open opens a file; give --html FILE one that is not -")
     report = _made(name, runs)
@@ -75,6 +76,20 @@ def report_command(
     if open_:
         _open(page)
     return 0
+
+
+def _check(wanted: dict[Form, Path | None]) -> None:
+    """Refuse what could not be written, before anything is read."""
+    from bulk_esm.report.writing import check_folder
+
+    if sum(path == _STDOUT for path in wanted.values()) > 1:
+        raise UsageError("stdout takes one form: give the others a FILE that is not -")
+    for form, path in wanted.items():
+        if path is None or path == _STDOUT:
+            continue
+        if str(path).startswith("-"):  # a flag, most likely
+            raise UsageError(f"--{form} {path}: give a FILE, or - for stdout; of a file that is called so ./{path}")
+        check_folder(path)
 
 
 def _made(name: str, runs: RunsOptions) -> Report:

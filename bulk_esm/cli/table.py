@@ -21,6 +21,7 @@ from bulk_esm.escaping import escaped_line
 _GAP: Final = 2
 _FIRST: Final = "function"  # what a person knows a mapping by
 _SHORT_UUID: Final = 8
+_A_PAUSE: Final = len("Enabled: true -> false")  # what most plans have is shown whole
 _MAY_BE_MISSING: Final = 6  # this rank and those after it
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -55,9 +56,9 @@ COLUMNS: Final = {
     "function": Column(0, 14, good=24),
     "outcome": Column(1, 11),
     "action": Column(1, 9),
-    "what": Column(2, 20, good=30),
+    "what": Column(2, _A_PAUSE, good=30),
     "why": Column(2, 20, Cut.END, good=30),
-    "drift": Column(2, 20, good=30),
+    "drift": Column(2, _A_PAUSE, good=30),
     "uuid": Column(3, _SHORT_UUID, Cut.UUID),
     "account": Column(4, 12),
     "region": Column(5, 9),
@@ -72,7 +73,7 @@ COLUMNS: Final = {
     "run": Column(0, 0, Cut.NOT),
     "status": Column(1, 11, Cut.END, good=30),
     "counts": Column(2, 32, Cut.END, good=45),
-    "by": Column(6, 8),
+    "by": Column(4, 8),
     "started": Column(7, 0, Cut.NOT),
     "command": Column(8, 8),
     # of flags

@@ -60,7 +60,8 @@ def _run_began(told: Told) -> tuple[Lane, Tone, str]:
 def _wave_began(told: Told) -> tuple[Lane, Tone, str]:
     updates = told.get("updates")
     many = f"{updates:,}" if isinstance(updates, int) else "?"
-    return "run", "plain", f"wave {told.get('wave')} of {told.get('waves')} began: {many} updates"
+    what = "update" if updates == 1 else "updates"
+    return "run", "plain", f"wave {told.get('wave')} of {told.get('waves')} began: {many} {what}"
 
 
 def _soak_began(told: Told) -> tuple[Lane, Tone, str]:
@@ -88,7 +89,9 @@ def _gate_answered(told: Told) -> tuple[Lane, Tone, str]:
 
 
 def gate_of(told: Told) -> str:
-    """The class of the gate that an event tells of, in words, such as `command gate`."""
+    """The name of the gate that an event tells of; where an older version told none its class, as `command gate`."""
+    if told.get("name"):
+        return _short(told["name"])
     return _HUMP.sub(" ", str(told.get("gate", "gate"))).lower()
 
 

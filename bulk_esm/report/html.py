@@ -50,6 +50,7 @@ def as_html(report: Report) -> str:
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         finalize=_shown,
+        keep_trailing_newline=True,
         trim_blocks=True,
         lstrip_blocks=True,
     )

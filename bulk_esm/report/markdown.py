@@ -27,7 +27,7 @@ def as_markdown(report: Report) -> str:
 
 def code(text: str) -> str:
     """Text from outside as a code span, which nothing in it can leave: https://spec.commonmark.org/0.31.2/#code-spans."""
-    line = escaped_line(text).replace("|", "\\|") or " "
+    line = escaped_line(text) or " "
     fence = "`" * (max((len(found) for found in _TICKS.findall(line)), default=0) + 1)
     pad = " " if line.startswith("`") or line.endswith("`") else ""
     return f"{fence}{pad}{line}{pad}{fence}"
@@ -67,7 +67,12 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[st
     if found:
         yield f"| {' | '.join(columns)} |"
         yield f"|{'---|' * len(columns)}"
-        yield from (f"| {' | '.join(row)} |" for row in found)
+        yield from (f"| {' | '.join(map(_cell, row))} |" for row in found)
+
+
+def _cell(text: str) -> str:
+    """In a table a pipe ends a cell, in code too: https://github.github.com/gfm/#tables-extension-."""
+    return text.replace("|", "\\|")
 
 
 def _invocations(run: RunFacts) -> Iterator[str]:
@@ -126,12 +131,7 @@ def _causes(report: Report) -> Iterator[str]:
 
 
 def _commands(commands: Iterable[tuple[str, str]]) -> Iterator[str]:
-    yield from (f"- {why}: {_pasted(line)}" for why, line in commands)
-
-
-def _pasted(line: str) -> str:
-    """A command in no table, so that a pipe stays one."""
-    return code(line).replace("\\|", "|")
+    yield from (f"- {why}: {code(line)}" for why, line in commands)
 
 
 def _waves(report: Report) -> Iterator[str]:

@@ -57,7 +57,7 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True):
     """What a gate answered in all.
 
     Attributes:
-        gate: its class.
+        gate: its name; of an older version's run its class.
         answers: how often it let the run go on, had it wait, or halted it.
         last_reason: why it did not let it go on, the last time; or None.
     """

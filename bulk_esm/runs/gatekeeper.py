@@ -131,15 +131,16 @@ class Gatekeeper:
         elif not answer.needs_s and number not in self._told:
             self._told.add(number)  # told once, and not at each interval; nor what must be waited for in any case
             log.warning("gate_cannot_tell", reason=judgement.reason, most_s=self._settings.inconclusive_for_s)
+        kind, step = type(gate).__name__, judgement.step.name.lower()
+        name = str(getattr(gate, "name", kind))
         log.info(
             "gate_answered",
             wave=end.wave,
             stage=end.stage,
-            gate=type(gate).__name__,
-            step=judgement.step.name.lower(),
+            gate=kind,
+            name=name,  # two commands are gates of one kind
+            step=step,
             reason=judgement.reason,
         )
-        name = str(getattr(gate, "name", type(gate).__name__))
-        step = judgement.step.name.lower()
         self._tell(GateAnswered(gate=name, wave=end.wave, stage=end.stage, step=step, reason=judgement.reason))
         return judgement

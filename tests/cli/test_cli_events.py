@@ -50,6 +50,7 @@ def test_waves_soaks_and_gates(level: str, tmp_path: Path, inside: Inside) -> No
         None,
         f"gate {gate!r} exited with 1: wave 2",
     ]
+    assert {event["name"] for event in found if event["event"] == "gate_answered"} == {f"gate {gate!r}"}
     assert (found[-1]["status"], found[-1]["counts"], found[-1]["reason"]) == (
         *("halted", record["counts"], record["reason"]),
     )

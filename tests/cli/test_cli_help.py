@@ -137,6 +137,23 @@ def test_words_for_help_and_version(inside: Inside) -> None:
     assert inside({}, "help") == inside({}, "--help")
     assert inside({}, "version").stdout == inside({}, "--version").stdout
     assert inside({}, "help", "puase").code == 2
+    for words in (("help", "--help"), ("help", "-h"), ("help", "help")):
+        assert inside({}, *words) == inside({}, "--help")
+    assert inside({}, "help", "version") == inside({}, "--version")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("help puase", 'Unknown command "puase". Did you mean "pause"?'),
+        ("help pause resume", "help takes one COMMAND: pause resume"),
+        ("version extra", "version takes no argument: extra"),
+    ],
+)
+def test_what_is_wrong_with_words_for_help_is_said_of_the_right_word(inside: Inside, words: str, said: str) -> None:
+    done = inside({}, *words.split())
+    assert (done.code, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"bulk-esm: {said}")
 
 
 def test_durations_are_shown_as_durations(inside: Inside) -> None:

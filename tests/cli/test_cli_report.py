@@ -93,6 +93,15 @@ def test_what_could_not_be_written_is_refused_before_anything_is_read(inside: In
     assert "there are no runs" not in done.stderr
 
 
+@pytest.mark.parametrize("wanted", ["--html --open", "--markdown --quiet", "--json --wide", "--html - --json -"])
+def test_a_flag_is_no_file_to_write(tmp_path: Path, inside: Inside, wanted: str) -> None:
+    done = inside({}, "report", "last", *wanted.split())
+    assert (done.code, done.stdout) == (2, "")
+    assert "give" in done.stderr
+    assert "there are no runs" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("name", ["report.pdf", "none/report.html", "report"])
 def test_a_run_whose_report_could_not_be_written_is_refused_before_anything_is_sent(
     inside: Inside, simulated: Simulated, name: str

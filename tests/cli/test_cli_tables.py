@@ -121,12 +121,27 @@ def test_what_matters_is_there_at_80_columns() -> None:
     heading, line = table(RUNS, [run], width=80)
     assert line.startswith("20260131T033000Z-rollback-1a2b3c")
     assert heading.split()[-2:] == ["status", "counts"]
+    run = row(
+        RUNS,
+        run="20260131T033000Z-pause-1a2b3c",
+        status="finished",
+        by="root on vm",
+        counts="103 updated, 22 unchanged",
+    )
+    heading, _ = table(RUNS, [run], width=80)
+    assert "by" in heading.split()  # what an audit asks first, and more than where
 
 
 def test_a_change_says_to_what_at_80_columns() -> None:
     what = "ProvisionedPollerConfig.MaximumPollers: 200 -> 20"
     _, line = table(PLAN_COLUMNS, [row(PLAN_COLUMNS, action="update", what=what)], width=80)
     assert line.endswith("lers: 200 -> 20")
+
+
+def test_no_column_takes_what_another_needs_at_80_columns() -> None:
+    cells = {"function": "billing-invoice-notify:prod", "action": "unchanged", "what": "Enabled: true -> false"}
+    _, line = table(PLAN_COLUMNS, [row(PLAN_COLUMNS, **cells)], width=80)
+    assert line.endswith("unchanged  Enabled: true -> false")
 
 
 def test_each_column_has_its_place() -> None:

@@ -85,6 +85,20 @@ def test_waves_gates_and_happenings_are_those_of_the_log(tmp_path: Path) -> None
     assert told["throttled"].lane == "trouble"
 
 
+def test_gates_of_one_kind_are_told_apart(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    log = world.files.path / "log.jsonl"
+    one = '{"event": "gate_answered", "gate": "CommandGate", "name": "gate %r", "step": "%s", "at": "%s"}\n'
+    answers = [one % (name, step, at(5.0)) for name, step in (("./a.sh", "go"), ("./b.sh", "go"), ("./b.sh", "wait"))]
+    log.write_text("".join(answers), encoding="utf-8")
+    report = made(world.files)
+    assert {gate.gate: gate.answers for gate in report.gates} == {
+        "gate './a.sh'": {"go": 1},
+        "gate './b.sh'": {"go": 1, "wait": 1},
+    }
+    assert "| `gate './b.sh'` | `1 go, 1 wait` |" in rendered(report, "markdown")
+
+
 def test_causes_are_grouped_and_have_commands(tmp_path: Path) -> None:
     world = World(tmp_path)
     report = made(world.files)

@@ -22,7 +22,7 @@ from bulk_esm.report.page_data import COLUMNS
 from bulk_esm.report.plan_facts import report_of_plan
 from bulk_esm.report.records import Report
 from bulk_esm.report.words import duration_text
-from bulk_esm.report.writing import check_folder, form_of, rendered, write_report
+from bulk_esm.report.writing import Form, check_folder, form_of, rendered, write_report
 
 UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029]")
 
@@ -113,6 +113,21 @@ def test_markdown_makes_no_element_of_names(report: Report) -> None:
     told = Page(html).text["code"]
     for name in HOSTILE:
         assert any(escaped_line(name) == one.replace("\\|", "|") for one in told), name
+
+
+def test_a_pipe_is_escaped_in_tables_alone(tmp_path: Path) -> None:
+    files = World(tmp_path).files
+    reason = "gate 'a || b' exited with 1"
+    files.write_record(msgspec.structs.replace(files.record(), reason=reason))
+    text = rendered(report_of(files, made_at=START), "markdown")
+    assert f"- because: `{reason}`" in text  # where a backslash would be shown
+
+
+@pytest.mark.parametrize("form", ["html", "markdown", "json"])
+def test_each_form_ends_with_the_end_of_a_line(report: Report, form: Form) -> None:
+    text = rendered(report, form)
+    assert text.endswith("\n")
+    assert not text.endswith("\n\n")
 
 
 def test_markdown_tells_what_the_report_has(report: Report) -> None:
