@@ -4,6 +4,7 @@ Subprocesses get an environment made from scratch, so that nothing but loopback 
 """
 
 import asyncio
+import gc
 import io
 import logging
 import os
@@ -319,8 +320,11 @@ class Inside:
                 patch.setenv(name, value)
             patch.setattr(sys, "stdin", io.StringIO(stdin or ""))
             self._capsys.readouterr()
-            with own_logging():
-                code = run_app(list(arguments))
+            try:
+                with own_logging():
+                    code = run_app(list(arguments))
+            finally:
+                gc.unfreeze()  # what a command froze; this process lives on, and grew by gigabytes
         stdout, stderr = self._capsys.readouterr()
         assert "Traceback" not in stderr
         return Done(code, stdout, stderr)
