@@ -1,6 +1,7 @@
 """`log.jsonl` has every event of a run, whatever `--log-level` shows; and `--grace` is how long a signal waits."""
 
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -64,8 +65,23 @@ def test_a_question_between_waves(tmp_path: Path) -> None:
     assert [event["answer"] for event in events_of(cli, "asked_to_go_on")] == ["yes", "no"]
 
 
+@pytest.fixture
+def heeded_signals() -> Iterator[None]:
+    """A process inherits what is ignored, such as SIGHUP where the tests are started with nohup."""
+    ignored = [number for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP) if not _is_heeded(number)]
+    for number in ignored:
+        signal.signal(number, signal.SIG_DFL)
+    yield
+    for number in ignored:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _is_heeded(number: signal.Signals) -> bool:
+    return signal.getsignal(number) is not signal.SIG_IGN
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=lambda number: number.name)
-def test_a_signal_and_its_grace(number: signal.Signals, tmp_path: Path) -> None:
+def test_a_signal_and_its_grace(number: signal.Signals, tmp_path: Path, heeded_signals: None) -> None:
     with Simulated(mappings=20, faults=Faults(stuck_share=1)) as simulated:
         cli = Cli(tmp_path, simulated.environment)
         with cli.start("pause", "--all", *YES, "--grace", "0.5s") as process:
