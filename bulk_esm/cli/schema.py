@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from bulk_esm.cli.options import OutputOptions
-from bulk_esm.cli.streams import give_up
 from bulk_esm.errors import UsageError
 
 if TYPE_CHECKING:
@@ -27,7 +25,7 @@ def schema_command(
     """
     import msgspec
 
-    from bulk_esm.cli.output import Results, form_for
+    from bulk_esm.cli.output import Results, form_for, written
     from bulk_esm.cli.schemas import DESCRIBED, schema_of
     from bulk_esm.cli.set_up import set_up_logs
     from bulk_esm.model.parameters import nearest
@@ -41,10 +39,7 @@ def schema_command(
     if name not in DESCRIBED:
         raise UsageError(f"there is no schema {name}; bulk-esm schema lists them{nearest(name, DESCRIBED)}")
     text = msgspec.json.format(msgspec.json.encode(schema_of(DESCRIBED[name])), indent=2).decode()
-    try:
-        print(text, flush=True)  # noqa: T201 - a result
-    except BrokenPipeError:  # `| head`
-        give_up(sys.stdout)
+    written(f"{text}\n")
     return 0
 
 
