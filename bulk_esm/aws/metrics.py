@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
-from math import inf, isfinite
+from math import isfinite
 from typing import Any, Final
 
 from bulk_esm.aws.errors import translated
 from bulk_esm.errors import ServiceError
 from bulk_esm.model.measures import MOST_POINTS, MOST_QUERIES, MetricQuery
 
-# Of Service Quotas, which Lambda's own quota knows nothing of; GetAccountSettings, which says the same, is one of its
-# 15 requests/s (F§0, 1).
-# Guess: this is the code of "Concurrent executions"; pages about raising it name it, F§ has none of it, and
-# GetServiceQuota in any account would tell.
-CONCURRENCY_QUOTA: Final = "L-B99A9384"
 _MINUTE_S: Final = 60
 
 
@@ -65,24 +60,6 @@ async def read_expression(client: Any, queries: Sequence[Mapping[str, Any]], *, 
     """
     points = metric_points(client, queries, start=_moment(since), end=_moment(until))
     return [value async for _, _, value in points]
-
-
-async def read_concurrency_limit(client: Any) -> float:
-    """Read how many invocations an account may have at once in a Region.
-
-    Args:
-        client: an aiobotocore client of Service Quotas.
-
-    Raises:
-        AccessError: the credentials are refused.
-        ServiceError: there is no such quota, or an answer that botocore's retries did not mend.
-    """
-    with translated("servicequotas:GetServiceQuota"):
-        answer = await client.get_service_quota(ServiceCode="lambda", QuotaCode=CONCURRENCY_QUOTA)
-    value = float(answer["Quota"]["Value"])
-    if not 0 < value < inf:
-        raise ServiceError(code="NoQuota", message=f"Service Quotas says {value:g} concurrent invocations")
-    return value
 
 
 async def metric_points(

@@ -19,10 +19,10 @@ from bulk_esm.aws.errors import translated
 from bulk_esm.aws.http import HttpSession, SendOnceSession
 from bulk_esm.aws.identity import Identity, Skew, read_identity
 from bulk_esm.aws.logins import Logins
-from bulk_esm.aws.metrics import read_concurrency_limit, read_expression, read_metrics
+from bulk_esm.aws.metrics import read_expression, read_metrics
 from bulk_esm.aws.organizations import accounts_under, active_accounts
 from bulk_esm.aws.pacing import Pacer
-from bulk_esm.aws.quotas import read_quota
+from bulk_esm.aws.quotas import read_concurrency_limit, read_quota
 from bulk_esm.aws.regions import configured_endpoint, enabled_regions, has_form_of_region, unknown_region
 from bulk_esm.aws.roles import LONGEST_S, SHORTEST_S, Role
 from bulk_esm.aws.tags import RESOURCE_TYPES, read_tags

@@ -9,8 +9,8 @@ import pytest
 from aiobotocore.session import get_session
 from aiobotocore.stub import AioStubber
 
-from bulk_esm.aws.metrics import read_concurrency_limit, read_expression, read_metrics
-from bulk_esm.aws.quotas import read_quota
+from bulk_esm.aws.metrics import read_expression, read_metrics
+from bulk_esm.aws.quotas import read_concurrency_limit, read_quota
 from bulk_esm.errors import AccessError, ServiceError
 from bulk_esm.model.measures import MEASURES
 

@@ -9,7 +9,8 @@ import pytest
 from aiobotocore.session import get_session
 from botocore.exceptions import ClientError
 
-from bulk_esm.aws.metrics import read_concurrency_limit, read_metrics
+from bulk_esm.aws.metrics import read_metrics
+from bulk_esm.aws.quotas import read_concurrency_limit
 from bulk_esm.errors import ServiceError
 from bulk_esm.model.measures import MEASURES, MetricQuery
 from bulk_esm.simulator import Simulator, Traffic, make_fleet
